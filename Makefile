@@ -1,0 +1,170 @@
+# Keersluis. `make help` lists the targets. One non-recursive Makefile; every variant builds in build/<variant>/.
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+VERSION  := 0.1.0
+V        ?= release
+B        := build/$(V)
+GEN      := build/gen
+CC       ?= cc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+PKG      := pkg-config
+
+# --- flags -------------------------------------------------------------------------------------------------------
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \
+        -Wpointer-arith -Wcast-align -Wcast-qual -Wwrite-strings -Wundef -Wformat=2 -Wformat-security -Wvla \
+        -Wimplicit-fallthrough -Wnull-dereference -Wdouble-promotion -Wno-pedantic
+WERROR ?=
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIC
+LDHARDEN := -Wl,-z,relro,-z,now -Wl,-z,noexecstack
+OPT.release := -O2 -g -D_FORTIFY_SOURCE=3 $(HARDEN)
+OPT.debug   := -O0 -g3 $(HARDEN)
+OPT.asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+OPT.tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+OPT.cov     := -O0 -g --coverage
+OPT.fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+               -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+OPT := $(OPT.$(V))
+CPPFLAGS := -Iinclude -Isrc -I$(GEN) -D_GNU_SOURCE -DKEER_BUILDING -DKEER_VERSION=\"$(VERSION)\"
+CFLAGS  += -std=gnu17 -fvisibility=hidden $(WARN) $(WERROR) $(OPT)
+LDFLAGS += $(filter -fsanitize=% --coverage,$(subst fuzzer-no-link$(comma),,$(OPT))) $(LDHARDEN)
+comma := ,
+ifeq ($(V),fuzz)
+CC := clang
+LDFLAGS := -fsanitize=address,undefined
+endif
+LIBS_LIB := -ljansson -lm
+LIBS_BIN := $(LIBS_LIB) -ldl -lpthread
+LIBS_CHECK = $(shell $(PKG) --libs check 2>/dev/null || echo -lcheck)
+
+# --- sources -----------------------------------------------------------------------------------------------------
+SRC_LIB   := $(wildcard src/base/*.c src/core/*.c src/core/policy/*.c)
+SRC_TOOLS := $(wildcard src/learn/*.c src/sim/*.c)
+SRC_CLI   := $(wildcard src/cli/*.c)
+GEN_C     := $(GEN)/policy_lexer.c $(GEN)/policy_grammar.c
+OBJ_LIB   := $(SRC_LIB:%.c=$(B)/%.o) $(GEN_C:build/%.c=$(B)/%.o)
+OBJ_TOOLS := $(SRC_TOOLS:%.c=$(B)/%.o)
+OBJ_CLI   := $(SRC_CLI:%.c=$(B)/%.o)
+TESTS     := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
+FUZZERS   := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+REPLAYS   := $(FUZZERS:%=$(B)/tests/replay-%)
+BENCHES   := $(patsubst bench/micro/%.c,$(B)/bench/%,$(wildcard bench/micro/*_bench.c))
+WRAP      := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+
+.PHONY: all help lib demo test unit integration asan tsan cov bench bench-peers docs check-docs lint layers install \
+        uninstall clean deps format headers
+all: $(B)/keer $(B)/libkeer.a $(B)/libkeer.so.0 $(B)/keer.pc
+
+help: ## this list
+	@grep -hE '^[a-z%-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 16
+
+# --- build -------------------------------------------------------------------------------------------------------
+$(GEN)/policy_lexer.c: src/core/policy/lexer.re
+	@mkdir -p $(@D)
+	re2c -W -Wno-nondeterministic-tags --no-generation-date -i -o $@ $<
+$(GEN)/policy_grammar.c: src/core/policy/grammar.y
+	@mkdir -p $(@D)
+	lemon -q -l -d$(GEN) $<
+	mv $(GEN)/grammar.c $@
+	mv $(GEN)/grammar.h $(GEN)/policy_grammar.h
+$(GEN)/policy_grammar.h: $(GEN)/policy_grammar.c ;
+$(SRC_LIB:%.c=$(B)/%.o) $(B)/gen/policy_lexer.o: $(GEN)/policy_grammar.h
+# Generated code is not ours to style: the warnings about conversions and missing cases are off for it alone.
+$(B)/gen/%.o: build/gen/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-conversion -Wno-sign-conversion -Wno-null-dereference -Wno-unused-parameter \
+	  -Wno-unused-variable -Wno-missing-prototypes -Wno-cast-qual -MMD -MP -c -o $@ $<
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(EXTRA_$(notdir $*)) -MMD -MP -c -o $@ $<
+
+$(B)/libkeer.a: $(OBJ_LIB)
+	@rm -f $@
+	ar rcsD $@ $^
+$(B)/libkeer.so.0: $(OBJ_LIB) include/keer/libkeer.map
+	$(CC) -shared -Wl,-soname,libkeer.so.0 -Wl,--version-script=include/keer/libkeer.map -o $@ $(OBJ_LIB) $(LDFLAGS) $(LIBS_LIB)
+$(B)/libtools.a: $(OBJ_TOOLS)
+	@rm -f $@
+	ar rcsD $@ $^
+$(B)/keer: $(OBJ_CLI) $(B)/libtools.a $(B)/libkeer.a
+	$(CC) -pie -o $@ $^ $(LDFLAGS) $(LIBS_BIN)
+$(B)/keer.pc: Makefile
+	@mkdir -p $(@D)
+	@printf 'prefix=%s\nlibdir=$${prefix}/lib\nincludedir=$${prefix}/include\n\nName: keer\nDescription: Keersluis decision engine\nVersion: %s\nLibs: -L$${libdir} -lkeer\nLibs.private: -ljansson -lm\nRequires.private: jansson\nCflags: -I$${includedir}\n' '$(PREFIX)' '$(VERSION)' > $@
+
+# --- tests -------------------------------------------------------------------------------------------------------
+$(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/lib/oom.o $(B)/tests/lib/test_main.o $(B)/libtools.a $(B)/libkeer.a
+	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP) $(LIBS_CHECK) $(LIBS_BIN)
+$(B)/tests/replay-%: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/lib/fuzz_replay.o $(B)/libtools.a $(B)/libkeer.a
+	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(LIBS_BIN)
+$(B)/fuzz-%: $(B)/tests/fuzz/%_fuzz.o $(B)/libtools.a $(B)/libkeer.a
+	$(CC) -fsanitize=fuzzer -o $@ $^ $(LDFLAGS) $(LIBS_BIN)
+$(B)/bench/%: $(B)/bench/micro/%.o $(B)/tests/lib/oom.o $(B)/libtools.a $(B)/libkeer.a
+	@mkdir -p $(@D)
+	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP) $(LIBS_BIN)
+$(B)/tests/unit/%.o $(B)/tests/lib/%.o $(B)/tests/fuzz/%.o $(B)/bench/micro/%.o: CPPFLAGS += -Itests
+
+test: deps ## everything that must hold: unit, corpus replay, headers, layers, integration; last line counts
+	@$(MAKE) --no-print-directory all unit-bins
+	@tools/run-tests $(B)
+unit-bins: $(TESTS) $(REPLAYS)
+unit: all unit-bins ## the unit tests alone
+	@tools/run-tests $(B) unit
+asan: ## the unit tests under AddressSanitizer and UBSan (clang)
+	@$(MAKE) --no-print-directory V=asan CC=clang unit
+tsan: ## the unit tests under ThreadSanitizer (clang)
+	@$(MAKE) --no-print-directory V=tsan CC=clang unit
+cov: ## line coverage of the unit and integration tests: build/cov/report
+	@$(MAKE) --no-print-directory V=cov all unit-bins
+	-@KEER=build/cov/keer tools/run-tests build/cov
+	lcov -q -c -d build/cov -o build/cov/all.info --rc lcov_branch_coverage=0
+	lcov -q -r build/cov/all.info '*/tests/*' '/usr/*' '*/bench/*' -o build/cov/keer.info
+	genhtml -q -o build/cov/report build/cov/keer.info && lcov --summary build/cov/keer.info
+FUZZ_SECONDS ?= 600
+fuzz-%: ## fuzz one parser with libFuzzer, ASan and UBSan for FUZZ_SECONDS (600)
+	@$(MAKE) --no-print-directory V=fuzz build/fuzz/fuzz-$*
+	@mkdir -p build/fuzz/corpus/$*
+	build/fuzz/fuzz-$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+	  build/fuzz/corpus/$* tests/fuzz/corpus/$*
+lint: layers ## layers, clang-format, cppcheck
+	@clang-format --dry-run -Werror $$(git ls-files 'src/*.[ch]' 'include/*.h' 'tests/*.[ch]' 'bench/*.c') && echo 'format ok'
+	@cppcheck -q --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem -Iinclude -Isrc src && echo 'cppcheck ok'
+format: ## rewrite the sources with clang-format
+	clang-format -i $$(git ls-files 'src/*.[ch]' 'include/*.h' 'tests/*.[ch]' 'bench/*.c')
+layers: ## who includes whom, against src/LAYERS
+	@tools/check-layers
+
+# --- use ---------------------------------------------------------------------------------------------------------
+demo: deps ## simulate cards, replay, train, evaluate; HANDBOOK=FOLDER uses the published data instead
+	@$(MAKE) --no-print-directory all
+	@tools/demo $(B)/keer
+bench: all $(BENCHES) ## one table of figures and ratios: hot path, memory, scoring
+	@tools/bench $(B)
+bench-peers: all $(BENCHES) ## side by side with zen-engine, json-rules-engine and Redis counters
+	@bench/peers/run $(B)
+docs: all ## print docs/reference from the program's own tables
+	@tools/print-docs $(B)/keer docs/reference
+deps: ## install what is missing (Debian packages), or say what is
+	@tools/deps
+PREFIX ?= /usr/local
+install: all ## binary, library, headers, pkg-config file, man page, policies to PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/keer \
+	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/keer/policies
+	install -m 755 $(B)/keer $(DESTDIR)$(PREFIX)/bin/keer
+	install -m 644 $(B)/libkeer.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(B)/libkeer.so.0 $(DESTDIR)$(PREFIX)/lib/
+	ln -sf libkeer.so.0 $(DESTDIR)$(PREFIX)/lib/libkeer.so
+	sed 's|^prefix=.*|prefix=$(PREFIX)|' $(B)/keer.pc > $(DESTDIR)$(PREFIX)/lib/pkgconfig/keer.pc
+	install -m 644 include/keer/*.h include/keer/*.def $(DESTDIR)$(PREFIX)/include/keer/
+	$(B)/keer --describe=man > $(DESTDIR)$(PREFIX)/share/man/man1/keer.1
+	install -m 644 policies/*.keer policies/*.map $(DESTDIR)$(PREFIX)/share/keer/policies/
+uninstall: ## what install put there
+	rm -rf $(DESTDIR)$(PREFIX)/bin/keer $(DESTDIR)$(PREFIX)/lib/libkeer.* $(DESTDIR)$(PREFIX)/lib/pkgconfig/keer.pc \
+	  $(DESTDIR)$(PREFIX)/include/keer $(DESTDIR)$(PREFIX)/share/man/man1/keer.1 $(DESTDIR)$(PREFIX)/share/keer
+clean: ## forget build/
+	rm -rf build
+
+.SECONDARY:
+-include $(shell find build -name '*.d' 2>/dev/null)
