@@ -15,7 +15,7 @@ PKG      := pkg-config
 # --- flags -------------------------------------------------------------------------------------------------------
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \
         -Wpointer-arith -Wcast-align -Wcast-qual -Wwrite-strings -Wundef -Wformat=2 -Wformat-security -Wvla \
-        -Wimplicit-fallthrough -Wnull-dereference -Wdouble-promotion -Wno-pedantic
+        -Wimplicit-fallthrough -Wnull-dereference -Wno-pedantic
 WERROR ?=
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIC
 LDHARDEN := -Wl,-z,relro,-z,now -Wl,-z,noexecstack
@@ -46,7 +46,8 @@ SRC_CLI   := $(wildcard src/cli/*.c)
 GEN_C     := $(GEN)/policy_lexer.c $(GEN)/policy_grammar.c
 OBJ_LIB   := $(SRC_LIB:%.c=$(B)/%.o) $(GEN_C:build/%.c=$(B)/%.o)
 OBJ_TOOLS := $(SRC_TOOLS:%.c=$(B)/%.o)
-OBJ_CLI   := $(SRC_CLI:%.c=$(B)/%.o)
+OBJ_MAIN  := $(B)/src/cli/main.o
+OBJ_CLI   := $(filter-out $(OBJ_MAIN),$(SRC_CLI:%.c=$(B)/%.o))
 TESTS     := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
 FUZZERS   := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 REPLAYS   := $(FUZZERS:%=$(B)/tests/replay-%)
@@ -88,15 +89,18 @@ $(B)/libkeer.so.0: $(OBJ_LIB) include/keer/libkeer.map
 $(B)/libtools.a: $(OBJ_TOOLS)
 	@rm -f $@
 	ar rcsD $@ $^
-$(B)/keer: $(OBJ_CLI) $(B)/libtools.a $(B)/libkeer.a
+$(B)/libcli.a: $(OBJ_CLI)
+	@rm -f $@
+	ar rcsD $@ $^
+$(B)/keer: $(OBJ_MAIN) $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -pie -o $@ $^ $(LDFLAGS) $(LIBS_BIN)
 $(B)/keer.pc: Makefile
 	@mkdir -p $(@D)
 	@printf 'prefix=%s\nlibdir=$${prefix}/lib\nincludedir=$${prefix}/include\n\nName: keer\nDescription: Keersluis decision engine\nVersion: %s\nLibs: -L$${libdir} -lkeer\nLibs.private: -ljansson -lm\nRequires.private: jansson\nCflags: -I$${includedir}\n' '$(PREFIX)' '$(VERSION)' > $@
 
 # --- tests -------------------------------------------------------------------------------------------------------
-$(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/lib/oom.o $(B)/tests/lib/test_main.o $(B)/libtools.a $(B)/libkeer.a
-	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP) $(LIBS_CHECK) $(LIBS_BIN)
+$(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/lib/oom.o $(B)/tests/lib/test_main.o $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
+	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP) $(LIBS_CHECK) $(LIBS_BIN)
 $(B)/tests/replay-%: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/lib/fuzz_replay.o $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(LIBS_BIN)
 $(B)/fuzz-%: $(B)/tests/fuzz/%_fuzz.o $(B)/libtools.a $(B)/libkeer.a
@@ -144,6 +148,10 @@ bench: all $(BENCHES) ## one table of figures and ratios: hot path, memory, scor
 	@tools/bench $(B)
 bench-peers: all $(BENCHES) ## side by side with zen-engine, json-rules-engine and Redis counters
 	@bench/peers/run $(B)
+headers: all ## the public headers alone, and the list of exported symbols
+	@BUILD=$(B) tests/headers/run
+check-docs: all ## docs/reference against what the program prints
+	@KEER=$(B)/keer bash tests/integration/docs.sh
 docs: all ## print docs/reference from the program's own tables
 	@tools/print-docs $(B)/keer docs/reference
 deps: ## install what is missing (Debian packages), or say what is

@@ -24,7 +24,7 @@ void buf_puts(struct buf *b, const char *s);
 void buf_slice(struct buf *b, struct slice s);
 void buf_char(struct buf *b, char c);
 void buf_fmt(struct buf *b, const char *fmt, ...) KEER_PRINTF(2, 3);
-void buf_vfmt(struct buf *b, const char *fmt, va_list ap);
+void buf_vfmt(struct buf *b, const char *fmt, va_list ap) KEER_PRINTF(2, 0);
 void buf_u64(struct buf *b, uint64_t v);            /* decimal, without printf */
 void buf_i64(struct buf *b, int64_t v);
 /* Shortest decimal that reads back as the same double; 'null' for NaN and infinities. */

@@ -31,5 +31,16 @@
 #define LIMIT_MAPPING_BYTES (1u << 20)       /* a mapping file */
 #define LIMIT_REGISTERS 4096                 /* registers of a compiled policy */
 #define LIMIT_CODE 65536                     /* instructions of a compiled policy */
+#define LIMIT_OPTION_VALUES 10000            /* values of options on one command line */
+#define LIMIT_DATASET_ROWS 200000000u        /* rows of a data set that a replay computes */
+#define LIMIT_DAYS 36600                     /* days of a protocol or a metric: 100 years */
+#define LIMIT_CALIBRATION_KNOTS 200          /* knots of an isotonic calibration */
+#define LIMIT_CARD_BYTES (1u << 20)          /* a model card */
+#define LIMIT_REPORT_FOLDS 64                /* folds shown in a report card */
+#define LIMIT_REPORT_BYTES (16u << 20)       /* a report card as text, JSON or HTML */
+#define LIMIT_MODEL_VALUES (1u << 25)        /* JSON values in a model file */
+#define LIMIT_MODEL_MEMORY (1u << 30)        /* bytes of a model in memory */
+#define LIMIT_MODEL_LEAF 1e30                /* |leaf|: the sum over LIMIT_TREES trees stays finite */
+#define LIMIT_CALIBRATION_POINTS 4096        /* points of an isotonic calibration */
 
 #endif

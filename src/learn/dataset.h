@@ -15,15 +15,15 @@ struct dataset {
     size_t rows, cap;
     unsigned cols;
     char (*names)[LIMIT_NAME_BYTES + 1]; /* cols feature names */
-    float *x;           /* rows * cols, NaN = missing */
-    int64_t *time_us;   /* event time */
-    uint64_t *entity;   /* whom card precision counts: hash of the customer or account */
-    uint64_t *id;       /* low half of the hash of the event id */
-    double *amount;     /* major units of the policy's currency; NaN = none */
-    float *score;       /* calibrated score in [0, 1], or NaN when there is no model */
-    uint8_t *outcome;   /* enum keer_outcome of the decision: 0 allow, 1 challenge, 2 review, 3 deny */
-    uint8_t *label;     /* 1 fraud, 0 not */
-    uint8_t *scenario;  /* 0..SCENARIO_MAX-1 */
+    float *x;                            /* rows * cols, NaN = missing */
+    int64_t *time_us;                    /* event time */
+    uint64_t *entity;                    /* whom card precision counts: hash of the customer or account */
+    uint64_t *id;                        /* low half of the hash of the event id */
+    double *amount;                      /* major units of the policy's currency; NaN = none */
+    float *score;                        /* calibrated score in [0, 1], or NaN when there is no model */
+    uint8_t *outcome;                    /* enum keer_outcome of the decision: 0 allow, 1 challenge, 2 review, 3 deny */
+    uint8_t *label;                      /* 1 fraud, 0 not */
+    uint8_t *scenario;                   /* 0..SCENARIO_MAX-1 */
     char scenario_name[SCENARIO_MAX][LIMIT_NAME_BYTES + 1];
 };
 

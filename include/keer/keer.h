@@ -1,0 +1,6 @@
+/* keer.h - all of libkeer's public headers. */
+#ifndef KEER_KEER_H
+#define KEER_KEER_H
+#include <keer/error.h>
+#include <keer/event.h>
+#endif

@@ -1,0 +1,676 @@
+/* check.c - names and types: every node gets its type, every name what it stands for, or a message says what was expected. */
+#include <math.h>
+
+#include "base/num.h"
+#include "core/policy/policy.h"
+#include "policy_grammar.h"
+
+const char *type_word(enum type_kind t)
+{
+    static const char *const words[] = {[TYPE_ERROR] = "nothing", [TYPE_NUMBER] = "a number", [TYPE_MONEY] = "an amount of money",
+                                        [TYPE_DURATION] = "a duration", [TYPE_BOOL] = "a condition", [TYPE_TEXT] = "a text",
+                                        [TYPE_LABEL] = "a label"};
+    static_assert(ARRAY_LEN(words) == TYPE_KIND_MAX, "a word for each type");
+    return words[t];
+}
+
+static void error_at(struct check *c, const struct ast *n, const char *hint, const char *fmt, ...) KEER_PRINTF(4, 5);
+static void error_at(struct check *c, const struct ast *n, const char *hint, const char *fmt, ...)
+{
+    char what[300];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(what, sizeof what, fmt, ap);
+    va_end(ap);
+    diag_add(c->diags, DIAG_ERROR, n->at, hint, "%s", what);
+}
+
+/* --- did you mean --- */
+
+static void nearer(struct slice name, struct slice candidate, unsigned *best, struct slice *ret_best)
+{
+    unsigned d = slice_distance(name, candidate, 3);
+    if (d < *best && d * 3 <= name.len) {
+        *best = d;
+        *ret_best = candidate;
+    }
+}
+
+void check_suggest(const struct check *c, struct slice name, char *hint, size_t size)
+{
+    unsigned best = 4;
+    struct slice found = {NULL, 0};
+    struct keer_attr attr;
+    const char *doc, *event;
+    bool label;
+    for (unsigned i = 0; i < c->lets_known; i++)
+        nearer(name, c->p->lets[i].stmt->name, &best, &found);
+    for (unsigned i = 0; i < c->p->schema.count; i++)
+        nearer(name, c->p->schema.attrs[i].name, &best, &found);
+    for (unsigned i = 0; attr_known_row(i, &attr, &doc); i++)
+        nearer(name, attr.name, &best, &found);
+    for (unsigned i = 0; event_known_row(i, &event, &label, &doc); i++)
+        nearer(name, slice_str(event), &best, &found);
+    for (const struct stmt_list *l = c->p->ast.lists; l; l = l->next)
+        nearer(name, l->name, &best, &found);
+    if (found.p)
+        (void)snprintf(hint, size, "did you mean '%.*s'?", SLICE_ARG(found));
+    else
+        (void)snprintf(hint, size, "declare it with `attribute %.*s text` (or number, boolean, money, ip), `let` or `window`", SLICE_ARG(name));
+}
+
+/* --- names --- */
+
+static const struct {
+    const char *name;
+    enum vm_part part;
+} parts[] = {{"hour", PART_HOUR}, {"weekday", PART_WEEKDAY}, {"minute_of_day", PART_MINUTE}, {"day", PART_DAY}};
+
+bool check_name_slot(struct check *c, struct ast *n)
+{
+    unsigned slot;
+    if (n->kind != AST_NAME || n->meta)
+        return false;
+    int found = keer_schema_find(&c->p->schema, n->name.p, n->name.len);
+    if (found < 0) {
+        enum keer_err err = schema_add_known(&c->p->schema, n->name, &slot);
+        if (err == KEER_ENOMEM)
+            c->failed_alloc = true;
+        if (err == KEER_ELIMIT)
+            error_at(c, n, "", "a policy can use %d attributes at most", LIMIT_ATTRS);
+        if (err != KEER_OK)
+            return false;
+        found = (int)slot;
+    }
+    const struct keer_attr *attr = &c->p->schema.attrs[found];
+    static const enum type_kind types[] = {[KEER_TEXT] = TYPE_TEXT, [KEER_NUMBER] = TYPE_NUMBER, [KEER_BOOLEAN] = TYPE_BOOL,
+                                           [KEER_MONEY] = TYPE_MONEY, [KEER_IP] = TYPE_TEXT};
+    n->ref_kind = REF_SLOT;
+    n->ref = found;
+    n->type = types[attr->type];
+    n->fold = attr->fold;
+    n->currency = c->p->currency;
+    return true;
+}
+
+static bool name_let(struct check *c, struct ast *n)
+{
+    for (unsigned i = c->lets_known; i > 0; i--) {
+        struct policy_let *let = &c->p->lets[i - 1];
+        if (!slice_eq(let->stmt->name, n->name))
+            continue;
+        n->ref_kind = REF_LET;
+        n->ref = (int)i - 1;
+        n->type = let->stmt->value->type;
+        n->fold = let->stmt->value->fold;
+        n->currency = let->stmt->value->currency;
+        c->uses_score |= let->after_score;
+        let->stmt->uses++;
+        if (c->where == IN_WHERE)
+            error_at(c, n, "a `where` sees the attributes of the event that is counted; put what you need in it itself",
+                     "'%.*s' is not known when an event is remembered", SLICE_ARG(n->name));
+        return true;
+    }
+    return false;
+}
+
+static bool name_score(struct check *c, struct ast *n)
+{
+    int found = slice_eq(n->name, SLICE("score")) ? 0 : -1;
+    for (unsigned i = 0; i < c->p->model_count; i++)
+        if (slice_eq(c->p->models[i].stmt->name, n->name))
+            found = (int)i;
+    if (found < 0)
+        return false;
+    n->ref_kind = REF_SCORE;
+    n->ref = found;
+    n->type = TYPE_NUMBER;
+    c->uses_score = true;
+    if (c->where == IN_WHERE)
+        error_at(c, n, "", "a `where` cannot ask for a score");
+    return true;
+}
+
+static bool name_radar(struct check *c, struct ast *n)
+{
+    struct buf text;
+    const char *why = NULL;
+    buf_init(&text, 4096);
+    bool known = radar_expression(n->name, &text, &why);
+    c->failed_alloc |= text.err == KEER_ENOMEM;
+    if (known && text.err == KEER_OK) {
+        n->same = policy_parse_expression(buf_view(&text), n->at, &c->p->arena, c->diags);
+        if (n->same) {
+            check_expr(c, n->same);
+            n->ref_kind = REF_SAME;
+            n->type = n->same->type;
+            n->fold = n->same->fold;
+            n->currency = n->same->currency;
+        }
+    } else if (why) {
+        error_at(c, n, "if your events carry it, declare it: `attribute NAME text` (or number, boolean)", "Radar's :%.*s: has no counterpart here: %s",
+                 SLICE_ARG(n->name), why);
+    }
+    buf_release(&text);
+    return known || why;
+}
+
+static void check_name(struct check *c, struct ast *n)
+{
+    char hint[200];
+    if (n->meta) {
+        error_at(c, n, "declare an attribute and set it in your events, then use its name", "Radar's metadata %.*s has no counterpart here",
+                 SLICE_ARG(n->name));
+        return;
+    }
+    if (name_let(c, n))
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        if (slice_eq(n->name, slice_str(parts[i].name))) {
+            n->ref_kind = REF_PART;
+            n->ref = (int)parts[i].part;
+            n->type = TYPE_NUMBER;
+            return;
+        }
+    if (check_name_slot(c, n) || name_score(c, n))
+        return;
+    int type = keer_schema_event_type(&c->p->schema, n->name.p, n->name.len);
+    if (type >= 0) {
+        unsigned at;
+        enum keer_err err = schema_add_type(&c->p->schema, n->name, &at);
+        c->failed_alloc |= err == KEER_ENOMEM;
+        if (err == KEER_ELIMIT)
+            error_at(c, n, "", "a policy can name %d custom event types at most", EVENT_TYPES_MAX - KEER_EVENT_MAX);
+        n->ref_kind = REF_EVENT;
+        n->ref = err == KEER_OK ? (int)at : 0;
+        n->type = TYPE_BOOL;
+        return;
+    }
+    if (slice_eq(n->name, SLICE("fraud")) || slice_eq(n->name, SLICE("genuine")) || slice_eq(n->name, SLICE("labelled"))) {
+        error_at(c, n, "a label is known later than the event: it can be counted, as in share(fraud of purchase) by terminal over 28d",
+                 "'%.*s' can only be used in a window: share(%.*s of ...), or as a part of its `where` joined with `and`", SLICE_ARG(n->name),
+                 SLICE_ARG(n->name));
+        return;
+    }
+    if (name_radar(c, n))
+        return;
+    check_suggest(c, n->name, hint, sizeof hint);
+    error_at(c, n, hint, "unknown name '%.*s'", SLICE_ARG(n->name));
+}
+
+uint64_t check_types(struct check *c, struct ast_list *names)
+{
+    uint64_t mask = 0;
+    for (struct ast_list *l = names; l; l = l->next) {
+        struct ast *n = l->item;
+        unsigned type;
+        if (n->kind == AST_NAME && slice_eq(n->name, SLICE("any"))) {
+            mask = ~(uint64_t)0;
+            continue;
+        }
+        enum keer_err err = n->kind == AST_NAME ? schema_add_type(&c->p->schema, n->name, &type) : KEER_EMISSING;
+        if (err == KEER_OK) {
+            mask |= (uint64_t)1 << type;
+            continue;
+        }
+        c->failed_alloc |= err == KEER_ENOMEM;
+        char hint[200] = "";
+        if (n->kind == AST_NAME)
+            check_suggest(c, n->name, hint, sizeof hint);
+        if (!strchr(hint, '?'))
+            (void)snprintf(hint, sizeof hint, "event types are listed by `keer --describe=events`; others are written custom.NAME");
+        if (n->kind == AST_NAME)
+            error_at(c, n, hint, "'%.*s' is not an event type", SLICE_ARG(n->name));
+        else
+            error_at(c, n, hint, "expected an event type");
+    }
+    return mask;
+}
+
+/* --- operators --- */
+
+int check_conversion(struct check *c, enum currency to)
+{
+    struct keer_policy *p = c->p;
+    for (unsigned i = 0; i < p->conversion_count; i++)
+        if (p->conversions[i].to == to)
+            return (int)i;
+    if (p->conversion_count == LIMIT_CONVERSIONS)
+        return -1;
+    struct vm_conversion *v = &p->conversions[p->conversion_count];
+    v->to = to;
+    for (unsigned from = 0; from < CUR_MAX; from++)
+        v->factor[from] = p->rate[to] / p->rate[from] * currency_scale(to) / currency_scale((enum currency)from);
+    v->factor[to] = 1;
+    return (int)p->conversion_count++;
+}
+
+static void check_text_test(struct check *c, struct ast *n)
+{
+    n->type = TYPE_BOOL;
+    const char *word = n->op == OP_LIKE ? "LIKE" : "INCLUDES";
+    if (n->a->type == TYPE_ERROR || n->b->type == TYPE_ERROR)
+        return;
+    const struct ast *a = n->a->ref_kind == REF_SAME ? n->a->same : n->a;
+    if (a->type != TYPE_TEXT || a->ref_kind != REF_SLOT || a->kind != AST_NAME)
+        error_at(c, n->a, "texts that come from a window can be compared with = and != only", "%s needs an attribute that is a text on its left", word);
+    else if (n->b->kind != AST_TEXT)
+        error_at(c, n->b, n->op == OP_LIKE ? "as in email like '%@example.com'" : "as in user_agent includes 'Headless'",
+                 "%s needs a text in quotes on its right", word);
+}
+
+static void check_comparison(struct check *c, struct ast *n)
+{
+    enum type_kind a = n->a->type, b = n->b->type;
+    n->type = TYPE_BOOL;
+    if (a == TYPE_ERROR || b == TYPE_ERROR)
+        return;
+    bool ordered = n->op != OP_EQ && n->op != OP_NE;
+    if (a == TYPE_TEXT && b == TYPE_TEXT && n->a->fold != n->b->fold && n->a->kind != AST_TEXT && n->b->kind != AST_TEXT &&
+        (n->a->ref_kind != REF_SLOT || n->b->ref_kind != REF_SLOT)) {
+        error_at(c, n, "compare attributes with attributes, or windows over the same attribute", "one side minds case and the other does not");
+        return;
+    }
+    if (a == b && !(ordered && (a == TYPE_TEXT || a == TYPE_BOOL)))
+        return;
+    if (a == b) {
+        error_at(c, n, "use = or !=", "%s has no order", type_word(a));
+        return;
+    }
+    const char *hint = "";
+    if ((a == TYPE_MONEY && b == TYPE_NUMBER) || (a == TYPE_NUMBER && b == TYPE_MONEY))
+        hint = "write the currency: 30 EUR; or compare major(amount), which is a plain number";
+    else if (a == TYPE_DURATION || b == TYPE_DURATION)
+        hint = "durations are written 90s, 10m, 24h, 30d";
+    else if (a == TYPE_NUMBER && n->b->kind == AST_TEXT)
+        hint = "numbers stand without quotes";
+    else if (a == TYPE_BOOL && n->b->kind == AST_TEXT)
+        hint = "a condition stands alone, without = 'true'";
+    else if (a == TYPE_TEXT)
+        hint = "texts stand in quotes";
+    error_at(c, n->b, hint, "%s is compared with %s", type_word(a), type_word(b));
+}
+
+static void check_arithmetic(struct check *c, struct ast *n)
+{
+    enum type_kind a = n->a->type, b = n->b->type;
+    if (a == TYPE_ERROR || b == TYPE_ERROR)
+        return;
+    bool additive = n->op == OP_ADD || n->op == OP_SUB, unit_a = a == TYPE_MONEY || a == TYPE_DURATION, unit_b = b == TYPE_MONEY || b == TYPE_DURATION;
+    bool plain = a == TYPE_NUMBER && b == TYPE_NUMBER;
+    n->currency = a == TYPE_MONEY ? n->a->currency : n->b->currency;
+    if (plain || (additive && a == b && unit_a))
+        n->type = a;
+    else if (n->op == OP_MUL && (unit_a ? b == TYPE_NUMBER : unit_b && a == TYPE_NUMBER))
+        n->type = unit_a ? a : b;
+    else if (n->op == OP_DIV && unit_a && (b == TYPE_NUMBER || a == b))
+        n->type = b == TYPE_NUMBER ? a : TYPE_NUMBER;
+    else
+        error_at(c, n, additive ? "both sides must be of one kind; money needs its currency: 30 EUR" : "",
+                 "'%s' does not take %s and %s", n->op == OP_ADD ? "+" : n->op == OP_SUB ? "-" : n->op == OP_MUL ? "*" : "/", type_word(a), type_word(b));
+}
+
+static void want(struct check *c, const struct ast *n, enum type_kind type, const char *whose)
+{
+    if (n->type != type && n->type != TYPE_ERROR)
+        error_at(c, n, n->type == TYPE_TEXT && type == TYPE_BOOL ? "compare it: name = 'value'" : "", "%s needs %s, this is %s", whose, type_word(type),
+                 type_word(n->type));
+}
+
+static void check_binary(struct check *c, struct ast *n)
+{
+    check_expr(c, n->a);
+    check_expr(c, n->b);
+    switch (n->op) {
+    case OP_AND:
+    case OP_OR:
+        n->type = TYPE_BOOL;
+        want(c, n->a, TYPE_BOOL, n->op == OP_AND ? "and" : "or");
+        want(c, n->b, TYPE_BOOL, n->op == OP_AND ? "and" : "or");
+        break;
+    case OP_EQ:
+    case OP_NE:
+    case OP_LT:
+    case OP_LE:
+    case OP_GT:
+    case OP_GE: check_comparison(c, n); break;
+    case OP_LIKE:
+    case OP_INCLUDES: check_text_test(c, n); break;
+    case OP_ADD:
+    case OP_SUB:
+    case OP_MUL:
+    case OP_DIV: check_arithmetic(c, n); break;
+    case OP_MAX_: break;
+    }
+}
+
+/* --- lists --- */
+
+static int list_named(struct check *c, struct ast_set *set)
+{
+    for (unsigned i = 0; i < c->p->list_count; i++)
+        if (c->p->lists[i].stmt && slice_eq(c->p->lists[i].stmt->name, set->name)) {
+            c->p->lists[i].stmt->uses++;
+            return (int)i;
+        }
+    char hint[200];
+    check_suggest(c, set->name, hint, sizeof hint);
+    if (!strchr(hint, '?'))
+        (void)snprintf(hint, sizeof hint, "declare it: list %.*s = ('a', 'b') or list %.*s = \"file.txt\"", SLICE_ARG(set->name), SLICE_ARG(set->name));
+    diag_add(c->diags, DIAG_ERROR, set->at, hint, "there is no list '%.*s'", SLICE_ARG(set->name));
+    return -1;
+}
+
+static void check_in(struct check *c, struct ast *n)
+{
+    check_expr(c, n->a);
+    n->type = TYPE_BOOL;
+    struct ast_set *set = n->set;
+    if (set->name.p) {
+        set->index = list_named(c, set);
+    } else {
+        if (c->p->list_count == LIMIT_LISTS) {
+            error_at(c, n, "", "a policy can have %d lists at most", LIMIT_LISTS);
+            return;
+        }
+        set->index = (int)c->p->list_count;
+        c->p->lists[c->p->list_count++] = (struct policy_list){.items = set->items, .set = {-1, -1, -1, -1}};
+    }
+    if (set->index < 0 || n->a->type == TYPE_ERROR)
+        return;
+    if (n->a->type != TYPE_TEXT && n->a->type != TYPE_NUMBER) {
+        error_at(c, n->a, "lists hold texts, numbers and addresses", "%s cannot be in a list", type_word(n->a->type));
+        return;
+    }
+    for (struct ast_list *l = c->p->lists[set->index].items; l; l = l->next)
+        if ((l->item->kind == AST_TEXT) != (n->a->type == TYPE_TEXT)) {
+            error_at(c, l->item, "", "the list is asked for %s, this is %s", type_word(n->a->type), l->item->kind == AST_TEXT ? "a text" : "a number");
+            return;
+        }
+}
+
+/* --- functions --- */
+
+enum function_form { FUNC_SAME, FUNC_NUMBERS, FUNC_MONEY, FUNC_DURATION, FUNC_CHOICE, FUNC_MISSING };
+static const struct {
+    const char *name;
+    unsigned arguments;
+    enum function_form form;
+} functions[] = {
+#define FUNCTION(name, arguments, form, op, doc) {name, arguments, FUNC_##form},
+#include "core/policy/functions.def"
+#undef FUNCTION
+};
+
+static void check_function(struct check *c, struct ast *n, enum function_form form)
+{
+    struct ast *x = n->args->item, *y = n->args->next ? n->args->next->item : NULL;
+    switch (form) {
+    case FUNC_MISSING: n->type = TYPE_BOOL; return;
+    case FUNC_NUMBERS: want(c, x, TYPE_NUMBER, "the function"); n->type = TYPE_NUMBER; return;
+    case FUNC_MONEY: want(c, x, TYPE_MONEY, "major()"); n->type = TYPE_NUMBER; n->currency = x->currency; return;
+    case FUNC_DURATION: want(c, x, TYPE_DURATION, "the function"); n->type = TYPE_NUMBER; return;
+    case FUNC_CHOICE: {
+        struct ast *z = n->args->next->next->item;
+        want(c, x, TYPE_BOOL, "the first argument of if()");
+        x = y;
+        y = z;
+        break;
+    }
+    case FUNC_SAME: break;
+    }
+    n->type = x->type;
+    n->fold = x->fold;
+    n->currency = x->currency;
+    if (y && y->type != x->type && y->type != TYPE_ERROR && x->type != TYPE_ERROR)
+        error_at(c, y, "", "both arguments must be of one kind: %s and %s", type_word(x->type), type_word(y->type));
+    if (n->type == TYPE_BOOL && form == FUNC_SAME && !slice_eq(n->name, SLICE("coalesce")))
+        error_at(c, x, "", "the function does not take a condition");
+    bool textual = slice_eq(n->name, SLICE("coalesce")) || form == FUNC_CHOICE;
+    if (n->type == TYPE_TEXT && !textual)
+        error_at(c, x, "", "the function does not take a text");
+}
+
+static void check_call(struct check *c, struct ast *n)
+{
+    const char *takes, *doc;
+    for (unsigned i = 0; aggregate_row(i, &takes, &doc); i++)
+        if (slice_eq(n->name, slice_str(aggregate_row(i, &takes, &doc)))) {
+            error_at(c, n, "as in count(purchase) by account over 24h", "a window needs `by` and what it is counted by");
+            return;
+        }
+    for (struct ast_list *l = n->args; l; l = l->next)
+        check_expr(c, l->item);
+    for (size_t i = 0; i < ARRAY_LEN(functions); i++) {
+        if (!slice_eqi(n->name, slice_str(functions[i].name)))
+            continue;
+        unsigned have = 0;
+        for (struct ast_list *l = n->args; l; l = l->next)
+            have++;
+        if (have != functions[i].arguments)
+            error_at(c, n, "", "%s() takes %u argument%s, not %u", functions[i].name, functions[i].arguments, functions[i].arguments == 1 ? "" : "s", have);
+        else if (n->window && (n->window->has_of || n->window->where))
+            error_at(c, n, "`of` and `where` belong to windows: sum(amount of purchase) by account", "%s() is not a window", functions[i].name);
+        else
+            check_function(c, n, functions[i].form);
+        return;
+    }
+    error_at(c, n, "functions are listed by `keer --describe=functions`", "there is no function '%.*s'", SLICE_ARG(n->name));
+}
+
+static void check_convert(struct check *c, struct ast *n)
+{
+    check_expr(c, n->a);
+    n->type = TYPE_MONEY;
+    n->currency = currency_parse(n->name);
+    want(c, n->a, TYPE_MONEY, "`in` and a currency");
+    if (n->currency != c->p->currency && !c->p->has_rates)
+        error_at(c, n, "name a file of rates: rates \"rates.txt\"", "there are no rates to convert to %s", currency_code(n->currency));
+    else if (check_conversion(c, n->currency) < 0)
+        error_at(c, n, "", "a policy can use %u currencies at most", LIMIT_CONVERSIONS);
+}
+
+void check_expr(struct check *c, struct ast *n)
+{
+    if (++c->depth > LIMIT_POLICY_DEPTH) {
+        error_at(c, n, "name its parts with `let`", "the expression is nested too deeply");
+        c->depth--;
+        return;
+    }
+    switch (n->kind) {
+    case AST_NUMBER: n->type = TYPE_NUMBER; break;
+    case AST_MONEY:
+        n->type = TYPE_MONEY;
+        n->currency = currency_parse(n->name);
+        if (n->currency == CUR_MAX)
+            n->type = TYPE_ERROR; /* said when it was parsed */
+        else if (n->currency != c->p->currency && !c->p->has_rates)
+            error_at(c, n, "name a file of rates: rates \"rates.txt\", or write the amount in the policy's currency", "the policy counts in %s and has no rates",
+                     currency_code(c->p->currency));
+        break;
+    case AST_DURATION: n->type = TYPE_DURATION; break;
+    case AST_TEXT: n->type = TYPE_TEXT; break;
+    case AST_BOOL: n->type = TYPE_BOOL; break;
+    case AST_NAME: check_name(c, n); break;
+    case AST_NOT:
+        check_expr(c, n->a);
+        n->type = TYPE_BOOL;
+        want(c, n->a, TYPE_BOOL, "not");
+        break;
+    case AST_NEGATE:
+        check_expr(c, n->a);
+        n->type = n->a->type;
+        n->currency = n->a->currency;
+        if (n->type == TYPE_TEXT || n->type == TYPE_BOOL)
+            error_at(c, n, "", "'-' does not take %s", type_word(n->type));
+        break;
+    case AST_BINARY: check_binary(c, n); break;
+    case AST_CALL: check_call(c, n); break;
+    case AST_WINDOW: check_window(c, n); break;
+    case AST_IN: check_in(c, n); break;
+    case AST_CONVERT: check_convert(c, n); break;
+    case AST_KIND_MAX: break;
+    }
+    c->depth--;
+}
+
+/* --- statements --- */
+
+static void check_attribute(struct check *c, const struct stmt_attribute *s)
+{
+    static const struct {
+        const char *word;
+        enum keer_attr_type type;
+        bool fold;
+    } words[] = {{"text", KEER_TEXT, false}, {"text_ci", KEER_TEXT, true}, {"number", KEER_NUMBER, false},
+                 {"boolean", KEER_BOOLEAN, false}, {"money", KEER_MONEY, false}, {"ip", KEER_IP, true}};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (!slice_eqi(s->type, slice_str(words[i].word)))
+            continue;
+        unsigned slot;
+        enum keer_err err = schema_add(&c->p->schema, s->name, words[i].type, words[i].fold, &slot);
+        c->failed_alloc |= err == KEER_ENOMEM;
+        if (err == KEER_ECONFLICT)
+            diag_add(c->diags, DIAG_ERROR, s->at, "", "'%.*s' is declared twice with different types", SLICE_ARG(s->name));
+        if (err == KEER_ELIMIT)
+            diag_add(c->diags, DIAG_ERROR, s->at, "", "too many attributes, or a name over %d bytes", LIMIT_NAME_BYTES);
+        return;
+    }
+    diag_add(c->diags, DIAG_ERROR, s->type_at, "text, text_ci (case does not matter), number, boolean, money or ip", "'%.*s' is not a type", SLICE_ARG(s->type));
+}
+
+static void check_setting(struct check *c, const struct stmt_setting *s)
+{
+    int64_t us = 0, probe = 0;
+    struct buf b;
+    switch (s->token) {
+    case TK_CURRENCY:
+        if (currency_parse(s->name) == CUR_MAX)
+            diag_add(c->diags, DIAG_ERROR, s->at, "as in `currency EUR` (ISO 4217)", "'%.*s' is not a currency", SLICE_ARG(s->name));
+        break;
+    case TK_LATENESS: c->p->lateness_us = s->duration_us; break;
+    case TK_TIMEZONE: /* an offset is what a time may end in */
+        buf_init(&b, 64);
+        buf_puts(&b, "2000-01-01T00:00:00");
+        buf_slice(&b, s->name);
+        if (b.err == KEER_OK && time_parse(SLICE("2000-01-01T00:00:00Z"), &probe) == KEER_OK && time_parse(buf_view(&b), &us) == KEER_OK)
+            c->p->zone_us = probe - us;
+        else
+            diag_add(c->diags, DIAG_ERROR, s->at, "as in `timezone \"+08:00\"`", "'%.*s' is not an offset from UTC", SLICE_ARG(s->name));
+        c->failed_alloc |= b.err == KEER_ENOMEM;
+        buf_release(&b);
+        break;
+    default: break; /* rates are read before */
+    }
+}
+
+static void check_lets(struct check *c)
+{
+    struct keer_policy *p = c->p;
+    for (struct stmt_let *s = p->ast.lets; s; s = s->next) {
+        c->where = IN_LET;
+        c->uses_score = false;
+        check_expr(c, s->value);
+        for (unsigned i = 0; i < c->lets_known; i++)
+            if (slice_eq(p->lets[i].stmt->name, s->name))
+                diag_add(c->diags, DIAG_ERROR, s->at, "", "'%.*s' is defined twice", SLICE_ARG(s->name));
+        if (s->window && s->value->kind != AST_WINDOW && s->value->type != TYPE_ERROR)
+            diag_add(c->diags, DIAG_ERROR, s->value->at, "for other expressions write `let`", "a window is an aggregate with `by`, as in count(purchase) by account over 24h");
+        if (s->value->kind == AST_WINDOW && s->value->window->index >= 0 && s->value->window->form == FORM_PLAIN)
+            p->window_info[s->value->window->index].name = s->name;
+        p->lets[c->lets_known++] = (struct policy_let){.stmt = s, .after_score = c->uses_score};
+    }
+}
+
+static void check_models(struct check *c)
+{
+    struct keer_policy *p = c->p;
+    for (struct stmt_model *s = p->ast.models; s; s = s->next) {
+        if (p->model_count == LIMIT_MODELS) {
+            diag_add(c->diags, DIAG_ERROR, s->at, "", "a policy can have %d models at most", LIMIT_MODELS);
+            return;
+        }
+        struct policy_model *m = &p->models[p->model_count++];
+        m->stmt = s;
+        m->calibrated = s->calibrated;
+        m->types = s->types ? check_types(c, s->types) : ~(uint64_t)0;
+    }
+}
+
+static void check_rules(struct check *c)
+{
+    struct keer_policy *p = c->p;
+    for (struct stmt_rule *s = p->ast.rules; s; s = s->next) {
+        c->where = IN_RULE;
+        check_expr(c, s->when);
+        want(c, s->when, TYPE_BOOL, "a rule");
+        struct policy_rule *r = &p->rules[p->rule_count++];
+        r->stmt = s;
+        r->name = s->name;
+        unsigned line, column;
+        diag_place(c->diags, s->at, &line, &column);
+        if (!r->name.p) {
+            char name[40];
+            (void)snprintf(name, sizeof name, "rule_line_%u", line);
+            r->name = arena_copy(&p->arena, slice_str(name));
+            c->failed_alloc |= !r->name.p;
+        }
+        for (unsigned i = 0; i + 1 < p->rule_count; i++)
+            if (slice_eq(p->rules[i].name, r->name))
+                diag_add(c->diags, DIAG_ERROR, s->name_at, "", "there are two rules named '%.*s'", SLICE_ARG(r->name));
+    }
+}
+
+static void check_features(struct check *c)
+{
+    struct keer_policy *p = c->p;
+    c->where = IN_LET;
+    for (struct ast_list *l = p->ast.features; l; l = l->next) {
+        if (p->feature_count == LIMIT_FEATURES) {
+            diag_add(c->diags, DIAG_ERROR, l->item->at, "", "a model can have %d features at most", LIMIT_FEATURES);
+            return;
+        }
+        c->uses_score = false;
+        check_expr(c, l->item);
+        if (c->uses_score)
+            diag_add(c->diags, DIAG_ERROR, l->item->at, "", "a score cannot be a feature of the model that makes it");
+        p->features[p->feature_count++] = (struct policy_feature){.node = l->item, .slot = -1};
+    }
+}
+
+enum keer_err policy_check(struct keer_policy *p)
+{
+    struct check c = {.p = p, .diags = &p->diags};
+    for (struct stmt_setting *s = p->ast.settings; s; s = s->next)
+        check_setting(&c, s);
+    for (struct stmt_attribute *s = p->ast.attributes; s; s = s->next)
+        check_attribute(&c, s);
+    for (struct stmt_list *s = p->ast.lists; s; s = s->next) {
+        if (p->list_count == LIMIT_LISTS) {
+            diag_add(c.diags, DIAG_ERROR, s->at, "", "a policy can have %d lists at most", LIMIT_LISTS);
+            break;
+        }
+        p->lists[p->list_count++] = (struct policy_list){.stmt = s, .items = s->items, .set = {-1, -1, -1, -1}};
+    }
+    check_models(&c);
+    check_lets(&c);
+    check_features(&c);
+    check_rules(&c);
+    return c.failed_alloc || p->diags.failed_alloc ? KEER_ENOMEM : KEER_OK;
+}
+
+bool ast_same(const struct ast *a, const struct ast *b)
+{
+    if (!a || !b)
+        return a == b;
+    if (a->kind != b->kind || a->op != b->op || a->number != b->number || a->duration_us != b->duration_us || !slice_eq(a->name, b->name) ||
+        a->ref_kind != b->ref_kind || a->ref != b->ref || a->window || b->window || a->same || b->same)
+        return false;
+    const struct ast_list *x = a->args, *y = b->args;
+    for (; x && y; x = x->next, y = y->next)
+        if (!ast_same(x->item, y->item))
+            return false;
+    if (x || y || (a->set ? a->set->index : -1) != (b->set ? b->set->index : -1))
+        return false;
+    return ast_same(a->a, b->a) && ast_same(a->b, b->b);
+}

@@ -1,0 +1,565 @@
+/* compile.c - from the checked tree to flat code, and from event types to what each of them needs. */
+#include <math.h>
+
+#include "core/policy/policy.h"
+
+/* A value during compilation: where it is and what it is. */
+struct place {
+    uint16_t reg;
+    bool text;
+};
+
+struct emit {
+    struct keer_policy *p;
+    unsigned next, next_text; /* first free scratch register */
+    bool failed_alloc, full;
+};
+
+static struct place emit_expr(struct emit *e, const struct ast *n);
+
+static void emit_op(struct emit *e, enum vm_op op, unsigned dst, unsigned a, unsigned b, unsigned c)
+{
+    struct keer_policy *p = e->p;
+    if (p->code_count == p->code_cap) {
+        uint32_t cap = p->code_cap ? p->code_cap * 2 : 256;
+        struct vm_insn *code = cap > 4 * LIMIT_CODE ? NULL : realloc(p->code, cap * sizeof *code);
+        if (!code) {
+            e->failed_alloc = true;
+            return;
+        }
+        p->code = code;
+        p->code_cap = cap;
+    }
+    p->code[p->code_count++] = (struct vm_insn){(uint16_t)op, (uint16_t)dst, (uint16_t)a, (uint16_t)b, (uint16_t)c};
+    e->full |= p->code_count > LIMIT_CODE;
+}
+
+static struct place scratch(struct emit *e, bool text)
+{
+    unsigned reg = text ? e->next_text++ : e->next++;
+    unsigned *most = text ? &e->p->text_registers : &e->p->registers;
+    *most = MAX_OF(*most, reg + 1);
+    e->full |= reg >= LIMIT_REGISTERS * 8;
+    return (struct place){(uint16_t)reg, text};
+}
+
+/* --- constants: collected before code is made, so that their registers come first --- */
+
+static unsigned constant(struct keer_policy *p, double v)
+{
+    for (unsigned i = 0; i < p->constant_count; i++)
+        if (p->constants[i] == v || (isnan(v) && isnan(p->constants[i])))
+            return i;
+    ASSERT(!p->constants_closed); /* everything was collected before registers were given out */
+    if (p->constant_count < LIMIT_REGISTERS)
+        p->constants[p->constant_count++] = v;
+    return p->constant_count - 1;
+}
+
+static unsigned text_constant(struct keer_policy *p, struct slice s, bool fold)
+{
+    uint64_t hash = (fold ? hash_folded(p->schema.key, s) : hash_bytes(p->schema.key, s.p, s.len)).lo;
+    for (unsigned i = 0; i < p->text_constant_count; i++)
+        if (p->text_constants[i] == hash && slice_eq(p->texts[i], s))
+            return i;
+    ASSERT(!p->constants_closed);
+    if (p->text_constant_count < LIMIT_REGISTERS) {
+        p->text_constants[p->text_constant_count] = hash;
+        p->texts[p->text_constant_count++] = s;
+    }
+    return p->text_constant_count - 1;
+}
+
+/* Minor units of one currency in those of another. */
+static double money_factor(const struct keer_policy *p, enum currency from, enum currency to)
+{
+    if (from == to)
+        return 1;
+    return p->rate[to] / p->rate[from] * currency_scale(to) / currency_scale(from);
+}
+
+static double literal(const struct ast *n)
+{
+    switch (n->kind) {
+    case AST_NUMBER:
+    case AST_BOOL: return n->number;
+    case AST_MONEY: return rint(n->number * currency_scale(n->currency));
+    case AST_DURATION: return (double)n->duration_us * 1e-6;
+    default: return NAN;
+    }
+}
+
+static double function_factor(const struct ast *n)
+{
+    static const struct {
+        const char *name;
+        double seconds;
+    } units[] = {{"seconds", 1}, {"minutes", 60}, {"hours", 3600}, {"days", 86400}};
+    for (size_t i = 0; i < ARRAY_LEN(units); i++)
+        if (slice_eqi(n->name, slice_str(units[i].name)))
+            return 1 / units[i].seconds;
+    return n->args ? 1 / currency_scale(n->args->item->currency) : 1;
+}
+
+static void collect(struct keer_policy *p, const struct ast *n)
+{
+    if (!n)
+        return;
+    if (n->kind == AST_NUMBER || n->kind == AST_BOOL || n->kind == AST_MONEY || n->kind == AST_DURATION)
+        (void)constant(p, literal(n));
+    if (n->kind == AST_TEXT) {
+        (void)text_constant(p, n->name, false);
+        (void)text_constant(p, n->name, true);
+    }
+    if (n->kind == AST_CALL && n->args)
+        (void)constant(p, function_factor(n));
+    if (n->kind == AST_CONVERT)
+        (void)constant(p, money_factor(p, n->a->currency, n->currency));
+    if (n->kind == AST_BINARY && n->a->type == TYPE_MONEY && n->b->type == TYPE_MONEY)
+        (void)constant(p, money_factor(p, n->b->currency, n->a->currency));
+    if (n->kind == AST_CALL && n->type == TYPE_MONEY)
+        for (const struct ast_list *l = n->args; l; l = l->next)
+            if (l->item->type == TYPE_MONEY)
+                (void)constant(p, money_factor(p, l->item->currency, n->currency));
+    collect(p, n->a);
+    collect(p, n->b);
+    collect(p, n->same);
+    for (const struct ast_list *l = n->args; l; l = l->next)
+        collect(p, l->item);
+}
+
+/* --- expressions --- */
+
+static struct place emit_numeric(struct emit *e, enum vm_op op, unsigned a, unsigned b, unsigned c)
+{
+    struct place r = scratch(e, false);
+    emit_op(e, op, r.reg, a, b, c);
+    return r;
+}
+
+static struct place to_currency(struct emit *e, struct place v, enum currency from, enum currency to)
+{
+    if (from == to)
+        return v;
+    return emit_numeric(e, VM_MUL, v.reg, constant(e->p, money_factor(e->p, from, to)), 0);
+}
+
+static int conversion_to(const struct keer_policy *p, enum currency to)
+{
+    for (unsigned i = 0; i < p->conversion_count; i++)
+        if (p->conversions[i].to == to)
+            return (int)i;
+    return 0; /* the policy's own currency is always there */
+}
+
+static struct place emit_slot(struct emit *e, unsigned slot, enum currency currency)
+{
+    switch (e->p->schema.attrs[slot].type) {
+    case KEER_TEXT:
+    case KEER_IP: {
+        struct place t = scratch(e, true);
+        emit_op(e, VM_TEXT, t.reg, slot, 0, 0);
+        return t;
+    }
+    case KEER_MONEY: return emit_numeric(e, VM_AMOUNT, slot, (unsigned)conversion_to(e->p, currency), 0);
+    case KEER_NUMBER:
+    case KEER_BOOLEAN: return emit_numeric(e, VM_NUMBER, slot, 0, 0);
+    case KEER_ATTR_TYPE_MAX: break;
+    }
+    ASSERT(false);
+    return (struct place){0, false};
+}
+
+static struct place emit_name(struct emit *e, const struct ast *n)
+{
+    const struct keer_policy *p = e->p;
+    switch ((enum ref_kind)n->ref_kind) {
+    case REF_SLOT: return emit_slot(e, (unsigned)n->ref, n->currency);
+    case REF_LET: return (struct place){p->lets[n->ref].reg, p->lets[n->ref].stmt->value->type == TYPE_TEXT};
+    case REF_EVENT: return emit_numeric(e, VM_TYPE, (unsigned)n->ref, 0, 0);
+    case REF_SCORE: return (struct place){(uint16_t)(p->score_reg + (unsigned)n->ref), false};
+    case REF_PART: return emit_numeric(e, VM_PART, (unsigned)n->ref, 0, 0);
+    case REF_SAME: return emit_expr(e, n->same);
+    case REF_NONE: break;
+    }
+    ASSERT(false);
+    return (struct place){0, false};
+}
+
+static struct place emit_window(struct emit *e, const struct ast *n)
+{
+    const struct keer_policy *p = e->p;
+    const struct ast_window *w = n->window;
+    unsigned reg = p->window_reg + (unsigned)w->index;
+    if (n->type == TYPE_TEXT)
+        return (struct place){(uint16_t)(p->window_text_reg + (unsigned)w->index), true};
+    switch ((enum window_form)w->form) {
+    case FORM_PLAIN: break;
+    case FORM_SHARE: return emit_numeric(e, VM_DIV, reg, p->window_reg + (unsigned)w->second, 0);
+    case FORM_RATIO:
+    case FORM_ZSCORE: {
+        const struct policy_value *v = &p->values[w->value];
+        struct place now = v->conversion >= 0 ? emit_numeric(e, VM_AMOUNT, v->slot, (unsigned)v->conversion, 0)
+                                              : emit_numeric(e, VM_NUMBER, v->slot, 0, 0);
+        if (w->form == FORM_RATIO)
+            return emit_numeric(e, VM_DIV, now.reg, reg, 0);
+        struct place off = emit_numeric(e, VM_SUB, now.reg, reg, 0);
+        return emit_numeric(e, VM_DIV, off.reg, p->window_reg + (unsigned)w->second, 0);
+    }
+    }
+    return (struct place){(uint16_t)reg, false};
+}
+
+/* Text constants are hashed as the other side is: without case when it has none. */
+static bool folds(const struct ast *a, const struct ast *b) { return a->kind == AST_TEXT ? b->fold : a->fold; }
+
+static struct place emit_text_side(struct emit *e, const struct ast *n, bool fold)
+{
+    if (n->kind == AST_TEXT)
+        return (struct place){(uint16_t)text_constant(e->p, n->name, fold), true};
+    return emit_expr(e, n);
+}
+
+static const struct ast *through(const struct ast *n) { return n->kind == AST_NAME && n->ref_kind == REF_SAME ? n->same : n; }
+
+static struct place emit_text_compare(struct emit *e, const struct ast *n)
+{
+    const struct ast *a = through(n->a), *b = through(n->b);
+    bool equal = n->op == OP_EQ;
+    bool slots = a->kind == AST_NAME && b->kind == AST_NAME && a->ref_kind == REF_SLOT && b->ref_kind == REF_SLOT;
+    if (slots && a->fold != b->fold)
+        return emit_numeric(e, equal ? VM_TEXT_EQ_FOLD : VM_TEXT_NE_FOLD, (unsigned)a->ref, (unsigned)b->ref, 0);
+    bool fold = folds(a, b);
+    struct place x = emit_text_side(e, a, fold), y = emit_text_side(e, b, fold);
+    return emit_numeric(e, equal ? VM_TEXT_EQ : VM_TEXT_NE, x.reg, y.reg, 0);
+}
+
+/* `a and b`: when a is false the code of b is skipped. */
+static struct place emit_and(struct emit *e, const struct ast *n)
+{
+    struct place a = emit_expr(e, n->a), r = scratch(e, false);
+    uint32_t skip = e->p->code_count;
+    emit_op(e, VM_SKIP_UNLESS, r.reg, a.reg, 0, 0);
+    struct place b = emit_expr(e, n->b);
+    emit_op(e, VM_AND, r.reg, a.reg, b.reg, 0);
+    if (!e->failed_alloc) {
+        uint32_t far = e->p->code_count - skip - 1;
+        e->full |= far > UINT16_MAX;
+        e->p->code[skip].b = (uint16_t)far;
+    }
+    return r;
+}
+
+static struct place emit_binary(struct emit *e, const struct ast *n)
+{
+    static const enum vm_op ops[] = {[OP_OR] = VM_OR,  [OP_EQ] = VM_EQ,   [OP_NE] = VM_NE,   [OP_LT] = VM_LT,   [OP_LE] = VM_LE, [OP_GT] = VM_GT,
+                                     [OP_GE] = VM_GE,  [OP_ADD] = VM_ADD, [OP_SUB] = VM_SUB, [OP_MUL] = VM_MUL, [OP_DIV] = VM_DIV};
+    if (n->op == OP_AND)
+        return emit_and(e, n);
+    if (n->op == OP_LIKE || n->op == OP_INCLUDES) {
+        const struct ast *a = through(n->a);
+        return emit_numeric(e, n->op == OP_LIKE ? VM_LIKE : VM_INCLUDES, (unsigned)a->ref, text_constant(e->p, n->b->name, false), a->fold);
+    }
+    if (n->a->type == TYPE_TEXT)
+        return emit_text_compare(e, n);
+    struct place a = emit_expr(e, n->a), b = emit_expr(e, n->b);
+    if (n->a->type == TYPE_MONEY && n->b->type == TYPE_MONEY)
+        b = to_currency(e, b, n->b->currency, n->a->currency);
+    return emit_numeric(e, ops[n->op], a.reg, b.reg, 0);
+}
+
+static struct place emit_call(struct emit *e, const struct ast *n)
+{
+    static const struct {
+        const char *name;
+        enum vm_op op;
+    } functions[] = {
+#define FUNCTION(name, arguments, form, op, doc) {name, op},
+#include "core/policy/functions.def"
+#undef FUNCTION
+    };
+    size_t f = 0;
+    while (f < ARRAY_LEN(functions) && !slice_eqi(n->name, slice_str(functions[f].name)))
+        f++;
+    ASSERT(f < ARRAY_LEN(functions));
+    struct place arg[3] = {{0}};
+    unsigned k = 0;
+    for (const struct ast_list *l = n->args; l && k < 3; l = l->next, k++) {
+        arg[k] = l->item->kind == AST_TEXT ? emit_text_side(e, l->item, n->fold) : emit_expr(e, l->item);
+        if (n->type == TYPE_MONEY && l->item->type == TYPE_MONEY)
+            arg[k] = to_currency(e, arg[k], l->item->currency, n->currency);
+    }
+    switch (functions[f].op) {
+    case VM_MUL: return emit_numeric(e, VM_MUL, arg[0].reg, constant(e->p, function_factor(n)), 0);
+    case VM_MISSING: return emit_numeric(e, arg[0].text ? VM_MISSING_T : VM_MISSING, arg[0].reg, 0, 0);
+    case VM_COALESCE:
+    case VM_CHOOSE: {
+        bool text = n->type == TYPE_TEXT;
+        struct place r = scratch(e, text);
+        bool choose = functions[f].op == VM_CHOOSE;
+        emit_op(e, choose ? (text ? VM_CHOOSE_T : VM_CHOOSE) : text ? VM_COALESCE_T : VM_COALESCE, r.reg, arg[0].reg, arg[1].reg, arg[2].reg);
+        return r;
+    }
+    default: return emit_numeric(e, functions[f].op, arg[0].reg, arg[1].reg, 0);
+    }
+}
+
+/* The compiled form of a list for the way it is asked here. */
+static unsigned set_for(struct keer_policy *p, int list, enum list_kind kind)
+{
+    struct policy_list *l = &p->lists[list];
+    if (l->set[kind] < 0)
+        l->set[kind] = (int)p->sets.count++;
+    return (unsigned)l->set[kind];
+}
+
+static struct place emit_in(struct emit *e, const struct ast *n)
+{
+    const struct ast *a = through(n->a);
+    if (a->type == TYPE_NUMBER) {
+        struct place v = emit_expr(e, a);
+        return emit_numeric(e, VM_IN_NUMBER, v.reg, set_for(e->p, n->set->index, LIST_NUMBER), 0);
+    }
+    bool ip = a->kind == AST_NAME && a->ref_kind == REF_SLOT && e->p->schema.attrs[a->ref].type == KEER_IP;
+    if (ip)
+        return emit_numeric(e, VM_IN_IP, (unsigned)a->ref, set_for(e->p, n->set->index, LIST_IP), 0);
+    struct place t = emit_expr(e, a);
+    return emit_numeric(e, VM_IN_TEXT, t.reg, set_for(e->p, n->set->index, a->fold ? LIST_TEXT_FOLD : LIST_TEXT), 0);
+}
+
+static struct place emit_expr(struct emit *e, const struct ast *n)
+{
+    switch (n->kind) {
+    case AST_NUMBER:
+    case AST_BOOL:
+    case AST_MONEY:
+    case AST_DURATION: return (struct place){(uint16_t)constant(e->p, literal(n)), false};
+    case AST_TEXT: return (struct place){(uint16_t)text_constant(e->p, n->name, false), true};
+    case AST_NAME: return emit_name(e, n);
+    case AST_NOT: return emit_numeric(e, VM_NOT, emit_expr(e, n->a).reg, 0, 0);
+    case AST_NEGATE: return emit_numeric(e, VM_NEG, emit_expr(e, n->a).reg, 0, 0);
+    case AST_BINARY: return emit_binary(e, n);
+    case AST_CALL: return emit_call(e, n);
+    case AST_WINDOW: return emit_window(e, n);
+    case AST_IN: return emit_in(e, n);
+    case AST_CONVERT: return to_currency(e, emit_expr(e, n->a), n->a->currency, n->currency);
+    case AST_KIND_MAX: break;
+    }
+    ASSERT(false);
+    return (struct place){0, false};
+}
+
+/* --- what an event type needs --- */
+
+enum tri ast_for_type(const struct keer_policy *p, const struct ast *n, unsigned type)
+{
+    switch (n->kind) {
+    case AST_BOOL: return n->number != 0 ? TRI_TRUE : TRI_FALSE;
+    case AST_NAME:
+        if (n->ref_kind == REF_EVENT)
+            return (unsigned)n->ref == type ? TRI_TRUE : TRI_FALSE;
+        if (n->ref_kind == REF_LET && n->type == TYPE_BOOL)
+            return ast_for_type(p, p->lets[n->ref].stmt->value, type);
+        return n->ref_kind == REF_SAME ? ast_for_type(p, n->same, type) : TRI_OPEN;
+    case AST_NOT: {
+        enum tri a = ast_for_type(p, n->a, type);
+        return a == TRI_OPEN ? TRI_OPEN : a == TRI_TRUE ? TRI_FALSE : TRI_TRUE;
+    }
+    case AST_BINARY: {
+        if (n->op != OP_AND && n->op != OP_OR)
+            return TRI_OPEN;
+        enum tri a = ast_for_type(p, n->a, type), b = ast_for_type(p, n->b, type), strong = n->op == OP_AND ? TRI_FALSE : TRI_TRUE;
+        if (a == strong || b == strong)
+            return strong;
+        return a == TRI_OPEN || b == TRI_OPEN ? TRI_OPEN : a;
+    }
+    default: return TRI_OPEN;
+    }
+}
+
+struct needs {
+    const struct keer_policy *p;
+    struct policy_plan *plan;
+    unsigned type;
+    uint64_t lets[LIMIT_LETS / 64];
+};
+
+static void need_model(struct needs *s, int model);
+
+static void need(struct needs *s, const struct ast *n)
+{
+    if (!n)
+        return;
+    if (n->kind == AST_WINDOW) {
+        int w[2] = {n->window->index, n->window->form == FORM_SHARE || n->window->form == FORM_ZSCORE ? n->window->second : -1};
+        for (int i = 0; i < 2; i++)
+            if (w[i] >= 0)
+                s->plan->windows[w[i] / 64] |= (uint64_t)1 << w[i] % 64;
+        return;
+    }
+    if (n->kind == AST_BINARY && (n->op == OP_AND || n->op == OP_OR) && n->type == TYPE_BOOL) {
+        /* What the type decides alone does not need its other side. */
+        enum tri settled = n->op == OP_AND ? TRI_FALSE : TRI_TRUE;
+        if (ast_for_type(s->p, n->a, s->type) == settled || ast_for_type(s->p, n->b, s->type) == settled)
+            return;
+    }
+    if (n->kind == AST_NAME && n->ref_kind == REF_LET && !(s->lets[n->ref / 64] >> n->ref % 64 & 1)) {
+        s->lets[n->ref / 64] |= (uint64_t)1 << n->ref % 64;
+        need(s, s->p->lets[n->ref].stmt->value);
+    }
+    if (n->kind == AST_NAME && n->ref_kind == REF_SCORE)
+        need_model(s, n->ref);
+    need(s, n->a);
+    need(s, n->b);
+    need(s, n->same);
+    for (const struct ast_list *l = n->args; l; l = l->next)
+        need(s, l->item);
+}
+
+static void need_model(struct needs *s, int model)
+{
+    const struct keer_policy *p = s->p;
+    if ((unsigned)model >= p->model_count || s->plan->models >> model & 1 || !(p->models[model].types >> s->type & 1))
+        return;
+    s->plan->models |= (uint64_t)1 << model;
+    for (unsigned i = 0; i < p->feature_count; i++)
+        need(s, p->features[i].node);
+}
+
+static bool index_array(struct keer_policy *p, unsigned n, uint16_t **ret_array)
+{
+    *ret_array = arena_array(&p->arena, MAX_OF(n, 1u), sizeof **ret_array);
+    return *ret_array != NULL;
+}
+
+static bool plan_type(struct keer_policy *p, unsigned type)
+{
+    struct policy_plan *plan = &p->plans[type];
+    struct needs s = {.p = p, .plan = plan, .type = type};
+    if (!index_array(p, p->rule_count, &plan->rules) || !index_array(p, p->let_count, &plan->lets) || !index_array(p, p->filter_count, &plan->filters))
+        return false;
+    for (unsigned action = 0; action < ACTION_MAX; action++)
+        for (unsigned r = 0; r < p->rule_count; r++)
+            if ((unsigned)p->rules[r].stmt->action == action && ast_for_type(p, p->rules[r].stmt->when, type) != TRI_FALSE) {
+                plan->rules[plan->rule_count++] = (uint16_t)r;
+                need(&s, p->rules[r].stmt->when);
+            }
+    /* A model scores every event of its types, whether a rule asks or not: the score is part of the answer. */
+    for (unsigned m = 0; m < p->model_count; m++)
+        need_model(&s, (int)m);
+    for (unsigned i = 0; i < p->let_count; i++)
+        if (s.lets[i / 64] >> i % 64 & 1)
+            plan->lets[plan->let_count++] = (uint16_t)i;
+    for (unsigned f = 0; f < p->filter_count; f++) {
+        const struct policy_filter *pf = &p->filters[f];
+        if (!(pf->types >> type & 1))
+            continue;
+        plan->filters[plan->filter_count++] = (uint16_t)f;
+        if (pf->condition >= 0)
+            plan->conditions[pf->condition / 64] |= (uint64_t)1 << pf->condition % 64;
+        if (pf->value >= 0)
+            plan->values[pf->value / 64] |= (uint64_t)1 << pf->value % 64;
+        plan->groups |= (uint64_t)1 << pf->group;
+    }
+    for (unsigned w = 0; w < p->plan.windows; w++)
+        if (plan->windows[w / 64] >> w % 64 & 1)
+            plan->groups |= (uint64_t)1 << p->windows[w].group;
+    return true;
+}
+
+/* --- all of it --- */
+
+static struct vm_range emit_into(struct emit *e, const struct ast *n, uint16_t *reg, bool fixed)
+{
+    struct vm_range range = {.from = e->p->code_count};
+    struct place v = emit_expr(e, n);
+    if (fixed)
+        emit_op(e, v.text ? VM_COALESCE_T : VM_COPY, *reg, v.reg, v.reg, 0);
+    else
+        *reg = v.reg;
+    range.to = e->p->code_count;
+    return range;
+}
+
+static bool tables_init(struct keer_policy *p)
+{
+    p->constants = arena_array(&p->arena, LIMIT_REGISTERS, sizeof *p->constants);
+    p->text_constants = arena_array(&p->arena, LIMIT_REGISTERS, sizeof *p->text_constants);
+    p->texts = arena_array(&p->arena, LIMIT_REGISTERS, sizeof *p->texts);
+    p->plans = arena_array(&p->arena, p->schema.type_count, sizeof *p->plans);
+    return p->constants && p->text_constants && p->texts && p->plans;
+}
+
+static void registers_place(struct keer_policy *p)
+{
+    for (unsigned i = 0; i < p->let_count; i++)
+        collect(p, p->lets[i].stmt->value);
+    for (unsigned i = 0; i < p->rule_count; i++)
+        collect(p, p->rules[i].stmt->when);
+    for (unsigned i = 0; i < p->condition_count; i++)
+        collect(p, p->conditions[i].where);
+    for (unsigned i = 0; i < p->feature_count; i++)
+        collect(p, p->features[i].node);
+    p->constants_closed = true;
+    p->window_reg = p->constant_count;
+    p->score_reg = p->window_reg + p->plan.windows;
+    p->let_reg = p->score_reg + MAX_OF(p->model_count, 1u);
+    p->registers = p->let_reg + p->let_count;
+    p->window_text_reg = p->text_constant_count;
+    p->let_text_reg = p->window_text_reg + p->plan.windows;
+    p->text_registers = p->let_text_reg + p->let_count;
+    for (unsigned i = 0; i < p->let_count; i++) {
+        bool text = p->lets[i].stmt->value->type == TYPE_TEXT;
+        p->lets[i].reg = (uint16_t)((text ? p->let_text_reg : p->let_reg) + i);
+    }
+}
+
+/* A feature that is a text must be an attribute of the event: its categories are looked up by the text. */
+static void emit_feature(struct emit *e, struct policy_feature *f)
+{
+    const struct ast *n = through(f->node);
+    f->text = n->type == TYPE_TEXT;
+    if (f->text) {
+        f->slot = n->kind == AST_NAME && n->ref_kind == REF_SLOT ? n->ref : -1;
+        if (f->slot < 0)
+            diag_add(&e->p->diags, DIAG_ERROR, f->node->at, "", "a text can be a feature only when it is an attribute of the event");
+        return;
+    }
+    f->code = emit_into(e, f->node, &f->reg, false);
+    f->scale = n->type == TYPE_MONEY ? 1 / currency_scale(n->currency) : 1;
+}
+
+enum keer_err policy_compile(struct keer_policy *p)
+{
+    if (!tables_init(p))
+        return KEER_ENOMEM;
+    registers_place(p);
+    struct emit e = {.p = p};
+    /* Scratch registers are given back between rules, but not between features: all of them are read at the end. */
+#define FRESH() (e.next = p->let_reg + p->let_count, e.next_text = p->let_text_reg + p->let_count)
+    FRESH();
+    for (unsigned i = 0; i < p->condition_count; i++)
+        p->conditions[i].code = emit_into(&e, p->conditions[i].where, &p->conditions[i].result, false);
+    for (unsigned i = 0; i < p->let_count; i++) {
+        FRESH();
+        p->lets[i].code = emit_into(&e, p->lets[i].stmt->value, &p->lets[i].reg, true);
+    }
+    FRESH();
+    for (unsigned i = 0; i < p->feature_count; i++)
+        emit_feature(&e, &p->features[i]);
+    for (unsigned i = 0; i < p->rule_count; i++) {
+        FRESH();
+        p->rules[i].code = emit_into(&e, p->rules[i].stmt->when, &p->rules[i].reg, false);
+    }
+    if (e.failed_alloc)
+        return KEER_ENOMEM;
+    if (e.full || p->constant_count >= LIMIT_REGISTERS || p->text_constant_count >= LIMIT_REGISTERS || p->registers > UINT16_MAX) {
+        diag_add(&p->diags, DIAG_ERROR, (struct span_at){0, 1}, "split it", "the policy is too large: over %d constants or %d instructions", LIMIT_REGISTERS,
+                 LIMIT_CODE);
+        return KEER_OK;
+    }
+    for (unsigned t = 0; t < p->schema.type_count; t++)
+        if (!plan_type(p, t))
+            return KEER_ENOMEM;
+    return KEER_OK;
+}

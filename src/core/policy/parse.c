@@ -1,0 +1,141 @@
+/* parse.c - drives lexer and grammar, and words the syntax errors. */
+#include "core/policy/build.h"
+#include "policy_grammar.h"
+
+void *policy_grammarAlloc(void *(*allocate)(size_t));
+void policy_grammarFree(void *parser, void (*release)(void *));
+void policy_grammar(void *parser, int kind, struct token token, struct parse *p);
+
+void policy_ast_init(struct policy_ast *ast)
+{
+    *ast = (struct policy_ast){0};
+    ast->rules_end = &ast->rules;
+    ast->lets_end = &ast->lets;
+    ast->lists_end = &ast->lists;
+    ast->models_end = &ast->models;
+    ast->attributes_end = &ast->attributes;
+    ast->settings_end = &ast->settings;
+    ast->examples_end = &ast->examples;
+}
+
+static bool begins_statement(int kind)
+{
+    switch (kind) {
+    case TK_WINDOW:
+    case TK_LET:
+    case TK_RULE:
+    case TK_LIST:
+    case TK_MODEL:
+    case TK_ATTRIBUTE:
+    case TK_CURRENCY:
+    case TK_RATES:
+    case TK_TIMEZONE:
+    case TK_LATENESS:
+    case TK_FEATURES:
+    case TK_EXAMPLE:
+    case TK_ALLOW:
+    case TK_DENY:
+    case TK_REVIEW:
+    case TK_CHALLENGE: return true;
+    default: return false;
+    }
+}
+
+static const char statement_words[] =
+    "a statement begins with window, let, rule, list, model, attribute, currency, rates, timezone, lateness, features, example, "
+    "or an action: challenge, allow, deny, review";
+
+void parse_syntax_error(struct parse *p, int major, struct token t)
+{
+    struct span_at at = p->fixed_at ? p->at : t.at;
+    if (major < 0)
+        return; /* the lexer has said it */
+    if (major == 0) {
+        diag_add(p->diags, DIAG_ERROR, at, "the last statement is not complete: an operand, a ')' or a '}' is missing",
+                 "the policy ends in the middle of a statement");
+        return;
+    }
+    if (begins_statement(major)) {
+        diag_add(p->diags, DIAG_ERROR, at, "the statement before it is not complete, or this word is a key word: write an attribute of that name as :name:",
+                 "expected more of the statement before '%.*s'", SLICE_ARG(t.text));
+        return;
+    }
+    bool first = true;
+    for (size_t i = t.at.from; i > 0 && first; i--) {
+        char c = p->source.p[i - 1];
+        if (c == '\n')
+            break;
+        first = ascii_space(c);
+    }
+    if (first && (major == TK_IDENT || major == TK_TEXT)) {
+        diag_add(p->diags, DIAG_ERROR, at, statement_words, "'%.*s' does not begin a statement", SLICE_ARG(t.text));
+        return;
+    }
+    const char *hint = major == TK_IDENT  ? "two names or values stand side by side: an operator (=, <, and, or, in, ...) or a comma is missing"
+                       : major == TK_EQ   ? "comparisons do not chain: a = b and b = c"
+                       : major == TK_RP   ? "something is missing before it, or there is one ')' too many"
+                       : major == TK_BY   ? "a window is written count(purchase) by account over 24h"
+                       : major == TK_OVER ? "`over` follows the keys: count(purchase) by account over 24h"
+                                          : "";
+    diag_add(p->diags, DIAG_ERROR, at, hint, "unexpected '%.*s'", SLICE_ARG(t.text));
+}
+
+void parse_too_deep(struct parse *p)
+{
+    diag_add(p->diags, DIAG_ERROR, p->at, "name its parts with `let`", "the expression is nested too deeply");
+}
+
+static void lexical_error(struct parse *p, struct token t)
+{
+    if (t.kind == -2)
+        diag_add(p->diags, DIAG_ERROR, t.at, "texts end on the line they begin; a quote inside is doubled or after a backslash",
+                 "the text that begins here does not end");
+    else if (t.kind == -3)
+        diag_add(p->diags, DIAG_ERROR, t.at, "durations end in ms, s, m, h, d or w; a currency stands after a space: 30 EUR",
+                 "'%.*s' is neither a number nor a duration", SLICE_ARG(t.text));
+    else if (t.text.len && t.text.p[0] > ' ' && t.text.p[0] < 127)
+        diag_add(p->diags, DIAG_ERROR, t.at, "", "the character '%c' has no meaning here", t.text.p[0]);
+    else
+        diag_add(p->diags, DIAG_ERROR, t.at, "outside of texts and comments a policy is plain ASCII", "a byte 0x%02x has no meaning here",
+                 t.text.len ? (unsigned char)t.text.p[0] : 0);
+}
+
+/* Depth of parentheses and NOTs is bounded before the grammar's stack is: its messages would be poorer. */
+static enum keer_err parse_run(struct parse *p, int start)
+{
+    void *parser = policy_grammarAlloc(malloc);
+    if (!parser)
+        return KEER_ENOMEM;
+    size_t cursor = 0;
+    unsigned tokens = 0;
+    policy_grammar(parser, start, (struct token){.kind = start}, p);
+    for (;;) {
+        struct token t = policy_lex(p->source, &cursor);
+        p->at = p->fixed_at ? p->at : t.at;
+        if (t.kind < 0) {
+            lexical_error(p, t);
+            continue;
+        }
+        if (p->fixed_at)
+            t.at = p->at;
+        policy_grammar(parser, t.kind, t, p);
+        if (t.kind == 0 || p->failed_alloc || ++tokens > LIMIT_POLICY_BYTES || p->diags->dropped > LIMIT_POLICY_ERRORS)
+            break;
+    }
+    policy_grammarFree(parser, free);
+    return p->failed_alloc || p->diags->failed_alloc ? KEER_ENOMEM : KEER_OK;
+}
+
+enum keer_err policy_parse_text(struct slice text, struct arena *arena, struct diags *diags, struct policy_ast *out)
+{
+    struct parse p = {.arena = arena, .diags = diags, .out = out, .source = text};
+    return parse_run(&p, TK_POLICY);
+}
+
+struct ast *policy_parse_expression(struct slice text, struct span_at at, struct arena *arena, struct diags *diags)
+{
+    struct policy_ast none;
+    policy_ast_init(&none);
+    struct parse p = {.arena = arena, .diags = diags, .out = &none, .source = text, .fixed_at = true, .at = at};
+    return parse_run(&p, TK_EXPRESSION) == KEER_OK ? p.expression : NULL;
+}

@@ -1,0 +1,241 @@
+/* window_memory.c - the memory driver: one exchange for an event, labels, statistics. */
+#include "core/window_memory.h"
+
+static bool store_links(const struct win_plan *plan, struct win_store *s)
+{
+    int64_t horizon = 0;
+    bool all_time = false;
+    for (unsigned i = 0; i < plan->groups; i++)
+        if (s->group[i].labelled) {
+            s->group[i].link_index = (int)s->labelled++;
+            horizon = MAX_OF(horizon, s->group[i].horizon_us);
+            all_time |= s->group[i].labelled_all;
+        }
+    if (!s->labelled)
+        return true;
+    s->links = (int)s->groups++;
+    s->group[s->links].all_time = s->group[s->links].keeps_rows = all_time;
+    return links_layout(&s->group[s->links], plan, s->labelled, horizon) == KEER_OK;
+}
+
+enum keer_err win_memory_new(const struct win_plan *plan, const struct win_limits *limits, struct win_store **ret_store)
+{
+    if (plan->groups > LIMIT_KEYS || plan->windows > LIMIT_WINDOWS)
+        return KEER_ELIMIT;
+    struct win_store *s = calloc(1, sizeof *s);
+    if (!s)
+        return KEER_ENOMEM;
+    s->plan = plan;
+    s->limits = limits ? *limits : (struct win_limits){0};
+    if (!s->limits.memory_max)
+        s->limits.memory_max = UINT64_MAX / 2;
+    uint32_t rows = s->limits.rows_max ? s->limits.rows_max : 4096;
+    s->limits.rows_max = MAX_OF(64u, MIN_OF(rows, WIN_ROWS_MAX));
+    s->watermark = US_TIME_MIN;
+    s->links = -1;
+    s->groups = plan->groups;
+    enum keer_err err = KEER_OK;
+    for (unsigned i = 0; i < plan->groups && err == KEER_OK; i++) {
+        s->group[i].rows_max = s->limits.rows_max;
+        err = group_layout(&s->group[i], plan, i);
+    }
+    if (err == KEER_OK && !store_links(plan, s))
+        err = KEER_ENOMEM;
+    if (err != KEER_OK) {
+        win_memory_free(s);
+        return err;
+    }
+    *ret_store = s;
+    return KEER_OK;
+}
+
+void win_memory_free(struct win_store *s)
+{
+    if (!s)
+        return;
+    sides_release(s);
+    for (unsigned i = 0; i < s->groups; i++) {
+        table_release(&s->group[i]);
+        free(s->group[i].reader);
+        free(s->group[i].blank);
+    }
+    free(s);
+}
+
+int64_t win_memory_watermark(const struct win_store *s) { return s->watermark; }
+
+static void memory_prefetch(struct win_store *s, const struct win_request *req, int stage)
+{
+    for (unsigned i = 0; i < s->plan->groups; i++) {
+        const struct group *g = &s->group[i];
+        if (!(req->groups >> i & 1))
+            continue;
+        uint64_t lo = req->key[i].lo;
+        struct segment *seg = g->dir[lo >> (64 - g->depth)];
+        if (stage == 0) {
+            const struct slot *slot = &seg->slot[lo & (SEGMENT_SLOTS - 1)];
+            __builtin_prefetch(slot, 1);
+            __builtin_prefetch(slot + 2, 1);
+            continue;
+        }
+        const struct slot *slot = table_find(g, req->key[i]);
+        if (!slot || !slot->block)
+            continue;
+        const unsigned char *rows = pool_at(&g->pool, slot->block);
+        const unsigned char *end = rows + (size_t)slot->rows * g->stride;
+        const unsigned char *from = end - MIN_OF((size_t)(end - rows), (size_t)4 * g->stride);
+        for (const unsigned char *p = from; p < end + g->stride; p += 64)
+            __builtin_prefetch(p, 1);
+        if (from > rows)
+            __builtin_prefetch(rows + (from - rows) / 2);
+    }
+}
+
+/* Where the event went, so that a later label finds its rows. */
+static void links_add(struct win_store *s, const struct win_request *req)
+{
+    struct group *g = &s->group[s->links];
+    struct slot *slot = table_make(s, g, req->id);
+    if (!slot)
+        return;
+    if (!rows_room(s, g, slot, req->id) || !(slot = table_find(g, req->id)) || slot->rows >= g->pool.cap[slot->cls])
+        return;
+    struct win_request plain = {.time_us = req->time_us};
+    uint32_t at = rows_add(s, g, slot, &plain, 0);
+    if (at == UINT32_MAX)
+        return;
+    unsigned char *row = pool_at(&g->pool, slot->block) + (size_t)at * g->stride;
+    for (unsigned i = 0; i < s->plan->groups; i++) {
+        int k = s->group[i].link_index;
+        if (k < 0 || !(req->groups >> i & 1) || !req->filters[i])
+            continue;
+        memcpy(row + g->column[2 * k].offset, &req->key[i].lo, 8);
+        memcpy(row + g->column[2 * k + 1].offset, &req->key[i].hi, 8);
+    }
+}
+
+static void group_exchange(struct win_store *s, unsigned i, const struct win_request *req, struct win_reply *reply)
+{
+    struct group *g = &s->group[i];
+    uint64_t bit = (uint64_t)1 << i;
+    bool writes = req->filters[i] != 0;
+    struct slot *slot = writes ? table_make(s, g, req->key[i]) : table_find(g, req->key[i]);
+    if (writes && slot && rows_room(s, g, slot, req->key[i]))
+        slot = table_find(g, req->key[i]);
+    else if (writes)
+        slot = slot ? table_find(g, req->key[i]) : NULL;
+    if (!slot || !slot->block) {
+        group_read_nothing(g, req, false, reply);
+        if (writes) {
+            reply->refused |= bit;
+            s->stats.refused++;
+        }
+        return;
+    }
+    unsigned char *rows = pool_at(&g->pool, slot->block);
+    group_read(s, g, slot, rows, req, false, reply);
+    if (writes && slot->rows < g->pool.cap[slot->cls]) {
+        rows_add(s, g, slot, req, req->filters[i]);
+    } else if (writes) {
+        reply->refused |= bit;
+        s->stats.refused++;
+    }
+    group_read(s, g, slot, rows, req, true, reply);
+    if (rows_approximate(s, g, slot))
+        reply->approximate |= bit;
+}
+
+static enum keer_err memory_exchange(struct win_store *s, const struct win_request *req, struct win_reply *reply)
+{
+    int64_t before = s->watermark;
+    s->watermark = MAX_OF(before, req->time_us);
+    if (req->time_us < before - s->plan->lateness_us)
+        s->stats.too_late++;
+    reply->approximate = reply->refused = 0;
+    bool link = false;
+    for (unsigned i = 0; i < s->plan->groups; i++) {
+        if (!(req->groups >> i & 1)) {
+            group_read_nothing(&s->group[i], req, true, reply);
+            continue;
+        }
+        group_exchange(s, i, req, reply);
+        link |= s->group[i].link_index >= 0 && req->filters[i];
+    }
+    if (link && req->label_known_us == INT64_MAX)
+        links_add(s, req);
+    return KEER_OK;
+}
+
+static bool label_rows(struct win_store *s, struct group *g, struct hash128 key, int64_t time, uint64_t tag, int64_t label)
+{
+    struct slot *slot = table_find(g, key);
+    UNUSED(s);
+    if (!slot || !slot->block)
+        return false;
+    unsigned char *rows = pool_at(&g->pool, slot->block);
+    bool found = false;
+    for (uint32_t i = rows_upto(g, rows, slot->rows, time); i > 0; i--) {
+        unsigned char *row = rows + (size_t)(i - 1) * g->stride;
+        if (((struct row *)(void *)row)->time != time)
+            break;
+        uint64_t have;
+        memcpy(&have, row + g->tag_offset, sizeof have);
+        if (have != tag)
+            continue;
+        memcpy(row + g->label_offset, &label, sizeof label);
+        hot_label(g, rows, g->pool.cap[slot->cls], i - 1);
+        found = true;
+    }
+    return found;
+}
+
+static enum keer_err memory_label(struct win_store *s, struct hash128 id, bool fraud, int64_t known_us)
+{
+    bool found = false;
+    if (s->links >= 0) {
+        struct group *links = &s->group[s->links];
+        struct slot *slot = table_find(links, id);
+        for (uint32_t r = 0; slot && slot->block && r < slot->rows; r++) {
+            unsigned char *row = pool_at(&links->pool, slot->block) + (size_t)r * links->stride;
+            for (unsigned i = 0; i < s->plan->groups; i++) {
+                int k = s->group[i].link_index;
+                if (k < 0)
+                    continue;
+                struct hash128 key;
+                memcpy(&key.lo, row + links->column[2 * k].offset, 8);
+                memcpy(&key.hi, row + links->column[2 * k + 1].offset, 8);
+                if (key.lo | key.hi)
+                    found |= label_rows(s, &s->group[i], key, ((struct row *)(void *)row)->time, id.lo, known_us * 2 + fraud);
+            }
+        }
+    }
+    if (found)
+        s->stats.labels_applied++;
+    else
+        s->stats.labels_unknown++;
+    return KEER_OK;
+}
+
+const struct win_driver win_memory = {memory_prefetch, memory_exchange, memory_label};
+
+void win_memory_stats(const struct win_store *s, struct win_stats *ret_stats)
+{
+    struct win_stats st = s->stats;
+    st.entities = st.rows = st.reserved_bytes = 0;
+    st.bytes = store_bytes(s);
+    for (unsigned i = 0; i < s->groups; i++) {
+        const struct group *g = &s->group[i];
+        uint64_t table = g->segments * sizeof(struct segment) + ((uint64_t)sizeof(void *) << g->depth);
+        st.entities += g->entities;
+        st.rows += g->rows;
+        st.reserved_bytes += table + g->pool.reserved_bytes;
+        if (i < LIMIT_KEYS) {
+            st.group[i].entities = g->entities;
+            st.group[i].rows = g->rows;
+            st.group[i].row_bytes = g->stride;
+            st.group[i].bytes = table + g->pool.live_bytes;
+        }
+    }
+    st.reserved_bytes += s->side_bytes;
+    *ret_stats = st;
+}

@@ -1,0 +1,258 @@
+/* window_memory.h - the inside of the memory driver: tables, rows, layout. Included by window_*.c and their tests only.
+ *
+ *   group ── directory ──► segment (256 slots of 32 bytes, extendible hashing: one segment splits at a time)
+ *                             slot: hash, tag, number of rows, block ──► block (from the group's pool): rows in time order
+ *                                                                row: time, weight, mask, columns
+ *
+ * Cumulative columns (counts, sums, sums of squares, first and last time and value, all-time min and max) hold the state *up to and
+ * including* their row, so that a window is the difference of two rows, whatever its length, and an all-time value is the newest
+ * row; windows that differ only in length share them. Raw columns hold the row's own value, for what has no difference (distinct,
+ * min, max, ewma, labels). When old rows are dropped the newest of them stays as row 0, the base (flag SLOT_BASE).
+ */
+#ifndef CORE_WINDOW_MEMORY_H
+#define CORE_WINDOW_MEMORY_H
+#include "core/window.h"
+
+enum col_kind {
+    COL_COUNT,      /* u32, cumulative, per filter */
+    COL_SUM,        /* i64, cumulative (modulo 2^64), per filter and value */
+    COL_SUMSQ,      /* u128 in two u64, cumulative, per filter and value */
+    COL_FIRST_TIME, /* i64, cumulative, per filter; INT64_MAX = none yet */
+    COL_LAST_TIME,  /* i64, cumulative, per filter; INT64_MIN = none yet */
+    COL_FIRST_VALUE,/* i64, cumulative, follows COL_FIRST_TIME of the same filter */
+    COL_LAST_VALUE, /* i64, cumulative, follows COL_LAST_TIME of the same filter */
+    COL_TOTAL_MIN,  /* i64, cumulative, per filter and value; INT64_MAX = none */
+    COL_TOTAL_MAX,  /* i64, cumulative; INT64_MIN = none */
+    COL_MIN,        /* i64, raw: this row's value when it passes the filter, else INT64_MAX; of a pane: the least */
+    COL_MAX,        /* i64, raw; else INT64_MIN */
+    COL_VALUE,      /* i64, raw, per value; WIN_MISSING = none */
+    COL_LABEL,      /* i64, raw: known_us * 2 + fraud; INT64_MAX = no label */
+    COL_TAG,        /* u64, raw: low half of the event id's hash */
+    COL_KIND_MAX
+};
+
+struct column {
+    uint8_t kind;
+    uint8_t filter;
+    int16_t value;
+    uint16_t offset; /* bytes from the start of the row */
+    uint16_t mate;   /* offset of the time column that a first/last value follows */
+};
+
+/* The start of every row; columns follow: those of 8 bytes, then those of 4. */
+struct row {
+    int64_t time;
+    uint32_t weight; /* events that this row stands for */
+    uint32_t mask;   /* bit i: passes scan filter i */
+};
+
+#define SEGMENT_SLOTS 256u
+#define SEGMENT_FULL 224u
+enum { SLOT_USED = 1, SLOT_BASE = 2 };
+
+struct slot {
+    uint64_t lo;
+    uint32_t tag;
+    uint32_t rows;
+    uint32_t block;   /* reference in the pool, in units of 16 bytes; 0 = none */
+    uint32_t touched; /* seconds since 1970 of the newest event; stays at UINT32_MAX from 2106 on */
+    uint32_t side;    /* index of the side structure (panes, sketches), 0 = none */
+    uint8_t cls;      /* size class of the block */
+    uint8_t flags;
+    uint16_t pad;
+};
+static_assert(sizeof(struct slot) == 32, "two slots in a cache line");
+static_assert(sizeof(struct row) == 16, "rows start with 16 bytes");
+
+struct segment {
+    uint32_t depth, used;
+    struct slot slot[SEGMENT_SLOTS];
+};
+
+#define POOL_CLASSES 40
+#define POOL_CHUNK ((size_t)1 << 20)
+#define POOL_LARGE (POOL_CHUNK / 8) /* blocks of more bytes get a chunk of their own */
+struct pool {
+    unsigned char **chunk;
+    uint32_t chunks, chunks_cap;
+    uint32_t bump;              /* next free unit, over all chunks */
+    uint32_t bump_end;
+    uint32_t free[POOL_CLASSES]; /* intrusive lists */
+    uint32_t cap[POOL_CLASSES];  /* rows of a class */
+    unsigned classes;
+    uint64_t live_bytes, reserved_bytes;
+};
+
+/* How one window is read. */
+enum read_path { READ_PREFIX, READ_SCAN };
+struct reader {
+    uint16_t window;
+    uint8_t agg, cond;
+    uint8_t path;
+    uint8_t from, upto; /* indices of offsets */
+    bool all_time, including, text;
+    uint16_t col, col2, squares; /* offsets of the columns it reads */
+    uint16_t sketch;    /* DISTINCT: index of the sketch */
+    uint16_t hot;       /* index of its set or tally, HOT_NONE */
+    uint32_t mask;      /* scan filter bit */
+    uint32_t nth;
+    int64_t over_us, half_life_us;
+    double scale;
+};
+
+#define GROUP_OFFSETS 64
+struct sketch_def {
+    uint32_t mask;
+    uint16_t col;
+};
+
+/* What crowded entities keep besides their rows: window_hot.c. */
+#define HOT_ROWS 128u  /* blocks from this capacity on */
+#define CHUNK_ROWS 64u
+#define HOT_NONE UINT16_MAX
+#define GROUP_SETS 64
+#define GROUP_TALLIES 64
+struct set_def { /* one for each DISTINCT window without a condition */
+    uint32_t mask;
+    uint16_t col;
+};
+struct tally_def { /* cond WIN_ANY: the least and most of a column; else what label windows need, of column `col` (0: none) */
+    uint32_t mask;
+    uint16_t col;
+    uint8_t cond;
+};
+struct hot_set {
+    uint32_t lo, hi, used, valid;
+};
+struct hot_tally {
+    i128 sum;
+    u128 squares;
+    int64_t least, most;
+    int64_t from, until; /* right for from <= t < until */
+    uint64_t weight;     /* events that the rows stand for */
+    uint32_t rows, pad;
+};
+#define TALLY_EMPTY ((struct hot_tally){.least = INT64_MAX, .most = INT64_MIN, .from = INT64_MIN, .until = INT64_MAX})
+
+struct group {
+    /* layout, fixed */
+    unsigned stride, columns, readers, offsets, sketches;
+    struct column column[LIMIT_KEY_COLUMNS];
+    struct reader *reader;
+    int64_t offset[GROUP_OFFSETS];     /* distinct distances from t */
+    uint64_t scan_filter[32];          /* filter numbers behind the mask bits */
+    unsigned scan_filters;
+    struct sketch_def sketch[LIMIT_FILTERS];
+    unsigned sets, tallies;
+    struct set_def set[GROUP_SETS];
+    struct tally_def tally[GROUP_TALLIES];
+    int64_t horizon_us;
+    bool all_time;     /* has windows over all time: entities never expire */
+    bool keeps_rows;   /* an all-time window looks at the rows themselves: they don't expire either */
+    bool labelled, labelled_all;
+    uint32_t rows_max;
+    unsigned char *blank;              /* a row before anything happened */
+    uint16_t tag_offset, label_offset;
+    int link_index;                    /* index of this group among the labelled, -1 */
+    uint64_t need_words[LIMIT_WINDOWS / 64]; /* windows of this group */
+    /* table */
+    struct segment **dir;
+    uint32_t depth;
+    uint64_t entities, rows, segments;
+    uint32_t hand_seg, hand_slot;
+    struct pool pool;
+};
+
+/* Past the budget: sketches of an entity, one per distinct column. rank-major: seen[rank][register] in seconds. */
+#define SKETCH_REGISTERS 512u
+#define SKETCH_RANKS 32u
+struct side {
+    int64_t thin_until; /* newest time among rows with weight > 1 */
+    uint32_t resolution;
+    uint32_t next_free;
+    uint64_t bytes;
+    uint8_t ranks[LIMIT_FILTERS]; /* of each sketch, how many ranks were ever seen */
+    uint32_t *sketch;   /* sketches * RANKS * REGISTERS */
+};
+
+struct win_store {
+    const struct win_plan *plan;
+    struct win_limits limits;
+    int64_t watermark;
+    unsigned groups;
+    struct group group[LIMIT_KEYS + 1]; /* one more: where the events of labelled groups are, by event id */
+    int links;                          /* index of that group, -1 when no window looks at labels */
+    unsigned labelled;
+    struct side *side; /* index 0 unused */
+    uint32_t sides, sides_cap, side_free;
+    uint64_t side_bytes;
+    struct win_stats stats;
+};
+
+/* window_layout.c */
+KEER_NODISCARD enum keer_err group_layout(struct group *g, const struct win_plan *plan, unsigned index);
+KEER_NODISCARD enum keer_err links_layout(struct group *g, const struct win_plan *plan, unsigned labelled, int64_t horizon_us);
+
+/* window_table.c: finding, making and dropping entities; the pool. */
+KEER_NODISCARD enum keer_err table_init(struct group *g);
+void table_release(struct group *g);
+struct slot *table_find(const struct group *g, struct hash128 key);
+/* True when every slot of the segment is where table_find looks for it. */
+bool table_sound(struct segment *seg);
+/* The slot, made if new; NULL without memory. May move other slots of the same segment. */
+struct slot *table_make(struct win_store *s, struct group *g, struct hash128 key);
+void table_drop(struct win_store *s, struct group *g, struct segment *seg, uint32_t at);
+/* Looks at up to `slots` slots from the hand and drops those that no window can still see. */
+void table_sweep(struct win_store *s, struct group *g, unsigned slots);
+/* Drops entities until `bytes` more fit under the limit; false when that can't be. `keep` survives. */
+bool table_make_room(struct win_store *s, uint64_t bytes, struct hash128 keep);
+uint64_t store_bytes(const struct win_store *s);
+void pool_init(struct group *g);
+unsigned char *pool_at(const struct pool *p, uint32_t block);
+uint32_t pool_take(struct group *g, unsigned cls); /* 0 without memory */
+void pool_give(struct group *g, uint32_t block, unsigned cls);
+size_t class_bytes(const struct group *g, unsigned cls); /* of a block */
+void side_drop(struct win_store *s, uint32_t side);
+void sides_release(struct win_store *s);
+size_t side_bytes(const struct group *g);
+uint32_t side_make(struct win_store *s, const struct group *g); /* 0 without memory */
+
+/* window_state.c: the key of the fingerprint and of the checksum; it guards against accidents, not against forgery. */
+#define STATE_KEY ((struct hash_key){0x77696E646F772073u, 0x7461746520763031u})
+
+/* window_rows.c: the rows of one entity. */
+static inline struct row *row_at(const struct group *g, unsigned char *rows, uint32_t i)
+{
+    return (struct row *)(void *)(rows + (size_t)i * g->stride);
+}
+/* Number of rows with time <= bound. */
+uint32_t rows_upto(const struct group *g, unsigned char *rows, uint32_t n, int64_t bound);
+/* Room for one more row: drops what is out of sight, grows, or thins. False when there is no memory. */
+bool rows_room(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key);
+/* Adds the event of the request; room was made. Returns the index it got, UINT32_MAX when it went into the base. */
+uint32_t rows_add(struct win_store *s, struct group *g, struct slot *slot, const struct win_request *req, uint64_t filters);
+/* True when panes of the entity are within sight of a window. */
+bool rows_approximate(const struct win_store *s, const struct group *g, const struct slot *slot);
+void sketch_add(struct side *side, unsigned sketch, uint64_t hash, int64_t time_us);
+double sketch_count(const struct side *side, unsigned sketch, int64_t after_us);
+void sketch_ranks(struct side *side, unsigned sketch); /* finds side->ranks again */
+
+/* window_hot.c: sets and tallies behind the rows of a block of capacity `cap`; small blocks have none and all of these do nothing. */
+size_t hot_bytes(const struct group *g, uint32_t cap);
+void hot_reset(const struct group *g, unsigned char *rows, uint32_t cap); /* nothing is known of the rows any more */
+void hot_insert(const struct group *g, unsigned char *rows, uint32_t cap, uint32_t n, uint32_t at); /* row `at` of now n is new */
+void hot_drop(const struct group *g, unsigned char *rows, uint32_t cap, uint32_t drop); /* the first `drop` rows went */
+void hot_label(const struct group *g, unsigned char *rows, uint32_t cap, uint32_t at);  /* the label of row `at` changed */
+/* Different values among rows [lo, hi), lo < hi. */
+uint32_t hot_distinct(const struct group *g, unsigned char *rows, uint32_t cap, unsigned set, uint32_t lo, uint32_t hi);
+/* The total of one full chunk as of t. */
+const struct hot_tally *hot_chunk(const struct group *g, unsigned char *rows, uint32_t cap, unsigned tally, uint32_t chunk, int64_t t);
+bool label_fits(enum win_cond cond, int64_t label, int64_t t);
+void tally_add(struct hot_tally *y, int64_t v, uint32_t weight);
+void tally_join(struct hot_tally *y, const struct hot_tally *o);
+
+/* window_read.c */
+void group_read(const struct win_store *s, const struct group *g, const struct slot *slot, unsigned char *rows,
+                const struct win_request *req, bool including, struct win_reply *reply);
+void group_read_nothing(const struct group *g, const struct win_request *req, bool missing, struct win_reply *reply);
+#endif

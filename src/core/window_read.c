@@ -1,0 +1,416 @@
+/* window_read.c - the windows of one group as of a time. */
+#include <math.h>
+
+#include "core/window_memory.h"
+
+static inline int64_t get_i64(const unsigned char *p)
+{
+    int64_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+static inline uint32_t get_u32(const unsigned char *p)
+{
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+static inline u128 get_u128(const unsigned char *p)
+{
+    u128 v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+#define MISSING ((double)NAN)
+
+/* What a reader works on: rows [lo, hi) of an entity, as of t. */
+struct span {
+    const struct group *g;
+    unsigned char *rows;
+    uint32_t cap; /* of the block */
+    uint32_t lo, hi;
+    int64_t t, after; /* after: the window's open lower end */
+};
+static inline const unsigned char *span_row(const struct span *sp, uint32_t i) { return sp->rows + (size_t)i * sp->g->stride; }
+
+/* The tally of the chunk that begins at row i, when all of the chunk is in the span and tallies are kept; else NULL. */
+static inline const struct hot_tally *span_chunk(const struct span *sp, const struct reader *r, uint32_t i)
+{
+    if (i % CHUNK_ROWS || sp->hi - i < CHUNK_ROWS || r->hot == HOT_NONE || sp->cap < HOT_ROWS)
+        return NULL;
+    return hot_chunk(sp->g, sp->rows, sp->cap, r->hot, i / CHUNK_ROWS, sp->t);
+}
+/* The same for the chunk that ends before row i. */
+static inline const struct hot_tally *span_chunk_before(const struct span *sp, const struct reader *r, uint32_t i)
+{
+    return i - sp->lo < CHUNK_ROWS ? NULL : span_chunk(sp, r, i - CHUNK_ROWS);
+}
+
+static double seconds(int64_t from, int64_t t) { return (double)MAX_OF(t - from, 0) * 1e-6; }
+
+static double stddev_of(double n, i128 sum, u128 squares)
+{
+    if (n < 2)
+        return MISSING;
+    /* n * squares - sum^2 exactly when it fits in 128 bits, which it does below 10^12 a value and 10^6 of them. */
+    u128 a, b, absolute = (u128)(sum < 0 ? -sum : sum);
+    double variance;
+    if (!__builtin_mul_overflow((u128)n, squares, &a) && !__builtin_mul_overflow(absolute, absolute, &b) && a >= b)
+        variance = (double)(a - b) / (n * (n - 1));
+    else
+        variance = ((double)squares - (double)sum * (double)sum / n) / (n - 1);
+    return sqrt(MAX_OF(variance, 0.0));
+}
+
+/* --- differences of cumulative columns --- */
+
+static uint32_t count_at(const struct span *sp, uint32_t i, unsigned col) { return i ? get_u32(span_row(sp, i - 1) + col) : 0; }
+
+/* The first row in [lo, hi) whose cumulative count is at least `want`. */
+static uint32_t row_of_count(const struct span *sp, unsigned col, uint32_t want)
+{
+    uint32_t lo = sp->lo, hi = sp->hi;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (get_u32(span_row(sp, mid) + col) >= want)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return lo;
+}
+
+static int64_t least_or_most(const struct span *sp, const struct reader *r)
+{
+    bool least = r->agg == WIN_MIN;
+    if (r->all_time)
+        return sp->hi ? get_i64(span_row(sp, sp->hi - 1) + r->col) : least ? INT64_MAX : INT64_MIN;
+    int64_t best = least ? INT64_MAX : INT64_MIN;
+    for (uint32_t i = sp->lo; i < sp->hi;) {
+        const struct hot_tally *y = span_chunk(sp, r, i);
+        int64_t v = !y ? get_i64(span_row(sp, i) + r->col) : least ? y->least : y->most;
+        best = least ? MIN_OF(best, v) : MAX_OF(best, v);
+        i += y ? CHUNK_ROWS : 1;
+    }
+    return best;
+}
+
+/* A value of FIRST, LAST and NTH; false when there is none. */
+static bool value_of(const struct span *sp, const struct reader *r, int64_t *ret_v)
+{
+    if (sp->hi == 0)
+        return false;
+    const unsigned char *newest = span_row(sp, sp->hi - 1);
+    if (r->agg == WIN_LAST) {
+        int64_t time = get_i64(newest + r->col);
+        *ret_v = get_i64(newest + r->col2);
+        return time != INT64_MIN && (r->all_time || time > sp->after);
+    }
+    if (r->agg == WIN_FIRST && r->all_time) {
+        *ret_v = get_i64(newest + r->col2);
+        return get_i64(newest + r->col) != INT64_MAX;
+    }
+    uint32_t before = count_at(sp, sp->lo, r->col), upto = get_u32(newest + r->col);
+    uint32_t most = upto - before, nth = r->agg == WIN_FIRST ? most : r->nth;
+    if (sp->lo >= sp->hi || nth == 0 || nth > most)
+        return false;
+    uint32_t want = upto + 1 - nth;
+    *ret_v = get_i64(span_row(sp, row_of_count(sp, r->col, want)) + r->col2);
+    return *ret_v != WIN_MISSING;
+}
+
+static double age_of(const struct span *sp, const struct reader *r)
+{
+    if (sp->hi == 0)
+        return MISSING;
+    const unsigned char *newest = span_row(sp, sp->hi - 1);
+    if (r->agg == WIN_SINCE) {
+        int64_t time = get_i64(newest + r->col);
+        return time == INT64_MIN || (!r->all_time && time <= sp->after) ? MISSING : seconds(time, sp->t);
+    }
+    if (r->all_time) {
+        int64_t time = get_i64(newest + r->col);
+        return time == INT64_MAX ? MISSING : seconds(time, sp->t);
+    }
+    uint32_t before = count_at(sp, sp->lo, r->col);
+    if (sp->lo >= sp->hi || get_u32(newest + r->col) <= before)
+        return MISSING;
+    return seconds(get_i64(span_row(sp, row_of_count(sp, r->col, before + 1))), sp->t);
+}
+
+static double read_prefix(const struct span *sp, const struct reader *r, uint64_t *ret_hash)
+{
+    int64_t v = 0;
+    switch ((enum win_agg)r->agg) {
+    case WIN_COUNT: return (double)(count_at(sp, sp->hi, r->col) - count_at(sp, MIN_OF(sp->lo, sp->hi), r->col));
+    case WIN_SUM:
+    case WIN_MEAN:
+    case WIN_STDDEV: {
+        uint32_t lo = MIN_OF(sp->lo, sp->hi);
+        uint64_t a = lo ? (uint64_t)get_i64(span_row(sp, lo - 1) + r->col) : 0;
+        uint64_t b = sp->hi ? (uint64_t)get_i64(span_row(sp, sp->hi - 1) + r->col) : 0;
+        int64_t sum = (int64_t)(b - a);
+        if (r->agg == WIN_SUM)
+            return (double)sum * r->scale;
+        uint32_t n = count_at(sp, sp->hi, r->col2) - count_at(sp, lo, r->col2);
+        if (r->agg == WIN_MEAN)
+            return n ? (double)sum / n * r->scale : MISSING;
+        u128 squares = (sp->hi ? get_u128(span_row(sp, sp->hi - 1) + r->squares) : 0);
+        squares -= lo ? get_u128(span_row(sp, lo - 1) + r->squares) : 0;
+        return stddev_of(n, sum, squares) * r->scale;
+    }
+    case WIN_MIN:
+    case WIN_MAX:
+        v = least_or_most(sp, r);
+        return v == INT64_MAX || v == INT64_MIN ? MISSING : (double)v * r->scale;
+    case WIN_FIRST:
+    case WIN_LAST:
+    case WIN_NTH:
+        if (!value_of(sp, r, &v))
+            return MISSING;
+        if (r->text)
+            *ret_hash = (uint64_t)v;
+        return r->text ? MISSING : (double)v * r->scale;
+    case WIN_AGE:
+    case WIN_SINCE: return age_of(sp, r);
+    case WIN_DISTINCT:
+    case WIN_EWMA:
+    case WIN_AGG_MAX: break;
+    }
+    ASSERT(false);
+    return MISSING;
+}
+
+/* --- scans --- */
+
+static inline bool row_fits(const struct span *sp, const struct reader *r, uint32_t i)
+{
+    const unsigned char *row = span_row(sp, i);
+    if (!(((const struct row *)(const void *)row)->mask & r->mask))
+        return false;
+    return r->cond == WIN_ANY || label_fits((enum win_cond)r->cond, get_i64(row + sp->g->label_offset), sp->t);
+}
+static inline int64_t row_value(const struct span *sp, const struct reader *r, uint32_t i)
+{
+    return r->col ? get_i64(span_row(sp, i) + r->col) : 0;
+}
+static inline const struct row *row_head(const struct span *sp, uint32_t i) { return (const struct row *)(const void *)span_row(sp, i); }
+
+/* Different values among the rows of a window: an open hash table on the stack, for windows without a set. */
+#define DISTINCT_SLOTS 8192u
+static double distinct_scan(const struct span *sp, const struct reader *r)
+{
+    uint64_t table[DISTINCT_SLOTS];
+    uint32_t n = sp->hi - sp->lo, size = 16, found = 0;
+    bool zero = false, chunks = r->cond != WIN_ANY; /* else `hot` is a set and not a tally */
+    while (size < DISTINCT_SLOTS && size < 2 * n)
+        size *= 2;
+    memset(table, 0, size * sizeof *table);
+    for (uint32_t i = sp->lo; i < sp->hi; i++) {
+        const struct hot_tally *y = chunks ? span_chunk(sp, r, i) : NULL;
+        if (y && y->rows == 0) {
+            i += CHUNK_ROWS - 1;
+            continue;
+        }
+        if (!row_fits(sp, r, i))
+            continue;
+        uint64_t v = (uint64_t)row_value(sp, r, i);
+        if (v == 0) {
+            found += !zero;
+            zero = true;
+            continue;
+        }
+        uint32_t at = (uint32_t)(hash_mix(v) & (size - 1));
+        while (table[at] && table[at] != v)
+            at = (at + 1) & (size - 1);
+        found += table[at] == 0;
+        table[at] = v;
+    }
+    return found;
+}
+static_assert(DISTINCT_SLOTS > WIN_ROWS_MAX + WIN_ROWS_MAX / 16, "a block's rows never fill the table");
+
+static double distinct_of(const struct win_store *s, const struct slot *slot, const struct span *sp, const struct reader *r)
+{
+    if (sp->lo >= sp->hi)
+        return 0;
+    if (r->cond != WIN_ANY)
+        return distinct_scan(sp, r);
+    if (slot->side && sp->after < s->side[slot->side].thin_until)
+        return sketch_count(&s->side[slot->side], r->sketch, sp->after);
+    if (r->hot == HOT_NONE || sp->cap < HOT_ROWS)
+        return distinct_scan(sp, r);
+    return hot_distinct(sp->g, sp->rows, sp->cap, r->hot, sp->lo, sp->hi);
+}
+
+static struct hot_tally total_of(const struct span *sp, const struct reader *r)
+{
+    struct hot_tally total = TALLY_EMPTY;
+    for (uint32_t i = sp->lo; i < sp->hi;) {
+        const struct hot_tally *y = span_chunk(sp, r, i);
+        if (y)
+            tally_join(&total, y);
+        else if (row_fits(sp, r, i))
+            tally_add(&total, row_value(sp, r, i), row_head(sp, i)->weight);
+        i += y ? CHUNK_ROWS : 1;
+    }
+    return total;
+}
+
+/* The oldest row that fits, and the nth newest; false when there is none. */
+static bool oldest_of(const struct span *sp, const struct reader *r, uint32_t *ret_row)
+{
+    for (uint32_t i = sp->lo; i < sp->hi; i++) {
+        const struct hot_tally *y = span_chunk(sp, r, i);
+        if (y && y->rows == 0) {
+            i += CHUNK_ROWS - 1;
+        } else if (row_fits(sp, r, i)) {
+            *ret_row = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool newest_of(const struct span *sp, const struct reader *r, uint32_t nth, uint32_t *ret_row)
+{
+    uint32_t seen = 0;
+    for (uint32_t i = sp->hi; i > sp->lo; i--) {
+        const struct hot_tally *y = span_chunk_before(sp, r, i);
+        if (y && seen + y->rows < nth) {
+            seen += y->rows;
+            i -= CHUNK_ROWS - 1;
+        } else if (row_fits(sp, r, i - 1) && ++seen == nth) {
+            *ret_row = i - 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+#define EWMA_EVENTS 256u
+static double ewma_of(const struct span *sp, const struct reader *r)
+{
+    double sum = 0, weights = 0;
+    int64_t newest = 0;
+    bool chunks = r->cond != WIN_ANY;
+    for (uint32_t i = sp->hi, seen = 0; i > sp->lo && seen < EWMA_EVENTS; i--) {
+        const struct hot_tally *y = chunks ? span_chunk_before(sp, r, i) : NULL;
+        if (y && y->rows == 0) {
+            i -= CHUNK_ROWS - 1;
+            continue;
+        }
+        if (!row_fits(sp, r, i - 1))
+            continue;
+        const struct row *head = row_head(sp, i - 1);
+        if (seen++ == 0)
+            newest = head->time;
+        /* Ages count from the newest event: the same mean as from now, and old events don't underflow to nothing. */
+        double w = exp2(-(double)(newest - head->time) / (double)r->half_life_us) * head->weight;
+        sum += w * (double)row_value(sp, r, i - 1);
+        weights += w;
+    }
+    return weights > 0 ? sum / weights * r->scale : MISSING;
+}
+
+static double scan_pick(const struct span *sp, const struct reader *r, uint64_t *ret_hash)
+{
+    uint32_t at = 0, nth = r->agg == WIN_NTH ? r->nth : 1;
+    bool oldest = r->agg == WIN_FIRST || r->agg == WIN_AGE;
+    if (nth == 0 || !(oldest ? oldest_of(sp, r, &at) : newest_of(sp, r, nth, &at)))
+        return MISSING;
+    if (r->agg == WIN_AGE || r->agg == WIN_SINCE)
+        return seconds(row_head(sp, at)->time, sp->t);
+    if (!r->text)
+        return (double)row_value(sp, r, at) * r->scale;
+    *ret_hash = (uint64_t)row_value(sp, r, at);
+    return MISSING;
+}
+
+static double scan_total(const struct span *sp, const struct reader *r)
+{
+    struct hot_tally y = total_of(sp, r);
+    double n = (double)y.weight;
+    bool none = y.rows == 0;
+    switch ((enum win_agg)r->agg) {
+    case WIN_COUNT: return n;
+    case WIN_SUM: return (double)y.sum * r->scale;
+    case WIN_MEAN: return none ? MISSING : (double)y.sum / n * r->scale;
+    case WIN_STDDEV: return stddev_of(n, y.sum, y.squares) * r->scale;
+    case WIN_MIN: return none ? MISSING : (double)y.least * r->scale;
+    case WIN_MAX: return none ? MISSING : (double)y.most * r->scale;
+    case WIN_DISTINCT:
+    case WIN_FIRST:
+    case WIN_LAST:
+    case WIN_NTH:
+    case WIN_EWMA:
+    case WIN_AGE:
+    case WIN_SINCE:
+    case WIN_AGG_MAX: break;
+    }
+    ASSERT(false);
+    return MISSING;
+}
+
+static double read_scan(const struct win_store *s, const struct slot *slot, const struct span *sp, const struct reader *r,
+                        uint64_t *ret_hash)
+{
+    switch ((enum win_agg)r->agg) {
+    case WIN_DISTINCT: return distinct_of(s, slot, sp, r);
+    case WIN_EWMA: return ewma_of(sp, r);
+    case WIN_FIRST:
+    case WIN_LAST:
+    case WIN_NTH:
+    case WIN_AGE:
+    case WIN_SINCE: return scan_pick(sp, r, ret_hash);
+    case WIN_COUNT:
+    case WIN_SUM:
+    case WIN_MEAN:
+    case WIN_STDDEV:
+    case WIN_MIN:
+    case WIN_MAX:
+    case WIN_AGG_MAX: break;
+    }
+    return scan_total(sp, r);
+}
+
+/* --- a group --- */
+
+static inline bool needed(const struct win_request *req, unsigned w) { return req->need[w / 64] >> w % 64 & 1; }
+
+void group_read(const struct win_store *s, const struct group *g, const struct slot *slot, unsigned char *rows,
+                const struct win_request *req, bool including, struct win_reply *reply)
+{
+    uint32_t index[GROUP_OFFSETS];
+    uint64_t done = 0;
+    uint32_t n = slot->rows;
+    int64_t floor_us = s->watermark - g->horizon_us;
+    for (unsigned k = 0; k < g->readers; k++) {
+        const struct reader *r = &g->reader[k];
+        if (r->including != including || !needed(req, r->window))
+            continue;
+        if (!(done >> r->upto & 1))
+            index[r->upto] = rows_upto(g, rows, n, MAX_OF(req->time_us - g->offset[r->upto], floor_us));
+        if (!r->all_time && !(done >> r->from & 1))
+            index[r->from] = rows_upto(g, rows, n, MAX_OF(req->time_us - g->offset[r->from], floor_us));
+        done |= (uint64_t)1 << r->upto | (r->all_time ? 0 : (uint64_t)1 << r->from);
+        struct span sp = {.g = g, .rows = rows, .cap = g->pool.cap[slot->cls], .lo = r->all_time ? 0 : index[r->from], .hi = index[r->upto], .t = req->time_us};
+        sp.after = r->all_time ? INT64_MIN : MAX_OF(req->time_us - g->offset[r->from], floor_us);
+        uint64_t hash = 0;
+        reply->number[r->window] = r->path == READ_SCAN ? read_scan(s, slot, &sp, r, &hash) : read_prefix(&sp, r, &hash);
+        reply->hash[r->window] = hash;
+    }
+}
+
+void group_read_nothing(const struct group *g, const struct win_request *req, bool missing, struct win_reply *reply)
+{
+    for (unsigned k = 0; k < g->readers; k++) {
+        const struct reader *r = &g->reader[k];
+        if (!needed(req, r->window))
+            continue;
+        bool zero = !missing && (r->agg == WIN_COUNT || r->agg == WIN_SUM || r->agg == WIN_DISTINCT);
+        reply->number[r->window] = zero ? 0 : MISSING;
+        reply->hash[r->window] = 0;
+    }
+}

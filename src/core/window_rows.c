@@ -1,0 +1,360 @@
+/* window_rows.c - the rows of one entity: finding a time, adding an event, forgetting, merging into panes, sketches. */
+#include <math.h>
+
+#include "core/window_memory.h"
+
+static inline int64_t *cell_i64(unsigned char *row, unsigned offset) { return (int64_t *)(void *)(row + offset); }
+static inline uint64_t *cell_u64(unsigned char *row, unsigned offset) { return (uint64_t *)(void *)(row + offset); }
+static inline uint32_t *cell_u32(unsigned char *row, unsigned offset) { return (uint32_t *)(void *)(row + offset); }
+
+uint32_t rows_upto(const struct group *g, unsigned char *rows, uint32_t n, int64_t bound)
+{
+    /* Most questions are about the recent past: look at the newest four, then halve. */
+    for (unsigned i = 0; i < 4; i++) {
+        if (n == 0 || row_at(g, rows, n - 1)->time <= bound)
+            return n;
+        n--;
+    }
+    uint32_t lo = 0, hi = n;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (row_at(g, rows, mid)->time <= bound)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* --- adding --- */
+
+/* One column of one row takes an event into account: its own row (`own`), or a later one that the event lies before. */
+static inline void column_apply(const struct column *c, unsigned char *row, const struct win_request *req, uint64_t filters, bool own)
+{
+    bool pass = filters >> c->filter & 1;
+    int64_t t = req->time_us;
+    switch ((enum col_kind)c->kind) {
+    case COL_COUNT: *cell_u32(row, c->offset) += pass; break;
+    case COL_SUM:
+        if (pass)
+            *cell_u64(row, c->offset) += (uint64_t)req->values[c->value];
+        break;
+    case COL_SUMSQ:
+        if (pass) {
+            u128 sum;
+            i128 v = req->values[c->value];
+            memcpy(&sum, row + c->offset, sizeof sum);
+            sum += (u128)(v * v);
+            memcpy(row + c->offset, &sum, sizeof sum);
+        }
+        break;
+    case COL_FIRST_VALUE:
+        if (pass && t < *cell_i64(row, c->mate))
+            *cell_i64(row, c->offset) = req->values[c->value];
+        break;
+    case COL_FIRST_TIME:
+        if (pass && t < *cell_i64(row, c->offset))
+            *cell_i64(row, c->offset) = t;
+        break;
+    case COL_LAST_VALUE:
+        if (pass && t >= *cell_i64(row, c->mate))
+            *cell_i64(row, c->offset) = req->values[c->value];
+        break;
+    case COL_LAST_TIME:
+        if (pass && t >= *cell_i64(row, c->offset))
+            *cell_i64(row, c->offset) = t;
+        break;
+    case COL_TOTAL_MIN:
+        if (pass)
+            *cell_i64(row, c->offset) = MIN_OF(*cell_i64(row, c->offset), req->values[c->value]);
+        break;
+    case COL_TOTAL_MAX:
+        if (pass)
+            *cell_i64(row, c->offset) = MAX_OF(*cell_i64(row, c->offset), req->values[c->value]);
+        break;
+    case COL_MIN:
+        if (own)
+            *cell_i64(row, c->offset) = pass ? req->values[c->value] : INT64_MAX;
+        break;
+    case COL_MAX:
+        if (own)
+            *cell_i64(row, c->offset) = pass ? req->values[c->value] : INT64_MIN;
+        break;
+    case COL_VALUE:
+        if (own)
+            *cell_i64(row, c->offset) = req->values[c->value];
+        break;
+    case COL_LABEL:
+        if (own)
+            *cell_i64(row, c->offset) = req->label_known_us == INT64_MAX ? INT64_MAX : req->label_known_us * 2 + req->label_fraud;
+        break;
+    case COL_TAG:
+        if (own)
+            *cell_u64(row, c->offset) = req->id.lo;
+        break;
+    case COL_KIND_MAX: break;
+    }
+}
+
+static inline void row_apply(const struct group *g, unsigned char *row, const struct win_request *req, uint64_t filters, bool own)
+{
+    for (unsigned i = 0; i < g->columns; i++)
+        column_apply(&g->column[i], row, req, filters, own);
+}
+
+static uint32_t scan_mask(const struct group *g, uint64_t filters)
+{
+    uint32_t mask = 0;
+    for (unsigned i = 0; i < g->scan_filters; i++)
+        mask |= (uint32_t)(filters >> g->scan_filter[i] & 1) << i;
+    return mask;
+}
+
+static void sketches_add(const struct win_store *s, const struct group *g, const struct slot *slot, const unsigned char *row)
+{
+    if (!slot->side || !g->sketches)
+        return;
+    struct row head;
+    memcpy(&head, row, sizeof head);
+    for (unsigned i = 0; i < g->sketches; i++) {
+        uint64_t value;
+        memcpy(&value, row + g->sketch[i].col, sizeof value);
+        if (head.mask & g->sketch[i].mask)
+            sketch_add(&s->side[slot->side], i, value, head.time);
+    }
+}
+
+uint32_t rows_add(struct win_store *s, struct group *g, struct slot *slot, const struct win_request *req, uint64_t filters)
+{
+    unsigned char *rows = pool_at(&g->pool, slot->block);
+    uint32_t n = slot->rows, p = rows_upto(g, rows, n, req->time_us);
+    ASSERT(n < g->pool.cap[slot->cls]);
+    bool into_base = p == 0 && (slot->flags & SLOT_BASE);
+    if (!into_base) {
+        unsigned char *row = rows + (size_t)p * g->stride;
+        memmove(row + g->stride, row, (size_t)(n - p) * g->stride);
+        memcpy(row, p ? row - g->stride : g->blank, g->stride);
+        struct row *head = (struct row *)(void *)row;
+        *head = (struct row){req->time_us, 1, scan_mask(g, filters)};
+        row_apply(g, row, req, filters, true);
+        sketches_add(s, g, slot, row);
+        slot->rows = ++n;
+        g->rows++;
+        hot_insert(g, rows, g->pool.cap[slot->cls], n, p++);
+    }
+    for (uint32_t i = p; i < n; i++)
+        row_apply(g, rows + (size_t)i * g->stride, req, filters, false);
+    if (p < n || into_base)
+        s->stats.late++;
+    int64_t second = req->time_us / US_SECOND;
+    uint32_t touched = second <= 0 ? 0 : second > UINT32_MAX ? UINT32_MAX : (uint32_t)second;
+    slot->touched = MAX_OF(slot->touched, touched);
+    return into_base ? UINT32_MAX : p - 1;
+}
+
+/* --- forgetting --- */
+
+static unsigned class_for(const struct group *g, uint32_t rows)
+{
+    unsigned cls = 0;
+    while (cls + 1 < g->pool.classes && g->pool.cap[cls] < rows)
+        cls++;
+    return cls;
+}
+
+/* Drops the first `drop` rows; the newest of them is kept as the base. */
+static void rows_drop(struct group *g, struct slot *slot, unsigned char *rows, uint32_t drop)
+{
+    if (drop == 0)
+        return;
+    memmove(rows, rows + (size_t)drop * g->stride, (size_t)(slot->rows - drop) * g->stride);
+    hot_drop(g, rows, g->pool.cap[slot->cls], drop);
+    slot->rows -= drop;
+    g->rows -= drop;
+    slot->flags |= SLOT_BASE;
+}
+
+static void pane_merge(const struct group *g, unsigned char *newer, const unsigned char *older)
+{
+    struct row *a = (struct row *)(void *)newer;
+    struct row b;
+    memcpy(&b, older, sizeof b);
+    a->weight += b.weight; /* the mask stays the newer one's, so that no filter gets more than its share */
+    for (unsigned i = 0; i < g->columns; i++) {
+        const struct column *c = &g->column[i];
+        int64_t other;
+        if (c->kind != COL_MIN && c->kind != COL_MAX && c->kind != COL_VALUE)
+            continue;
+        memcpy(&other, older + c->offset, sizeof other);
+        int64_t *mine = cell_i64(newer, c->offset);
+        if (c->kind == COL_MIN)
+            *mine = MIN_OF(*mine, other);
+        else if (c->kind == COL_MAX)
+            *mine = MAX_OF(*mine, other);
+        else if (*mine == WIN_MISSING)
+            *mine = other;
+    }
+}
+
+/* One pass from the newest row to the oldest: two neighbours become one pane when the pane stays small against what is newer than it. */
+static uint32_t rows_thin_pass(const struct group *g, unsigned char *rows, uint32_t n, uint32_t first, uint32_t resolution,
+                               int64_t *thin_until)
+{
+    uint64_t newer = 0;
+    uint32_t out = n; /* rows[out..n) is the result */
+    for (uint32_t i = n; i > first; i--) {
+        unsigned char *row = rows + (size_t)(i - 1) * g->stride;
+        struct row *pane = out < n ? row_at(g, rows, out) : NULL;
+        uint32_t weight = ((struct row *)(void *)row)->weight;
+        if (pane && (uint64_t)pane->weight + weight <= newer / resolution && pane->weight < UINT32_MAX / 2) {
+            pane_merge(g, (unsigned char *)pane, row);
+            *thin_until = MAX_OF(*thin_until, pane->time);
+            continue;
+        }
+        if (pane)
+            newer += pane->weight;
+        out--;
+        if (out != i - 1)
+            memcpy(rows + (size_t)out * g->stride, row, g->stride);
+    }
+    uint32_t dropped = out - first;
+    memmove(rows + (size_t)first * g->stride, rows + (size_t)out * g->stride, (size_t)(n - out) * g->stride);
+    return dropped;
+}
+
+/* The slot after making room for `bytes`, which moves slots; NULL when there is none. */
+static struct slot *slot_with_room(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key, uint64_t bytes)
+{
+    if (store_bytes(s) + bytes <= s->limits.memory_max)
+        return slot;
+    uint32_t n = slot->rows;
+    slot = table_make_room(s, bytes, key) ? table_find(g, key) : NULL;
+    return slot && BELIEVED(slot->rows == n) ? slot : NULL;
+}
+
+/* Merges old rows until at least an eighth of the rows is free. */
+static bool rows_thin(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key)
+{
+    if (!slot->side) {
+        slot = slot_with_room(s, g, slot, key, side_bytes(g));
+        uint32_t side = slot ? side_make(s, g) : 0;
+        if (!side)
+            return false;
+        slot->side = side;
+        unsigned char *rows = pool_at(&g->pool, slot->block);
+        for (uint32_t i = 0; i < slot->rows; i++)
+            sketches_add(s, g, slot, rows + (size_t)i * g->stride);
+    }
+    struct side *side = &s->side[slot->side];
+    unsigned char *rows = pool_at(&g->pool, slot->block);
+    uint32_t first = slot->flags & SLOT_BASE ? 1 : 0, dropped = 0;
+    for (;;) {
+        dropped += rows_thin_pass(g, rows, slot->rows - dropped, first, side->resolution, &side->thin_until);
+        if (dropped >= slot->rows / 8 || side->resolution == 1)
+            break;
+        side->resolution -= side->resolution / 4 ? side->resolution / 4 : 1;
+    }
+    hot_reset(g, rows, g->pool.cap[slot->cls]);
+    slot->rows -= dropped;
+    g->rows -= dropped;
+    s->stats.thinned += dropped;
+    return dropped > 0;
+}
+
+bool rows_approximate(const struct win_store *s, const struct group *g, const struct slot *slot)
+{
+    int64_t floor_us = g->keeps_rows ? INT64_MIN : s->watermark - g->horizon_us;
+    return slot->side && s->side[slot->side].thin_until > floor_us;
+}
+
+/* Rows into a block of another class, without the first `drop`. */
+static bool rows_move(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key, unsigned cls, uint32_t drop)
+{
+    slot = slot_with_room(s, g, slot, key, class_bytes(g, cls));
+    uint32_t block = slot ? pool_take(g, cls) : 0;
+    if (!block)
+        return false;
+    if (slot->block) {
+        const unsigned char *rows = pool_at(&g->pool, slot->block);
+        memcpy(pool_at(&g->pool, block), rows + (size_t)drop * g->stride, (size_t)(slot->rows - drop) * g->stride);
+        pool_give(g, slot->block, slot->cls);
+        if (drop)
+            slot->flags |= SLOT_BASE;
+        slot->rows -= drop;
+        g->rows -= drop;
+    }
+    slot->block = block;
+    slot->cls = (uint8_t)cls;
+    return true;
+}
+
+bool rows_room(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key)
+{
+    uint32_t n = slot->rows;
+    if (slot->block && n < g->pool.cap[slot->cls])
+        return true;
+    unsigned char *rows = slot->block ? pool_at(&g->pool, slot->block) : NULL;
+    uint32_t gone = n && !g->keeps_rows ? rows_upto(g, rows, n, s->watermark - g->horizon_us) : 0;
+    uint32_t drop = gone > 1 ? gone - 1 : 0, live = n - drop;
+    if (slot->side && !rows_approximate(s, g, slot)) {
+        side_drop(s, slot->side);
+        slot->side = 0;
+    }
+    /* A quarter of free rows, so that forgetting costs a constant for each event. */
+    unsigned cls = class_for(g, MAX_OF(live + 1, live + live / 4));
+    if (!slot->block || cls != slot->cls)
+        return rows_move(s, g, slot, key, cls, drop);
+    rows_drop(g, slot, rows, drop);
+    uint32_t base = slot->flags & SLOT_BASE ? 1 : 0, cap = g->pool.cap[cls];
+    bool room = slot->rows < cap; /* before thinning, which may move the slot */
+    return slot->rows - base <= g->rows_max ? room : rows_thin(s, g, slot, key) || room;
+}
+
+/* --- sliding HyperLogLog (Flajolet et al., 2007): for each register and rank, when that rank was last seen --- */
+
+static uint32_t *sketch_cells(const struct side *side, unsigned sketch)
+{
+    return side->sketch + (size_t)sketch * SKETCH_REGISTERS * SKETCH_RANKS;
+}
+
+void sketch_add(struct side *side, unsigned sketch, uint64_t hash, int64_t time_us)
+{
+    uint64_t x = hash_mix(hash);
+    unsigned reg = (unsigned)(x & (SKETCH_REGISTERS - 1));
+    unsigned rank = (unsigned)__builtin_ctzll(x >> 9 | (uint64_t)1 << (SKETCH_RANKS - 2));
+    int64_t second = time_us / US_SECOND + 1; /* 0 = never */
+    uint32_t now = second < 1 ? 1 : second > UINT32_MAX ? UINT32_MAX : (uint32_t)second;
+    uint32_t *cell = &sketch_cells(side, sketch)[rank * SKETCH_REGISTERS + reg];
+    *cell = MAX_OF(*cell, now);
+    side->ranks[sketch] = (uint8_t)MAX_OF(side->ranks[sketch], rank + 1);
+}
+
+void sketch_ranks(struct side *side, unsigned sketch)
+{
+    const uint32_t *cells = sketch_cells(side, sketch);
+    unsigned i = SKETCH_REGISTERS * SKETCH_RANKS;
+    while (i > 0 && cells[i - 1] == 0)
+        i--;
+    side->ranks[sketch] = (uint8_t)((i + SKETCH_REGISTERS - 1) / SKETCH_REGISTERS);
+}
+
+double sketch_count(const struct side *side, unsigned sketch, int64_t after_us)
+{
+    int64_t second = after_us / US_SECOND + 1;
+    uint32_t after = second < 1 ? 0 : second > UINT32_MAX ? UINT32_MAX : (uint32_t)second;
+    const uint32_t *cells = sketch_cells(side, sketch);
+    uint32_t most[SKETCH_REGISTERS] = {0};
+    for (unsigned rank = 0; rank < side->ranks[sketch]; rank++, cells += SKETCH_REGISTERS)
+        for (unsigned j = 0; j < SKETCH_REGISTERS; j++)
+            most[j] = cells[j] > after ? rank + 1 : most[j];
+    uint64_t sum = 0; /* of 2^-most, in units of 2^-32: exact */
+    unsigned empty = 0;
+    for (unsigned j = 0; j < SKETCH_REGISTERS; j++) {
+        sum += (uint64_t)1 << (SKETCH_RANKS - most[j]);
+        empty += most[j] == 0;
+    }
+    double m = SKETCH_REGISTERS, estimate = 0.7213 / (1 + 1.079 / m) * m * m / ((double)sum * 0x1p-32);
+    if (estimate <= 2.5 * m && empty)
+        estimate = m * log(m / empty);
+    return floor(estimate + 0.5);
+}
