@@ -28,7 +28,7 @@ OPT.fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,
                -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
 OPT := $(OPT.$(V))
 CPPFLAGS := -Iinclude -Isrc -I$(GEN) -D_GNU_SOURCE -DKEER_BUILDING -DKEER_VERSION=\"$(VERSION)\"
-CFLAGS  += -std=gnu17 -fvisibility=hidden $(WARN) $(WERROR) $(OPT)
+CFLAGS  += -std=gnu17 -ffp-contract=off -fvisibility=hidden $(WARN) $(WERROR) $(OPT)
 LDFLAGS += $(filter -fsanitize=% --coverage,$(subst fuzzer-no-link$(comma),,$(OPT))) $(LDHARDEN)
 comma := ,
 ifeq ($(V),fuzz)

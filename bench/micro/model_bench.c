@@ -23,7 +23,7 @@ enum what { OUR_MARGIN, OUR_SCORE, OUR_SHAP, WHAT_MAX };
 /* Best of ROUNDS, nanoseconds a row: others use the machine too. */
 static double ours(const struct model *m, const float *x, enum what what, size_t rows)
 {
-    double best = INFINITY, phi[LIMIT_FEATURES + 1];
+    double best = HUGE_VAL, phi[LIMIT_FEATURES + 1];
     unsigned n = model_features(m);
     for (unsigned round = 0; round < ROUNDS; round++) {
         double from = now_ns(), sum = 0;
@@ -46,7 +46,7 @@ static double ours(const struct model *m, const float *x, enum what what, size_t
 
 static double theirs_dense(const struct xgb_model *m, const float *x, size_t rows)
 {
-    double best = INFINITY;
+    double best = HUGE_VAL;
     unsigned n = m->job->features;
     const char *config =
         "{\"type\": 1, \"iteration_begin\": 0, \"iteration_end\": 0, \"missing\": NaN, \"strict_shape\": false, "
@@ -72,7 +72,7 @@ static double theirs_dense(const struct xgb_model *m, const float *x, size_t row
 
 static double theirs_matrix(const struct xgb_model *m, const float *x, size_t rows, int type, size_t batch)
 {
-    double best = INFINITY;
+    double best = HUGE_VAL;
     for (unsigned round = 0; round < 2; round++) {
         double from = now_ns(), sum = 0;
         for (size_t i = 0; i + batch <= rows; i += batch)

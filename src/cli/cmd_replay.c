@@ -152,7 +152,7 @@ static void features_line(struct history *h, struct buf *b)
     for (unsigned i = 0; i < p->feature_count; i++) {
         const struct policy_feature *f = &p->features[i];
         buf_char(b, ',');
-        double v = h->engine->registers[f->reg] * f->scale;
+        double v = h->engine->registers[f->reg] / f->unit;
         if (f->text)
             buf_csv(b, engine_feature_text(h->engine, h->event, i));
         else if (!isnan(v))

@@ -179,7 +179,7 @@ static void run_models(struct keer_engine *e, const struct keer_event *ev, unsig
                 continue;
             }
             vm_run(&e->vm, f->code, ev);
-            e->features[i] = (float)(e->registers[f->reg] * f->scale);
+            e->features[i] = (float)(e->registers[f->reg] / f->unit);
         }
     for (unsigned m = 0; m < p->model_count; m++) {
         const struct policy_model *pm = &p->models[m];

@@ -8,7 +8,7 @@
  *          that a walk that arrives early stays there: no test for leaves, no branch at all. Its `value` is in the place of
  *          the split.
  *   key    a float as a uint32_t of the same order (-0.0 is 0.0): integers compare faster than floats, and an unsigned
- *          comparison leaves its result in the carry, so that a step is 6 instructions.
+ *          comparison leaves its result in the carry, so that a step is 7 instructions.
  *   slots  the keys that nodes compare, computed once per row and block:
  *
  *            0     1 .. n                     n+1 .. 2n                  gates
@@ -55,7 +55,6 @@ static_assert(LIMIT_TREE_NODES <= UINT16_MAX + 1, "a skip fits its field");
 /* The edge that leads into a node, for contributions. */
 struct model_edge {
     double share; /* of the parent's cover that goes this way, times the share of every earlier edge on the same feature */
-    double share_own; /* this edge alone */
     uint16_t feature;
     uint8_t before; /* depth of the node below the last earlier edge on the same feature, 0 = none */
 };

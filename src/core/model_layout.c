@@ -26,6 +26,7 @@ struct walk {
     uint32_t *parent; /* position in this list; of the root, itself */
     uint8_t *depth;
     uint32_t *left; /* position of the left child, 0 = leaf; the right one follows it */
+    double *share;  /* of the parent's cover that goes to this node */
     double *mean;
 };
 
@@ -100,6 +101,8 @@ static enum keer_err walk_read(struct walk *w, const struct model_tree *t, unsig
         err = model_take(&w->arena, t->nodes, sizeof *w->depth, &w->depth);
     if (!err)
         err = model_take(&w->arena, t->nodes, sizeof *w->left, &w->left);
+    if (!err)
+        err = model_take(&w->arena, t->nodes, sizeof *w->share, &w->share);
     if (!err)
         err = model_take(&w->arena, t->nodes, sizeof *w->mean, &w->mean);
     if (!err)
@@ -182,8 +185,8 @@ static void add_edge(struct model *m, const struct model_tree *t, const struct w
     struct model_edge *first = m->edge + m->nodes, *e = first + p;
     e->feature = (uint16_t)t->feature[parent];
     /* Halved first, so that two large covers do not overflow. A split that saw nothing says nothing: half each way. */
-    e->share_own = l + r > 0 ? own / 2 / (l / 2 + r / 2) : 0.5;
-    e->share = e->share_own;
+    w->share[p] = l + r > 0 ? own / 2 / (l / 2 + r / 2) : 0.5;
+    e->share = w->share[p];
     for (; up != 0; up = w->parent[up])
         if (first[up].feature == e->feature) {
             e->before = w->depth[up];
@@ -192,13 +195,11 @@ static void add_edge(struct model *m, const struct model_tree *t, const struct w
         }
 }
 
-static double tree_mean(const struct model *m, const struct model_tree *t, const struct walk *w)
+static double tree_mean(const struct model_tree *t, const struct walk *w)
 {
-    const struct model_edge *first = m->edge + m->nodes;
     for (uint32_t p = w->n; p-- > 0;) {
-        uint32_t left = w->left[p];
-        w->mean[p] = left ? first[left].share_own * w->mean[left] + first[left + 1].share_own * w->mean[left + 1]
-                          : (double)t->split[w->file[p]];
+        uint32_t l = w->left[p], r = l + 1;
+        w->mean[p] = l ? w->share[l] * w->mean[l] + w->share[r] * w->mean[r] : (double)t->split[w->file[p]];
     }
     return w->mean[0];
 }
@@ -224,7 +225,7 @@ static enum keer_err add_nodes(struct layout *l, const struct model_tree *t, con
         if (err)
             return err;
     }
-    m->expected += tree_mean(m, t, w);
+    m->expected += tree_mean(t, w);
     return KEER_OK;
 }
 

@@ -447,6 +447,9 @@ static bool plan_type(struct keer_policy *p, unsigned type)
     /* A model scores every event of its types, whether a rule asks or not: the score is part of the answer. */
     for (unsigned m = 0; m < p->model_count; m++)
         need_model(&s, (int)m);
+    /* Features without a model are asked for by whoever trains one. */
+    for (unsigned i = 0; i < p->feature_count && !p->model_count; i++)
+        need(&s, p->features[i].node);
     for (unsigned i = 0; i < p->let_count; i++)
         if (s.lets[i / 64] >> i % 64 & 1)
             plan->lets[plan->let_count++] = (uint16_t)i;
@@ -526,7 +529,7 @@ static void emit_feature(struct emit *e, struct policy_feature *f)
         return;
     }
     f->code = emit_into(e, f->node, &f->reg, false);
-    f->scale = n->type == TYPE_MONEY ? 1 / currency_scale(n->currency) : 1;
+    f->unit = n->type == TYPE_MONEY ? currency_scale(n->currency) : 1;
 }
 
 enum keer_err policy_compile(struct keer_policy *p)

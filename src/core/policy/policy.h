@@ -70,7 +70,7 @@ struct policy_feature { /* of the `features` statement */
     uint16_t reg;
     bool text;
     int slot;               /* texts: the attribute */
-    double scale;           /* money: to major units */
+    double unit;            /* money: minor units in a major one; else 1 */
     struct vm_range code;
 };
 struct policy_window { /* how a window of the plan is called in explanations */
