@@ -99,6 +99,32 @@ void buf_i64(struct buf *b, int64_t v)
     buf_u64(b, v < 0 ? (uint64_t)0 - (uint64_t)v : (uint64_t)v);
 }
 
+/* Amounts, shares and rounded scores: numbers of at most nine decimals and fifteen digits, whose decimal text reads back as the same
+ * double because the division below rounds once, as reading does. */
+static bool put_decimal(struct buf *b, double v)
+{
+    double scale = 1, a = fabs(v);
+    for (unsigned decimals = 1; decimals <= 9; decimals++) {
+        scale *= 10;
+        double scaled = rint(a * scale);
+        if (scaled >= 1e15)
+            return false;
+        if (scaled / scale != a)
+            continue;
+        uint64_t digits = (uint64_t)scaled, unit = (uint64_t)scale;
+        char text[9];
+        for (unsigned i = decimals, rest = (unsigned)(digits % unit); i > 0; i--, rest /= 10)
+            text[i - 1] = (char)('0' + rest % 10);
+        if (v < 0)
+            buf_char(b, '-');
+        buf_u64(b, digits / unit);
+        buf_char(b, '.');
+        buf_put(b, text, decimals);
+        return true;
+    }
+    return false;
+}
+
 void buf_f64(struct buf *b, double v)
 {
     if (!isfinite(v)) {
@@ -109,6 +135,8 @@ void buf_f64(struct buf *b, double v)
         buf_i64(b, (int64_t)v);
         return;
     }
+    if (put_decimal(b, v))
+        return;
     char text[32];
     int n = 0;
     for (int digits = 15; digits <= 17; digits++) {

@@ -132,10 +132,28 @@ enum keer_err time_parse(struct slice s, int64_t *ret_us)
     return KEER_OK;
 }
 
+/* `n` decimal digits of v, with leading zeros. */
+static char *put_digits(char *p, int v, int n)
+{
+    for (int i = n; i > 0; i--, v /= 10)
+        p[i - 1] = (char)('0' + v % 10);
+    return p + n;
+}
+
+static char *put_date(char *p, const struct civil *c)
+{
+    p = put_digits(p, c->year, 4);
+    *p++ = '-';
+    p = put_digits(p, c->month, 2);
+    *p++ = '-';
+    return put_digits(p, c->day, 2);
+}
+
 void time_print_date(struct buf *b, int64_t us)
 {
     struct civil c = time_civil(us);
-    buf_fmt(b, "%04d-%02d-%02d", c.year, c.month, c.day);
+    char text[10];
+    buf_put(b, text, (size_t)(put_date(text, &c) - text));
 }
 
 void time_print(struct buf *b, int64_t us)
@@ -143,7 +161,14 @@ void time_print(struct buf *b, int64_t us)
     struct civil c = time_civil(us);
     int64_t fraction = us - time_floor_day(us);
     fraction %= US_SECOND;
-    buf_fmt(b, "%04d-%02d-%02dT%02d:%02d:%02d", c.year, c.month, c.day, c.hour, c.minute, c.second);
+    char text[19], *p = put_date(text, &c);
+    *p++ = 'T';
+    p = put_digits(p, c.hour, 2);
+    *p++ = ':';
+    p = put_digits(p, c.minute, 2);
+    *p++ = ':';
+    p = put_digits(p, c.second, 2);
+    buf_put(b, text, (size_t)(p - text));
     if (fraction) {
         int digits = 6;
         while (fraction % 10 == 0) {

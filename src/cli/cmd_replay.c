@@ -45,6 +45,9 @@ static void put_degraded(const struct keer_decision *d, struct buf *b, const cha
             buf_fmt(b, "%s%s%s%s", n++ ? comma : "", quote, engine_degraded_word(i, &flag), quote);
 }
 
+/* Scores are printed to nine decimals. */
+static void put_score(struct buf *b, double score) { buf_f64(b, isnan(score) ? score : rint(score * 1e9) / 1e9); }
+
 /* The model's reasons stand with what was not simply allowed: TreeSHAP costs more than the decision. */
 static enum keer_err put_reasons(struct history *h, const struct keer_decision *d, unsigned reasons, struct buf *ret)
 {
@@ -63,12 +66,14 @@ static void decision_json(struct replay *r, struct history *h, const struct keer
     time_print(b, ev->time_us);
     buf_puts(b, "\",\"type\":");
     buf_json(b, event_type_name(ev->schema, ev->type));
-    buf_fmt(b, ",\"outcome\":\"%s\",\"review\":%s,\"score\":", keer_outcome_name(d->outcome), d->review ? "true" : "false");
-    buf_f64(b, d->score);
+    buf_puts(b, ",\"outcome\":\"");
+    buf_puts(b, keer_outcome_name(d->outcome));
+    buf_puts(b, d->review ? "\",\"review\":true,\"score\":" : "\",\"review\":false,\"score\":");
+    put_score(b, d->score);
     buf_puts(b, ",\"rules\":[");
     put_rules(h, d, b, true);
     buf_puts(b, "],\"reasons\":[");
-    buf_init(&reasons, 8192);
+    buf_init(&reasons, 8192); /* allocates nothing while it stays empty */
     if (put_reasons(h, d, r->reasons, &reasons) != KEER_OK)
         b->err = KEER_ENOMEM;
     struct slice rest = buf_view(&reasons);
@@ -105,7 +110,7 @@ static void decision_csv(struct replay *r, struct history *h, const struct keer_
     buf_csv(b, event_type_name(ev->schema, ev->type));
     buf_fmt(b, ",%s,%d,", keer_outcome_name(d->outcome), d->review);
     if (!isnan(d->score))
-        buf_f64(b, d->score);
+        put_score(b, d->score);
     buf_char(b, ',');
     put_rules(h, d, b, false);
     buf_char(b, ',');

@@ -24,6 +24,7 @@ void training_options(struct cli *cli, const char *name, struct train_options *r
     o->xgb.subsample = cli_number(cli, "subsample", 1);
     o->xgb.colsample_bytree = cli_number(cli, "colsample", 1);
     o->xgb.lambda = cli_number(cli, "lambda", 1);
+    o->xgb.max_bin = (unsigned)cli_count(cli, "max-bin", 256);
     o->xgb.seed = (uint32_t)cli_count(cli, "seed", 1);
     o->xgb.nthread = (unsigned)cli_count(cli, "threads", 0);
     o->xgb.tree_method = methods[cli_choice(cli, "method")];

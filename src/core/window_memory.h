@@ -212,6 +212,13 @@ unsigned char *pool_at(const struct pool *p, uint32_t block);
 uint32_t pool_take(struct group *g, unsigned cls); /* 0 without memory */
 void pool_give(struct group *g, uint32_t block, unsigned cls);
 size_t class_bytes(const struct group *g, unsigned cls); /* of a block */
+/* The end of a block of HINT_ROWS rows and more: for each offset, how many rows were at or before it when it was last asked. From one event to
+ * the next that moves by a row or two: looking there first touches the rows that are read anyway. Only a hint: any value is right. */
+#define HINT_ROWS 12u
+static inline size_t hints_bytes(const struct group *g, uint32_t cap)
+{
+    return cap < HINT_ROWS ? 0 : (g->offsets * sizeof(uint16_t) + 15) & ~(size_t)15;
+}
 void side_drop(struct win_store *s, uint32_t side);
 void sides_release(struct win_store *s);
 size_t side_bytes(const struct group *g);
@@ -227,6 +234,8 @@ static inline struct row *row_at(const struct group *g, unsigned char *rows, uin
 }
 /* Number of rows with time <= bound. */
 uint32_t rows_upto(const struct group *g, unsigned char *rows, uint32_t n, int64_t bound);
+/* The same, looking around `near` first. */
+uint32_t rows_upto_near(const struct group *g, unsigned char *rows, uint32_t n, int64_t bound, uint32_t near);
 /* Room for one more row: drops what is out of sight, grows, or thins. False when there is no memory. */
 bool rows_room(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key);
 /* Adds the event of the request; room was made. Returns the index it got, UINT32_MAX when it went into the base. */

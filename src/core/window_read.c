@@ -379,23 +379,34 @@ static double read_scan(const struct win_store *s, const struct slot *slot, cons
 
 static inline bool needed(const struct win_request *req, unsigned w) { return req->need[w / 64] >> w % 64 & 1; }
 
+/* Number of rows at or before t less offset `k` of the group. */
+static uint32_t offset_index(const struct group *g, unsigned char *rows, const struct slot *slot, uint16_t *hints, unsigned k, int64_t bound)
+{
+    if (!hints)
+        return rows_upto(g, rows, slot->rows, bound);
+    uint32_t index = rows_upto_near(g, rows, slot->rows, bound, hints[k]);
+    hints[k] = (uint16_t)MIN_OF(index, (uint32_t)UINT16_MAX);
+    return index;
+}
+
 void group_read(const struct win_store *s, const struct group *g, const struct slot *slot, unsigned char *rows,
                 const struct win_request *req, bool including, struct win_reply *reply)
 {
     uint32_t index[GROUP_OFFSETS];
     uint64_t done = 0;
-    uint32_t n = slot->rows;
+    uint32_t cap = g->pool.cap[slot->cls];
+    uint16_t *hints = cap < HINT_ROWS ? NULL : (uint16_t *)(void *)(rows + class_bytes(g, slot->cls) - hints_bytes(g, cap));
     int64_t floor_us = s->watermark - g->horizon_us;
     for (unsigned k = 0; k < g->readers; k++) {
         const struct reader *r = &g->reader[k];
         if (r->including != including || !needed(req, r->window))
             continue;
         if (!(done >> r->upto & 1))
-            index[r->upto] = rows_upto(g, rows, n, MAX_OF(req->time_us - g->offset[r->upto], floor_us));
+            index[r->upto] = offset_index(g, rows, slot, hints, r->upto, MAX_OF(req->time_us - g->offset[r->upto], floor_us));
         if (!r->all_time && !(done >> r->from & 1))
-            index[r->from] = rows_upto(g, rows, n, MAX_OF(req->time_us - g->offset[r->from], floor_us));
+            index[r->from] = offset_index(g, rows, slot, hints, r->from, MAX_OF(req->time_us - g->offset[r->from], floor_us));
         done |= (uint64_t)1 << r->upto | (r->all_time ? 0 : (uint64_t)1 << r->from);
-        struct span sp = {.g = g, .rows = rows, .cap = g->pool.cap[slot->cls], .lo = r->all_time ? 0 : index[r->from], .hi = index[r->upto], .t = req->time_us};
+        struct span sp = {.g = g, .rows = rows, .cap = cap, .lo = r->all_time ? 0 : index[r->from], .hi = index[r->upto], .t = req->time_us};
         sp.after = r->all_time ? INT64_MIN : MAX_OF(req->time_us - g->offset[r->from], floor_us);
         uint64_t hash = 0;
         reply->number[r->window] = r->path == READ_SCAN ? read_scan(s, slot, &sp, r, &hash) : read_prefix(&sp, r, &hash);

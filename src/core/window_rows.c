@@ -26,6 +26,35 @@ uint32_t rows_upto(const struct group *g, unsigned char *rows, uint32_t n, int64
     return lo;
 }
 
+uint32_t rows_upto_near(const struct group *g, unsigned char *rows, uint32_t n, int64_t bound, uint32_t near)
+{
+    uint32_t lo = 0, hi = n, step = 1, at = MIN_OF(near, n);
+    /* Invariant: rows below lo are at or before the bound, rows from hi on are after it. */
+    if (at < n && row_at(g, rows, at)->time <= bound) {
+        lo = at + 1;
+        while (lo < hi && lo + step - 1 < n && row_at(g, rows, lo + step - 1)->time <= bound) {
+            lo += step;
+            step *= 2;
+        }
+        hi = MIN_OF(hi, lo + step - 1);
+    } else {
+        hi = at;
+        while (hi > 0 && row_at(g, rows, hi - MIN_OF(step, hi))->time > bound) {
+            hi -= MIN_OF(step, hi);
+            step *= 2;
+        }
+        lo = hi > step ? hi - step : 0;
+    }
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (row_at(g, rows, mid)->time <= bound)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
 /* --- adding --- */
 
 /* One column of one row takes an event into account: its own row (`own`), or a later one that the event lies before. */

@@ -17,7 +17,8 @@ static_assert(POOL_CHUNK == (size_t)65536 * 16, "a reference is chunk number and
 
 size_t class_bytes(const struct group *g, unsigned cls)
 {
-    return (((size_t)g->pool.cap[cls] * g->stride + 15) & ~(size_t)15) + hot_bytes(g, g->pool.cap[cls]);
+    return (((size_t)g->pool.cap[cls] * g->stride + 15) & ~(size_t)15) + hot_bytes(g, g->pool.cap[cls]) +
+           hints_bytes(g, g->pool.cap[cls]);
 }
 
 /* One more chunk; false without memory. */
@@ -72,6 +73,8 @@ uint32_t pool_take(struct group *g, unsigned cls)
         return 0;
     hot_reset(g, pool_at(p, block), p->cap[cls]);
     p->live_bytes += bytes;
+    size_t hints = hints_bytes(g, p->cap[cls]);
+    memset(pool_at(p, block) + bytes - hints, 0xFF, hints);
     return block;
 }
 

@@ -21,17 +21,9 @@ int test_main(Suite *s)
     const char *fork = getenv("CK_FORK");
     if (!fork)
         srunner_set_fork_status(r, CK_NOFORK);
+    srunner_set_tap(r, "-"); /* 'ok 1 - file:case:test: Passed' and 'not ok ...', one line a test */
     srunner_run_all(r, CK_SILENT);
-    int total = srunner_ntests_run(r), failed = srunner_ntests_failed(r);
-    TestResult **results = srunner_results(r);
-    for (int i = 0; i < total; i++) {
-        bool ok = tr_rtype(results[i]) == CK_PASS;
-        printf("%sok - %s: %s", ok ? "" : "not ", tr_tcname(results[i]), ok ? "" : tr_msg(results[i]));
-        if (!ok)
-            printf(" (%s:%d)", tr_lfile(results[i]), tr_lno(results[i]));
-        printf("\n");
-    }
-    free(results);
+    int failed = srunner_ntests_failed(r);
     srunner_free(r);
     return failed ? 1 : 0;
 }
