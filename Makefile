@@ -29,14 +29,16 @@ OPT.fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,
 OPT := $(OPT.$(V))
 CPPFLAGS := -Iinclude -Isrc -I$(GEN) -D_GNU_SOURCE -DKEER_BUILDING -DKEER_VERSION=\"$(VERSION)\"
 CFLAGS  += -std=gnu17 -ffp-contract=off -fvisibility=hidden $(WARN) $(WERROR) $(OPT)
-LDFLAGS += $(filter -fsanitize=% --coverage,$(subst fuzzer-no-link$(comma),,$(OPT))) $(LDHARDEN)
 comma := ,
+LDFLAGS += $(filter -fsanitize=% --coverage,$(subst fuzzer-no-link$(comma),,$(OPT))) $(LDHARDEN)
 ifeq ($(V),fuzz)
 CC := clang
 LDFLAGS := -fsanitize=address,undefined
 endif
 LIBS_LIB := -ljansson -lm
-LIBS_BIN := $(LIBS_LIB) -ldl -lpthread
+# libxgboost is C++ and is loaded later: the sanitizers want its run-time library from the start.
+LIBS_SAN := $(if $(filter asan tsan,$(V)),-Wl$(comma)--no-as-needed -lstdc++)
+LIBS_BIN := $(LIBS_LIB) -ldl -lpthread $(LIBS_SAN)
 LIBS_CHECK = $(shell $(PKG) --libs check 2>/dev/null || echo -lcheck)
 
 # --- sources -----------------------------------------------------------------------------------------------------
@@ -76,7 +78,8 @@ $(SRC_LIB:%.c=$(B)/%.o) $(B)/gen/policy_lexer.o: $(GEN)/policy_grammar.h
 $(B)/gen/%.o: build/gen/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-conversion -Wno-sign-conversion -Wno-null-dereference -Wno-unused-parameter \
-	  -Wno-unused-variable -Wno-missing-prototypes -Wno-cast-qual -MMD -MP -c -o $@ $<
+	  -Wno-unused-variable -Wno-missing-prototypes -Wno-cast-qual -Wno-implicit-fallthrough \
+	  -Wno-unreachable-code -MMD -MP -c -o $@ $<
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(EXTRA_$(notdir $*)) -MMD -MP -c -o $@ $<

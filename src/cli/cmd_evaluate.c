@@ -99,6 +99,7 @@ static int fold_run(struct cli *cli, struct evaluating *v, const struct split_pr
     if (err == KEER_OK)
         err = dataset_pick(&v->rows.data, test_mask, &test);
     training_options(cli, "fold", &o);
+    o.xgb.monotone = v->rows.has_monotone ? v->rows.monotone : NULL;
     o.categories = v->rows.category;
     o.categories_n = v->rows.text_features;
     o.delay_days = p->delay_days;

@@ -87,6 +87,7 @@ static int train_rows(struct cli *cli, const struct keer_policy *p, struct train
     struct buf detail;
     const char *name = p->model_count ? p->models[model].stmt->name.p : cli_text(cli, "name") ? cli_text(cli, "name") : "model";
     training_options(cli, name, &o);
+    o.xgb.monotone = t->rows.has_monotone ? t->rows.monotone : NULL;
     o.categories = t->rows.category;
     o.categories_n = t->rows.text_features;
     o.later_days = (unsigned)cli_count(cli, "valid-days", 7);

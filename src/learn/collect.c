@@ -21,6 +21,8 @@ enum keer_err collect_init(struct collect *c, const struct keer_policy *policy)
         size_t len = MIN_OF(name.len, LIMIT_NAME_BYTES);
         memcpy(c->data.names[i], name.p, len);
         c->data.names[i][len] = '\0';
+        c->monotone[i] = (int8_t)policy->features[i].node->number;
+        c->has_monotone |= c->monotone[i] != 0;
         if (policy->features[i].text)
             c->category[c->text_features++] = (struct train_category){.feature = i};
     }

@@ -18,6 +18,8 @@ struct collect {
     struct train_category *category; /* one for each text feature */
     struct slice **text;             /* their texts, by code */
     size_t *cap;
+    int8_t monotone[LIMIT_FEATURES]; /* per feature: 1 rising, -1 falling, 0 free; for xgb_params */
+    bool has_monotone;
     int account_slot, amount_slot;
 };
 

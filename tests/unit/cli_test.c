@@ -160,7 +160,7 @@ START_TEST(values_have_their_kinds)
     ck_assert(cli_number(&r.cli, "rate", 0) == 0.3);
     ck_assert_str_eq(cli_text(&r.cli, "class-weight"), "balanced");
     ck_assert(cli_number(&r.cli, "class-weight", -1) == -1);
-    ck_assert_uint_eq(cli_count(&r.cli, "trees", 0), 100);
+    ck_assert_uint_eq(cli_count(&r.cli, "trees", 0), 500);
     ck_assert_str_eq(r.cli.args[0], "-");
     rig_end(&r);
     rig_start(&r);

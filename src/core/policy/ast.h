@@ -14,7 +14,7 @@ enum ast_kind {
     AST_DURATION,   /* duration_us */
     AST_TEXT,       /* name = the text */
     AST_BOOL,       /* number = 0 or 1 */
-    AST_NAME,       /* name; `radar` when written :name: */
+    AST_NAME,       /* name; `radar` when written :name:; in `features` number = 1 rising, -1 falling */
     AST_NOT,        /* a */
     AST_NEGATE,     /* a */
     AST_BINARY,     /* op, a, b */

@@ -632,6 +632,8 @@ static void check_features(struct check *c)
         }
         c->uses_score = false;
         check_expr(c, l->item);
+        if (l->item->number != 0 && l->item->type == TYPE_TEXT)
+            diag_add(c->diags, DIAG_ERROR, l->item->at, "", "a text has no order: it cannot be rising or falling");
         if (c->uses_score)
             diag_add(c->diags, DIAG_ERROR, l->item->at, "", "a score cannot be a feature of the model that makes it");
         p->features[p->feature_count++] = (struct policy_feature){.node = l->item, .slot = -1};

@@ -40,7 +40,13 @@ statement ::= CURRENCY(K) IDENT(C).         { build_setting(p, K, C); }
 statement ::= RATES(K) TEXT(C).             { build_setting(p, K, C); }
 statement ::= TIMEZONE(K) TEXT(C).          { build_setting(p, K, C); }
 statement ::= LATENESS(K) DURATION(C).      { build_setting(p, K, C); }
-statement ::= FEATURES names(L).            { build_features(p, L); }
+statement ::= FEATURES features(L).         { build_features(p, L); }
+%type features {struct ast_list *}
+features(A) ::= feature(N).                 { A = ast_list_add(p, NULL, N); }
+features(A) ::= features(L) COMMA feature(N). { A = ast_list_add(p, L, N); }
+feature(A) ::= name(N).                     { A = N; }
+feature(A) ::= name(N) RISING.              { A = N; if (A) A->number = 1; }
+feature(A) ::= name(N) FALLING.             { A = N; if (A) A->number = -1; }
 statement ::= LIST IDENT(N) EQ TEXT(F).     { build_list(p, N, &F, NULL); }
 statement ::= LIST IDENT(N) EQ LP items(L) RP. { build_list(p, N, NULL, L); }
 statement ::= MODEL IDENT(N) EQ TEXT(F) calibrated(C) fortypes(T). { build_model(p, N, F, C.kind != 0, T); }

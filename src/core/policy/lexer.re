@@ -43,6 +43,8 @@ again:
     'timezone'      { kind = TK_TIMEZONE; goto done; }
     'lateness'      { kind = TK_LATENESS; goto done; }
     'features'      { kind = TK_FEATURES; goto done; }
+    'rising'        { kind = TK_RISING; goto done; }
+    'falling'       { kind = TK_FALLING; goto done; }
     'example'       { kind = TK_EXAMPLE; goto done; }
     'expect'        { kind = TK_EXPECT; goto done; }
     'calibrated'    { kind = TK_CALIBRATED; goto done; }
