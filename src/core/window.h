@@ -15,7 +15,7 @@
  * Labels count from when they were known: a label is seen at t when its `known_us` <= t; a later label of the same event replaces it.
  *
  * Values are integers (money: minor units; numbers: millionths), so that sums are exact and do not depend on order.
- * Results: count and distinct 0 and sum 0 over nothing, all else missing (NaN) over nothing; all missing when the entity is
+ * Results: count, distinct, streak and sum 0 over nothing, all else missing (NaN) over nothing; all missing when the entity is
  * missing in the event. Up to the budget of remembered events per entity all results are exact; past it older events are merged in
  * panes: counts and sums are off by at most the content of one pane at the window's old edge, which is at most 1/resolution of what lies
  * between it and now; distinct comes from a sliding HyperLogLog (512 registers, standard error 4.6 %); min and max of whole panes;
@@ -41,6 +41,8 @@ enum win_agg {
     WIN_EWMA,  /* mean weighted with 2^-(age/half life), newest 256 events of the window */
     WIN_AGE,   /* seconds since the first event */
     WIN_SINCE, /* seconds since the newest event */
+    WIN_STREAK,     /* the newest events in a row that pass filter2 as well, or fit `cond`, events with unknown labels passed over */
+    WIN_STREAK_AGE, /* seconds since the oldest of them */
     WIN_AGG_MAX
 };
 
@@ -52,6 +54,7 @@ struct win_def {
     enum win_cond cond;
     uint8_t group;
     uint8_t filter;      /* of the group */
+    uint8_t filter2;     /* STREAK without `cond`: what must hold for the streak to go on */
     int16_t value;       /* index in request.values; -1 for COUNT, AGE, SINCE */
     bool text;           /* the value is a hash: only DISTINCT, FIRST, LAST, NTH */
     bool including;

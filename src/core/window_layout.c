@@ -38,7 +38,12 @@ static bool scan_bit(struct group *g, unsigned filter, uint32_t *ret_mask)
     return true;
 }
 
-static bool window_scans(const struct win_def *w) { return w->cond != WIN_ANY || w->agg == WIN_DISTINCT || w->agg == WIN_EWMA; }
+static bool window_streak(const struct win_def *w) { return w->agg == WIN_STREAK || w->agg == WIN_STREAK_AGE; }
+
+static bool window_scans(const struct win_def *w)
+{
+    return w->cond != WIN_ANY || w->agg == WIN_DISTINCT || w->agg == WIN_EWMA || window_streak(w);
+}
 
 /* The columns of one window; false when the group has no room for them. */
 static bool window_columns(struct group *g, const struct win_def *w)
@@ -49,6 +54,8 @@ static bool window_columns(struct group *g, const struct win_def *w)
     bool ok = true;
     if (window_scans(w)) {
         ok = scan_bit(g, f, &mask);
+        if (ok && window_streak(w) && w->cond == WIN_ANY)
+            ok = scan_bit(g, w->filter2, &mask);
         if (ok && w->value >= 0)
             ok = column_need(g, COL_VALUE, 0, w->value) != NULL;
         if (ok && w->cond != WIN_ANY)
@@ -73,6 +80,8 @@ static bool window_columns(struct group *g, const struct win_def *w)
     case WIN_AGE: return column_need(g, all ? COL_FIRST_TIME : COL_COUNT, f, -1);
     case WIN_DISTINCT:
     case WIN_EWMA:
+    case WIN_STREAK:
+    case WIN_STREAK_AGE:
     case WIN_AGG_MAX: break;
     }
     return false;
@@ -107,7 +116,7 @@ static void reader_hot(struct group *g, struct reader *r)
         r->hot = (uint16_t)g->sets;
         g->set[g->sets++] = (struct set_def){r->mask, r->col};
     }
-    if (!labels && !extreme)
+    if ((!labels && !extreme) || r->agg == WIN_STREAK || r->agg == WIN_STREAK_AGE)
         return;
     unsigned i = 0;
     while (i < g->tallies && (g->tally[i].mask != r->mask || g->tally[i].col != r->col || g->tally[i].cond != r->cond))
@@ -163,6 +172,8 @@ static void reader_columns(const struct group *g, const struct win_def *w, struc
     case WIN_AGE: r->col = column_offset(g, all ? COL_FIRST_TIME : COL_COUNT, f, -1); break;
     case WIN_DISTINCT:
     case WIN_EWMA:
+    case WIN_STREAK:
+    case WIN_STREAK_AGE:
     case WIN_AGG_MAX: ASSERT(false);
     }
 }
@@ -185,6 +196,8 @@ static bool window_reader(struct group *g, const struct win_def *w, unsigned ind
     if (window_scans(w)) {
         r.path = READ_SCAN;
         ASSERT(scan_bit(g, w->filter, &r.mask));
+        if (window_streak(w) && w->cond == WIN_ANY)
+            ASSERT(scan_bit(g, w->filter2, &r.mask2));
         r.col = w->value >= 0 ? column_offset(g, COL_VALUE, 0, w->value) : 0;
         if (w->agg == WIN_DISTINCT && !reader_sketch(g, &r))
             return false;

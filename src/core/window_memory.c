@@ -91,19 +91,20 @@ static void memory_prefetch(struct win_store *s, const struct win_request *req, 
     }
 }
 
-/* Where the event went, so that a later label finds its rows. */
-static void links_add(struct win_store *s, const struct win_request *req)
+/* Where the event went, so that a later label finds its rows; false when there is no room. */
+static bool links_add(struct win_store *s, const struct win_request *req)
 {
     struct group *g = &s->group[s->links];
     struct slot *slot = table_make(s, g, req->id);
-    if (!slot)
-        return;
-    if (!rows_room(s, g, slot, req->id) || !(slot = table_find(g, req->id)) || slot->rows >= g->pool.cap[slot->cls])
-        return;
+    if (!slot || !rows_room(s, g, slot, req->id))
+        return false;
+    slot = table_find(g, req->id); /* making room moves slots */
+    if (!slot || slot->rows >= g->pool.cap[slot->cls])
+        return false;
     struct win_request plain = {.time_us = req->time_us};
     uint32_t at = rows_add(s, g, slot, &plain, 0);
     if (at == UINT32_MAX)
-        return;
+        return true; /* later than any window can see */
     unsigned char *row = pool_at(&g->pool, slot->block) + (size_t)at * g->stride;
     for (unsigned i = 0; i < s->plan->groups; i++) {
         int k = s->group[i].link_index;
@@ -112,6 +113,7 @@ static void links_add(struct win_store *s, const struct win_request *req)
         memcpy(row + g->column[2 * k].offset, &req->key[i].lo, 8);
         memcpy(row + g->column[2 * k + 1].offset, &req->key[i].hi, 8);
     }
+    return true;
 }
 
 static void group_exchange(struct win_store *s, unsigned i, const struct win_request *req, struct win_reply *reply)
@@ -152,17 +154,19 @@ static enum keer_err memory_exchange(struct win_store *s, const struct win_reque
     if (req->time_us < before - s->plan->lateness_us)
         s->stats.too_late++;
     reply->approximate = reply->refused = 0;
-    bool link = false;
+    uint64_t link = 0; /* groups that a later label of this event concerns */
     for (unsigned i = 0; i < s->plan->groups; i++) {
         if (!(req->groups >> i & 1)) {
             group_read_nothing(&s->group[i], req, true, reply);
             continue;
         }
         group_exchange(s, i, req, reply);
-        link |= s->group[i].link_index >= 0 && req->filters[i];
+        link |= (uint64_t)(s->group[i].link_index >= 0 && req->filters[i]) << i;
     }
-    if (link && req->label_known_us == INT64_MAX)
-        links_add(s, req);
+    if (link && req->label_known_us == INT64_MAX && !links_add(s, req)) {
+        reply->refused |= link;
+        s->stats.refused++;
+    }
     return KEER_OK;
 }
 

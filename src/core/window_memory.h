@@ -95,6 +95,7 @@ struct reader {
     uint16_t sketch;    /* DISTINCT: index of the sketch */
     uint16_t hot;       /* index of its set or tally, HOT_NONE */
     uint32_t mask;      /* scan filter bit */
+    uint32_t mask2;     /* STREAK: of filter2 */
     uint32_t nth;
     int64_t over_us, half_life_us;
     double scale;

@@ -176,6 +176,8 @@ static double read_prefix(const struct span *sp, const struct reader *r, uint64_
     case WIN_SINCE: return age_of(sp, r);
     case WIN_DISTINCT:
     case WIN_EWMA:
+    case WIN_STREAK:
+    case WIN_STREAK_AGE:
     case WIN_AGG_MAX: break;
     }
     ASSERT(false);
@@ -314,6 +316,33 @@ static double ewma_of(const struct span *sp, const struct reader *r)
     return weights > 0 ? sum / weights * r->scale : MISSING;
 }
 
+/* Walks back from the newest row until one breaks the streak; at most all rows of the entity. */
+static double streak_of(const struct span *sp, const struct reader *r)
+{
+    uint64_t length = 0;
+    int64_t oldest = 0;
+    for (uint32_t i = sp->hi; i > sp->lo; i--) {
+        const struct row *head = row_head(sp, i - 1);
+        if (!(head->mask & r->mask))
+            continue;
+        if (r->cond == WIN_ANY) {
+            if (!(head->mask & r->mask2))
+                break;
+        } else {
+            int64_t label = get_i64(span_row(sp, i - 1) + sp->g->label_offset);
+            if (!label_fits(WIN_LABELLED, label, sp->t))
+                continue;
+            if (!label_fits((enum win_cond)r->cond, label, sp->t))
+                break;
+        }
+        length += head->weight;
+        oldest = head->time;
+    }
+    if (r->agg == WIN_STREAK)
+        return (double)length;
+    return length ? seconds(oldest, sp->t) : MISSING;
+}
+
 static double scan_pick(const struct span *sp, const struct reader *r, uint64_t *ret_hash)
 {
     uint32_t at = 0, nth = r->agg == WIN_NTH ? r->nth : 1;
@@ -347,6 +376,8 @@ static double scan_total(const struct span *sp, const struct reader *r)
     case WIN_EWMA:
     case WIN_AGE:
     case WIN_SINCE:
+    case WIN_STREAK:
+    case WIN_STREAK_AGE:
     case WIN_AGG_MAX: break;
     }
     ASSERT(false);
@@ -359,6 +390,8 @@ static double read_scan(const struct win_store *s, const struct slot *slot, cons
     switch ((enum win_agg)r->agg) {
     case WIN_DISTINCT: return distinct_of(s, slot, sp, r);
     case WIN_EWMA: return ewma_of(sp, r);
+    case WIN_STREAK:
+    case WIN_STREAK_AGE: return streak_of(sp, r);
     case WIN_FIRST:
     case WIN_LAST:
     case WIN_NTH:
@@ -420,7 +453,7 @@ void group_read_nothing(const struct group *g, const struct win_request *req, bo
         const struct reader *r = &g->reader[k];
         if (!needed(req, r->window))
             continue;
-        bool zero = !missing && (r->agg == WIN_COUNT || r->agg == WIN_SUM || r->agg == WIN_DISTINCT);
+        bool zero = !missing && (r->agg == WIN_COUNT || r->agg == WIN_SUM || r->agg == WIN_DISTINCT || r->agg == WIN_STREAK);
         reply->number[r->window] = zero ? 0 : MISSING;
         reply->hash[r->window] = 0;
     }

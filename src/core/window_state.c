@@ -14,7 +14,7 @@ static struct hash128 plan_fingerprint(const struct win_store *s)
     for (unsigned i = 0; i < s->plan->windows; i++) {
         const struct win_def *w = &s->plan->window[i];
         int64_t word[] = {(int64_t)w->agg,    (int64_t)w->cond, w->group,       w->filter,         w->value, w->text,
-                          w->including, w->over_us,       w->delay_us,    w->half_life_us, w->nth};
+                          w->including, w->over_us,       w->delay_us,    w->half_life_us, w->nth,        w->filter2};
         h = hash_join(h, hash_bytes(STATE_KEY, word, sizeof word));
     }
     int64_t lateness = s->plan->lateness_us;

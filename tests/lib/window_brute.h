@@ -68,11 +68,11 @@ static inline unsigned brute_seen(const struct brute *b, const struct win_def *w
     const struct brute_event *now = brute_at(b, self);
     int64_t floor = b->watermark - brute_horizon(b->plan, w->group), t = now->time;
     int64_t after = MAX_OF(t - w->delay_us - w->over_us, floor), upto = MAX_OF(t - w->delay_us, floor);
-    bool all = w->over_us == 0;
+    bool all = w->over_us == 0, streak = w->agg == WIN_STREAK || w->agg == WIN_STREAK_AGE;
     unsigned n = 0;
     for (unsigned k = 0; k < n_mine; k++) {
         const struct brute_event *e = brute_at(b, mine[k]);
-        if (!(e->filters[w->group] >> w->filter & 1) || !brute_cond(e, w->cond, t))
+        if (!(e->filters[w->group] >> w->filter & 1) || !brute_cond(e, streak ? WIN_ANY : w->cond, t))
             continue;
         if (mine[k] == self ? !w->including || w->delay_us : e->time > upto)
             continue;
@@ -137,6 +137,26 @@ static inline unsigned brute_distinct(int64_t *v, unsigned n)
     return distinct;
 }
 
+/* `seen` holds the events that pass the filter, whatever their labels. */
+static inline double brute_streak(const struct brute *b, const struct win_def *w, unsigned self, const unsigned *seen, unsigned n)
+{
+    int64_t t = brute_at(b, self)->time, oldest = INT64_MIN;
+    unsigned length = 0;
+    while (n-- > 0) {
+        const struct brute_event *e = brute_at(b, seen[n]);
+        bool known = brute_cond(e, WIN_LABELLED, t);
+        if (w->cond != WIN_ANY && !known)
+            continue;
+        if (!(w->cond == WIN_ANY ? e->filters[w->group] >> w->filter2 & 1 : brute_cond(e, w->cond, t)))
+            break;
+        length++;
+        oldest = e->time;
+    }
+    if (w->agg == WIN_STREAK)
+        return length;
+    return length ? (double)MAX_OF(t - oldest, 0) * 1e-6 : BRUTE_MISSING;
+}
+
 static inline double brute_window(const struct brute *b, const struct win_def *w, unsigned self, const unsigned *seen, unsigned n,
                                   uint64_t *ret_hash)
 {
@@ -167,6 +187,8 @@ static inline double brute_window(const struct brute *b, const struct win_def *w
     case WIN_EWMA: return brute_ewma(b, w, seen, n);
     case WIN_AGE: return n ? (double)MAX_OF(t - brute_at(b, seen[0])->time, 0) * 1e-6 : BRUTE_MISSING;
     case WIN_SINCE: return n ? (double)MAX_OF(t - brute_at(b, seen[n - 1])->time, 0) * 1e-6 : BRUTE_MISSING;
+    case WIN_STREAK:
+    case WIN_STREAK_AGE: return brute_streak(b, w, self, seen, n);
     case WIN_AGG_MAX: break;
     }
     return BRUTE_MISSING;

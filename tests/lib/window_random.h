@@ -37,6 +37,7 @@ static inline void random_window(struct random_world *x, struct win_def *w)
     *w = (struct win_def){.agg = (enum win_agg)rng_below(r, WIN_AGG_MAX), .value = -1, .scale = rng_chance(r, 0.5) ? 1.0 : 1e-6};
     w->group = (uint8_t)rng_below(r, x->plan.groups);
     w->filter = (uint8_t)(rng_chance(r, 0.9) ? rng_below(r, RANDOM_FILTERS) : 63);
+    w->filter2 = (uint8_t)rng_below(r, RANDOM_FILTERS);
     w->cond = rng_chance(r, 0.7) ? WIN_ANY : (enum win_cond)rng_below(r, WIN_COND_MAX);
     w->including = rng_chance(r, 0.3);
     w->over_us = rng_chance(r, 0.25) ? 0 : random_duration(r);
@@ -44,7 +45,7 @@ static inline void random_window(struct random_world *x, struct win_def *w)
     w->half_life_us = random_duration(r);
     w->nth = (uint32_t)rng_between(r, 1, 4);
     bool may_text = w->agg == WIN_DISTINCT || w->agg == WIN_FIRST || w->agg == WIN_LAST || w->agg == WIN_NTH;
-    if (w->agg != WIN_COUNT && w->agg != WIN_AGE && w->agg != WIN_SINCE) {
+    if (w->agg != WIN_COUNT && w->agg != WIN_AGE && w->agg != WIN_SINCE && w->agg != WIN_STREAK && w->agg != WIN_STREAK_AGE) {
         w->value = (int16_t)rng_below(r, may_text ? BRUTE_VALUES : BRUTE_VALUES - 2);
         w->text = random_text_value(w->value);
         x->needs[w->group][w->filter] |= (uint64_t)1 << w->value;
@@ -109,7 +110,7 @@ static inline void random_event(struct random_world *x, struct brute_event *e)
         if (!rng_chance(r, x->value_chance))
             continue;
         have |= (uint64_t)1 << v;
-        e->values[v] = random_text_value(v) ? (int64_t)(rng_between(r, 1, v == 4 ? 5 : 1000) * 0x7FF4A7C159E3779B)
+        e->values[v] = random_text_value(v) ? (int64_t)((1 + rng_below(r, v == 4 ? 5 : 1000)) * 0x7FF4A7C159E3779Bu)
                                             : rng_between(r, -x->magnitude / 3, x->magnitude);
     }
     for (unsigned g = 0; g < x->plan.groups; g++) {

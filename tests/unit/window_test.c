@@ -18,7 +18,8 @@ static bool same(const struct random_world *x, const struct win_def *w, double g
 
 static const char *describe(const struct win_def *w)
 {
-    static const char *agg[] = {"count", "sum", "mean", "stddev", "min", "max", "distinct", "first", "last", "nth", "ewma", "age", "since"};
+    static const char *agg[] = {"count", "sum", "mean", "stddev", "min", "max", "distinct", "first", "last", "nth", "ewma", "age", "since", "streak",
+                                "streak age"};
     static_assert(ARRAY_LEN(agg) == WIN_AGG_MAX, "a name for each");
     static char text[200];
     snprintf(text, sizeof text, "%s cond %d group %d filter %d value %d%s%s over %lld delay %lld nth %u", agg[w->agg], (int)w->cond, w->group,

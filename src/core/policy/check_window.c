@@ -38,6 +38,7 @@ struct draft {
     struct policy_key key;
     uint64_t types;
     const struct ast *where;      /* what is left of the `where` without labels */
+    const struct ast *goes_on;    /* streak: what must hold for it to go on, NULL when it is a label */
     enum win_cond cond;
     int value;
     bool text;
@@ -254,11 +255,13 @@ static int plan_add(struct draft *d, enum win_agg agg, const struct ast *where, 
         def.nth = (uint32_t)w->args->item->number;
     if (!key_group(d, &def.group) || !filter_of(d, def.group, where, d->value, &def.filter))
         return -1;
+    if (d->goes_on && !filter_of(d, def.group, d->goes_on, d->value, &def.filter2))
+        return -1;
     for (unsigned i = 0; i < p->plan.windows; i++) {
         const struct win_def *o = &p->windows[i];
         if (o->agg == def.agg && o->cond == def.cond && o->group == def.group && o->filter == def.filter && o->value == def.value &&
             o->including == def.including && o->over_us == def.over_us && o->delay_us == def.delay_us && o->half_life_us == def.half_life_us &&
-            o->nth == def.nth)
+            o->nth == def.nth && o->filter2 == def.filter2)
             return (int)i;
     }
     if (p->plan.windows == LIMIT_WINDOWS) {
@@ -272,38 +275,58 @@ static int plan_add(struct draft *d, enum win_agg agg, const struct ast *where, 
 
 /* --- what the aggregates take --- */
 
-static void take_share(struct draft *d)
+/* `condition and where`, checked; NULL without memory. */
+static const struct ast *joined_condition(struct draft *d, struct ast *condition)
 {
-    struct ast *cond = d->w->args->item;
-    enum win_cond label = label_cond(cond);
-    const struct ast *all = d->where;
-    d->node->type = TYPE_NUMBER;
-    d->w->form = FORM_SHARE;
-    enum win_cond before = d->cond;
-    d->w->second = plan_add(d, WIN_COUNT, all, TYPE_NUMBER);
+    const struct ast *where = d->where;
+    where_check(d, condition);
+    d->where = where;
+    if (!where)
+        return condition;
+    struct ast *both = arena_alloc(&d->c->p->arena, sizeof *both);
+    if (!both) {
+        d->c->failed_alloc = true;
+        return NULL;
+    }
+    union {
+        const struct ast *in;
+        struct ast *out;
+    } unconst = {.in = where}; /* the tree owns it; nothing writes to it from here on */
+    *both = (struct ast){.kind = AST_BINARY, .op = OP_AND, .at = condition->at, .a = condition, .b = unconst.out, .type = TYPE_BOOL, .ref = -1};
+    return both;
+}
+
+/* share(condition of types) is one count against another; streak(condition of types) one window with two filters. */
+static void take_condition(struct draft *d)
+{
+    enum win_agg agg = aggregates[d->row].agg;
+    struct ast *condition = d->w->args->item;
+    enum win_cond label = label_cond(condition), before = d->cond;
+    bool share = agg == WIN_COUNT;
+    d->node->type = agg == WIN_STREAK_AGE ? TYPE_DURATION : TYPE_NUMBER;
+    if (share) {
+        d->w->form = FORM_SHARE;
+        d->w->second = plan_add(d, WIN_COUNT, d->where, TYPE_NUMBER);
+    }
     if (label != WIN_ANY) {
-        cond_set(d, cond, label);
-        d->w->index = plan_add(d, WIN_COUNT, all, TYPE_NUMBER);
+        cond_set(d, condition, label);
+        d->w->index = plan_add(d, agg, d->where, d->node->type);
         d->cond = before;
         return;
     }
-    where_check(d, cond);
-    struct ast *both = (struct ast *)arena_alloc(&d->c->p->arena, sizeof *both);
-    if (!both) {
-        d->c->failed_alloc = true;
+    if (!share && d->cond != WIN_ANY) {
+        complain(d, condition->at, "as in streak(fraud of purchase where amount <= 220 EUR)", "a streak asks for a label as its condition, not in its `where`");
         return;
     }
-    *both = (struct ast){.kind = AST_BINARY, .op = OP_AND, .at = cond->at, .a = cond, .b = cond, .type = TYPE_BOOL, .ref = -1};
-    const struct ast *joined = cond;
-    if (all) {
-        union {
-            const struct ast *in;
-            struct ast *out;
-        } unconst = {.in = all}; /* the tree owns it; nothing writes to it from here on */
-        both->b = unconst.out;
-        joined = both;
+    const struct ast *joined = joined_condition(d, condition);
+    if (!joined)
+        return;
+    if (share) {
+        d->w->index = plan_add(d, WIN_COUNT, joined, TYPE_NUMBER);
+        return;
     }
-    d->w->index = plan_add(d, WIN_COUNT, joined, TYPE_NUMBER);
+    d->goes_on = joined;
+    d->w->index = plan_add(d, agg, d->where, d->node->type);
 }
 
 static void take_age(struct draft *d)
@@ -345,9 +368,11 @@ static void finish(struct draft *d)
     bool ratio = strcmp(aggregates[d->row].name, "ratio") == 0, zscore = strcmp(aggregates[d->row].name, "zscore") == 0;
     switch (agg) {
     case WIN_COUNT:
+    case WIN_STREAK:
     case WIN_DISTINCT: n->type = TYPE_NUMBER; break;
     case WIN_AGE:
-    case WIN_SINCE: n->type = TYPE_DURATION; break;
+    case WIN_SINCE:
+    case WIN_STREAK_AGE: n->type = TYPE_DURATION; break;
     case WIN_FIRST:
     case WIN_LAST:
     case WIN_NTH:
@@ -398,7 +423,7 @@ void check_window(struct check *c, struct ast *n)
     while (d.row < ARRAY_LEN(aggregates) && !slice_eqi(w->agg, slice_str(aggregates[d.row].name)))
         d.row++;
     if (d.row == ARRAY_LEN(aggregates)) {
-        diag_add(c->diags, DIAG_ERROR, n->at, "count, sum, mean, stddev, min, max, distinct, first, last, nth, ewma, share, ratio, zscore, age, time since",
+        diag_add(c->diags, DIAG_ERROR, n->at, "count, sum, mean, stddev, min, max, distinct, first, last, nth, ewma, share, streak, streak_age, ratio, zscore, age, time since",
                  "'%.*s' is not an aggregate", SLICE_ARG(w->agg));
         return;
     }
@@ -429,7 +454,7 @@ void check_window(struct check *c, struct ast *n)
     if (!needs_met(&d) || c->diags->errors != errors)
         return;
     if (takes == TAKES_CONDITION)
-        take_share(&d);
+        take_condition(&d);
     else
         finish(&d);
     if (d.bad || c->diags->errors != errors)
