@@ -103,24 +103,44 @@ static struct keer_policy *policy_of(const struct folder *folder, struct slice t
 static void text_with_features(const struct keer_policy *p, bool model, struct buf *out)
 {
     buf_put(out, p->text.p, p->text.len);
-    buf_printf(out, "\nfeatures amount");
+    buf_fmt(out, "\nfeatures amount");
     for (unsigned i = 0; i < p->let_count; i++)
-        buf_printf(out, ", %.*s", SLICE_ARG(p->lets[i].stmt->name));
-    buf_printf(out, "\n%s", model ? "model trees = \"engine_bench.model.json\"\n" : "");
+        buf_fmt(out, ", %.*s", SLICE_ARG(p->lets[i].stmt->name));
+    buf_fmt(out, "\n%s", model ? "model trees = \"engine_bench.model.json\"\n" : "");
     crowd_must(out->err, "text");
 }
 
 /* --- training --- */
 
-/* A label that hangs on several features at once, so that the trees grow to their full depth. */
-static uint8_t label_of(struct rng *r, const float *x, unsigned n)
+static int by_value(const void *a, const void *b)
 {
-    double z = rng_normal(r, -1, 0.7);
-    for (unsigned i = 0; i < n; i++) {
-        double v = isnan(x[i]) ? -0.4 : log1p(fabs((double)x[i])), w = isnan(x[(i + 7) % n]) ? 0.3 : log1p(fabs((double)x[(i + 7) % n]));
-        z += (i % 2 ? 0.12 : -0.1) * v + (v > w ? 0.25 : -0.2);
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Labels that hang on several features at once, so that the trees grow to their full depth; a tenth is fraud. */
+static void label_rows(struct dataset *d)
+{
+    struct rng r;
+    double *z = malloc(d->rows * 2 * sizeof *z);
+    if (!z)
+        crowd_must(KEER_ENOMEM, "labels");
+    rng_seed(&r, 7);
+    for (size_t k = 0; k < d->rows; k++) {
+        const float *x = d->x + k * d->cols;
+        z[k] = rng_normal(&r, 0, 0.5);
+        for (unsigned i = 0; i < d->cols; i++) {
+            unsigned j = (i + 7) % d->cols;
+            double v = isnan(x[i]) ? -0.4 : log1p(fabs((double)x[i])), w = isnan(x[j]) ? 0.3 : log1p(fabs((double)x[j]));
+            z[k] += (i % 2 ? 0.12 : -0.1) * v + (v > w ? 0.25 : -0.2);
+        }
     }
-    return z > 0;
+    double *sorted = z + d->rows;
+    memcpy(sorted, z, d->rows * sizeof *z);
+    qsort(sorted, d->rows, sizeof *z, by_value);
+    for (size_t k = 0; k < d->rows; k++)
+        d->label[k] = z[k] > sorted[d->rows / 10 * 9];
+    free(z);
 }
 
 static bool train(const struct folder *folder, struct slice text, uint64_t accounts, struct train_result *ret_model)
@@ -129,13 +149,11 @@ static bool train(const struct folder *folder, struct slice text, uint64_t accou
     struct keer_engine *e;
     struct collect c;
     struct crowd crowd;
-    struct rng r;
     struct train_options o;
     struct buf detail;
     crowd_must(keer_engine_new(p, NULL, &e), "engine");
     crowd_must(collect_init(&c, p), "collect");
     crowd_init(&crowd, 7, (uint32_t)accounts / 20);
-    rng_seed(&r, 7);
     struct crowd_events *b = crowd_events_new(keer_policy_schema(p));
     for (unsigned n = 0; n < 6 * TRAIN_ROWS; n++) {
         struct keer_decision d;
@@ -145,8 +163,7 @@ static bool train(const struct folder *folder, struct slice text, uint64_t accou
         if (n >= 5 * TRAIN_ROWS)
             crowd_must(collect_row(&c, e, b->event[n % CROWD_BATCH], &d), "row");
     }
-    for (size_t i = 0; i < c.data.rows; i++)
-        c.data.label[i] = label_of(&r, c.data.x + i * c.data.cols, c.data.cols);
+    label_rows(&c.data);
     train_options_published(&o);
     o.name = "trees";
     o.xgb.trees_max = TREES;

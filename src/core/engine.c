@@ -286,15 +286,15 @@ enum keer_err keer_engine_decide_many(struct keer_engine *e, const struct keer_e
         if (events[i]->schema != &e->policy->schema)
             return KEER_EINVALID;
     }
-    /* Keys are computed AHEAD_FAR events before their turn; the table's line is fetched then, the rows half way. */
+    /* Keys are computed AHEAD_FAR events before their turn, and memory is fetched in stages from then on. */
     for (size_t i = 0; i < n + AHEAD_FAR; i++) {
-        if (i < n) {
-            struct win_request *far = &e->ahead[i % AHEAD_SLOTS];
-            request_keys(e, events[i], far);
-            e->driver->prefetch(e->store, far, 0);
+        if (i < n)
+            request_keys(e, events[i], &e->ahead[i % AHEAD_SLOTS]);
+        for (unsigned stage = 0; stage < AHEAD_STAGES; stage++) {
+            size_t back = stage * (AHEAD_FAR / AHEAD_STAGES);
+            if (i >= back && i - back < n)
+                e->driver->prefetch(e->store, &e->ahead[(i - back) % AHEAD_SLOTS], (int)stage);
         }
-        if (i >= AHEAD_FAR - AHEAD_NEAR && i - (AHEAD_FAR - AHEAD_NEAR) < n)
-            e->driver->prefetch(e->store, &e->ahead[(i - (AHEAD_FAR - AHEAD_NEAR)) % AHEAD_SLOTS], 1);
         if (i < AHEAD_FAR)
             continue;
         size_t now = i - AHEAD_FAR;

@@ -9,9 +9,9 @@
 
 #include "core/policy/policy.h"
 
-#define AHEAD_SLOTS 16u /* requests whose keys are known before their turn */
-#define AHEAD_FAR 12u
-#define AHEAD_NEAR 6u
+#define AHEAD_SLOTS 32u /* requests whose keys are known before their turn */
+#define AHEAD_STAGES 3
+#define AHEAD_FAR 18u   /* events between knowing the keys and deciding; the stages of fetching are spread evenly over them */
 
 struct keer_engine {
     const struct keer_policy *policy;

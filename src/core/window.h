@@ -117,7 +117,7 @@ struct win_limits {
 
 struct win_store;
 struct win_driver {
-    /* A hint that this request comes soon. May do nothing. */
+    /* A hint that this request comes soon: stages 0, 1 and 2, each nearer. May do nothing. */
     void (*prefetch)(struct win_store *s, const struct win_request *req, int stage);
     /* Reads and remembers. KEER_OK and the reply is complete, or an error and nothing was remembered. */
     enum keer_err (*exchange)(struct win_store *s, const struct win_request *req, struct win_reply *reply);

@@ -64,16 +64,22 @@ void win_memory_free(struct win_store *s)
 
 int64_t win_memory_watermark(const struct win_store *s) { return s->watermark; }
 
+static inline void prefetch_bytes(const unsigned char *from, const unsigned char *end)
+{
+    for (const unsigned char *p = from; p < end; p += 64)
+        __builtin_prefetch(p, 1);
+}
+
+/* Stage 0: the slot. Stage 1: the newest row and the place of the next one, of small blocks all rows, of others the hints. Stage 2: the
+ * rows where the windows begin. Each needs what the one before has fetched. */
 static void memory_prefetch(struct win_store *s, const struct win_request *req, int stage)
 {
-    for (unsigned i = 0; i < s->plan->groups; i++) {
+    for (uint64_t groups = req->groups; groups; groups &= groups - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(groups);
         const struct group *g = &s->group[i];
-        if (!(req->groups >> i & 1))
-            continue;
         uint64_t lo = req->key[i].lo;
-        struct segment *seg = g->dir[lo >> (64 - g->depth)];
         if (stage == 0) {
-            const struct slot *slot = &seg->slot[lo & (SEGMENT_SLOTS - 1)];
+            const struct slot *slot = &g->dir[lo >> (64 - g->depth)]->slot[lo & (SEGMENT_SLOTS - 1)];
             __builtin_prefetch(slot, 1);
             __builtin_prefetch(slot + 2, 1);
             continue;
@@ -81,13 +87,19 @@ static void memory_prefetch(struct win_store *s, const struct win_request *req, 
         const struct slot *slot = table_find(g, req->key[i]);
         if (!slot || !slot->block)
             continue;
-        const unsigned char *rows = pool_at(&g->pool, slot->block);
-        const unsigned char *end = rows + (size_t)slot->rows * g->stride;
-        const unsigned char *from = end - MIN_OF((size_t)(end - rows), (size_t)4 * g->stride);
-        for (const unsigned char *p = from; p < end + g->stride; p += 64)
-            __builtin_prefetch(p, 1);
-        if (from > rows)
-            __builtin_prefetch(rows + (from - rows) / 2);
+        unsigned char *rows = pool_at(&g->pool, slot->block);
+        uint32_t cap = g->pool.cap[slot->cls], n = slot->rows;
+        const unsigned char *end = rows + (size_t)n * g->stride;
+        const uint16_t *hints = cap < HINT_ROWS ? NULL : hints_at(g, rows, slot->cls);
+        if (stage == 1) {
+            prefetch_bytes(hints && n ? end - g->stride : rows, end + g->stride);
+            if (hints)
+                __builtin_prefetch(hints);
+            continue;
+        }
+        for (unsigned k = 1; hints && k < g->offsets; k++)
+            if (hints[k] > 0 && hints[k] < n)
+                prefetch_bytes(rows + (size_t)(hints[k] - 1u) * g->stride, rows + (size_t)(hints[k] + 1u) * g->stride);
     }
 }
 
@@ -96,10 +108,8 @@ static bool links_add(struct win_store *s, const struct win_request *req)
 {
     struct group *g = &s->group[s->links];
     struct slot *slot = table_make(s, g, req->id);
-    if (!slot || !rows_room(s, g, slot, req->id))
-        return false;
-    slot = table_find(g, req->id); /* making room moves slots */
-    if (!slot || slot->rows >= g->pool.cap[slot->cls])
+    slot = slot ? rows_room(s, g, slot, req->id) : NULL;
+    if (!slot)
         return false;
     struct win_request plain = {.time_us = req->time_us};
     uint32_t at = rows_add(s, g, slot, &plain, 0);
@@ -119,32 +129,30 @@ static bool links_add(struct win_store *s, const struct win_request *req)
 static void group_exchange(struct win_store *s, unsigned i, const struct win_request *req, struct win_reply *reply)
 {
     struct group *g = &s->group[i];
-    uint64_t bit = (uint64_t)1 << i;
+    struct slot *slot = NULL;
     bool writes = req->filters[i] != 0;
-    struct slot *slot = writes ? table_make(s, g, req->key[i]) : table_find(g, req->key[i]);
-    if (writes && slot && rows_room(s, g, slot, req->key[i]))
+    if (writes) {
+        slot = table_make(s, g, req->key[i]);
+        slot = slot ? rows_room(s, g, slot, req->key[i]) : NULL;
+    }
+    if (writes && !slot) {
+        writes = false;
+        reply->refused |= (uint64_t)1 << i;
+        s->stats.refused++;
+    }
+    if (!slot)
         slot = table_find(g, req->key[i]);
-    else if (writes)
-        slot = slot ? table_find(g, req->key[i]) : NULL;
     if (!slot || !slot->block) {
         group_read_nothing(g, req, false, reply);
-        if (writes) {
-            reply->refused |= bit;
-            s->stats.refused++;
-        }
         return;
     }
     unsigned char *rows = pool_at(&g->pool, slot->block);
     group_read(s, g, slot, rows, req, false, reply);
-    if (writes && slot->rows < g->pool.cap[slot->cls]) {
+    if (writes)
         rows_add(s, g, slot, req, req->filters[i]);
-    } else if (writes) {
-        reply->refused |= bit;
-        s->stats.refused++;
-    }
     group_read(s, g, slot, rows, req, true, reply);
     if (rows_approximate(s, g, slot))
-        reply->approximate |= bit;
+        reply->approximate |= (uint64_t)1 << i;
 }
 
 static enum keer_err memory_exchange(struct win_store *s, const struct win_request *req, struct win_reply *reply)

@@ -11,6 +11,7 @@
  */
 #ifndef CORE_WINDOW_MEMORY_H
 #define CORE_WINDOW_MEMORY_H
+#include "base/slab.h"
 #include "core/window.h"
 
 enum col_kind {
@@ -66,14 +67,16 @@ static_assert(sizeof(struct row) == 16, "rows start with 16 bytes");
 
 struct segment {
     uint32_t depth, used;
-    struct slot slot[SEGMENT_SLOTS];
+    _Alignas(64) struct slot slot[SEGMENT_SLOTS];
 };
 
 #define POOL_CLASSES 40
 #define POOL_CHUNK ((size_t)1 << 20)
 #define POOL_LARGE (POOL_CHUNK / 8) /* blocks of more bytes get a chunk of their own */
 struct pool {
+    struct slab memory;         /* chunks of POOL_CHUNK */
     unsigned char **chunk;
+    void **large;               /* the larger ones, each on its own; NULL for the others */
     uint32_t chunks, chunks_cap;
     uint32_t bump;              /* next free unit, over all chunks */
     uint32_t bump_end;
@@ -157,6 +160,7 @@ struct group {
     int link_index;                    /* index of this group among the labelled, -1 */
     uint64_t need_words[LIMIT_WINDOWS / 64]; /* windows of this group */
     /* table */
+    struct slab segments_memory;
     struct segment **dir;
     uint32_t depth;
     uint64_t entities, rows, segments;
@@ -203,6 +207,9 @@ bool table_sound(struct segment *seg);
 /* The slot, made if new; NULL without memory. May move other slots of the same segment. */
 struct slot *table_make(struct win_store *s, struct group *g, struct hash128 key);
 void table_drop(struct win_store *s, struct group *g, struct segment *seg, uint32_t at);
+/* An empty segment, NULL without memory, and back. */
+struct segment *segment_new(struct group *g, uint32_t depth);
+void segment_free(struct group *g, struct segment *seg);
 /* Looks at up to `slots` slots from the hand and drops those that no window can still see. */
 void table_sweep(struct win_store *s, struct group *g, unsigned slots);
 /* Drops entities until `bytes` more fit under the limit; false when that can't be. `keep` survives. */
@@ -219,6 +226,10 @@ size_t class_bytes(const struct group *g, unsigned cls); /* of a block */
 static inline size_t hints_bytes(const struct group *g, uint32_t cap)
 {
     return cap < HINT_ROWS ? 0 : (g->offsets * sizeof(uint16_t) + 15) & ~(size_t)15;
+}
+static inline uint16_t *hints_at(const struct group *g, unsigned char *rows, unsigned cls)
+{
+    return (uint16_t *)(void *)(rows + class_bytes(g, cls) - hints_bytes(g, g->pool.cap[cls]));
 }
 void side_drop(struct win_store *s, uint32_t side);
 void sides_release(struct win_store *s);
@@ -237,8 +248,9 @@ static inline struct row *row_at(const struct group *g, unsigned char *rows, uin
 uint32_t rows_upto(const struct group *g, unsigned char *rows, uint32_t n, int64_t bound);
 /* The same, looking around `near` first. */
 uint32_t rows_upto_near(const struct group *g, unsigned char *rows, uint32_t n, int64_t bound, uint32_t near);
-/* Room for one more row: drops what is out of sight, grows, or thins. False when there is no memory. */
-bool rows_room(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key);
+/* Room for one more row: drops what is out of sight, grows, or thins. The slot, which may have moved; NULL without memory, and then
+ * it may have moved too. */
+struct slot *rows_room(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key);
 /* Adds the event of the request; room was made. Returns the index it got, UINT32_MAX when it went into the base. */
 uint32_t rows_add(struct win_store *s, struct group *g, struct slot *slot, const struct win_request *req, uint64_t filters);
 /* True when panes of the entity are within sight of a window. */

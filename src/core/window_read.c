@@ -428,7 +428,7 @@ void group_read(const struct win_store *s, const struct group *g, const struct s
     uint32_t index[GROUP_OFFSETS];
     uint64_t done = 0;
     uint32_t cap = g->pool.cap[slot->cls];
-    uint16_t *hints = cap < HINT_ROWS ? NULL : (uint16_t *)(void *)(rows + class_bytes(g, slot->cls) - hints_bytes(g, cap));
+    uint16_t *hints = cap < HINT_ROWS ? NULL : hints_at(g, rows, slot->cls);
     int64_t floor_us = s->watermark - g->horizon_us;
     for (unsigned k = 0; k < g->readers; k++) {
         const struct reader *r = &g->reader[k];

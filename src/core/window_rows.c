@@ -261,15 +261,15 @@ static struct slot *slot_with_room(struct win_store *s, struct group *g, struct 
     return slot && BELIEVED(slot->rows == n) ? slot : NULL;
 }
 
-/* Merges old rows until at least an eighth of the rows is free. */
-static bool rows_thin(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key)
+/* Merges old rows until at least an eighth of the rows is free; the slot, which may move, or NULL without memory. */
+static struct slot *rows_thin(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key)
 {
     if (!slot->side) {
         slot = slot_with_room(s, g, slot, key, side_bytes(g));
-        uint32_t side = slot ? side_make(s, g) : 0;
-        if (!side)
-            return false;
-        slot->side = side;
+        uint32_t made = slot ? side_make(s, g) : 0;
+        if (!made)
+            return NULL;
+        slot->side = made;
         unsigned char *rows = pool_at(&g->pool, slot->block);
         for (uint32_t i = 0; i < slot->rows; i++)
             sketches_add(s, g, slot, rows + (size_t)i * g->stride);
@@ -287,7 +287,7 @@ static bool rows_thin(struct win_store *s, struct group *g, struct slot *slot, s
     slot->rows -= dropped;
     g->rows -= dropped;
     s->stats.thinned += dropped;
-    return dropped > 0;
+    return slot;
 }
 
 bool rows_approximate(const struct win_store *s, const struct group *g, const struct slot *slot)
@@ -297,12 +297,12 @@ bool rows_approximate(const struct win_store *s, const struct group *g, const st
 }
 
 /* Rows into a block of another class, without the first `drop`. */
-static bool rows_move(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key, unsigned cls, uint32_t drop)
+static struct slot *rows_move(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key, unsigned cls, uint32_t drop)
 {
     slot = slot_with_room(s, g, slot, key, class_bytes(g, cls));
     uint32_t block = slot ? pool_take(g, cls) : 0;
     if (!block)
-        return false;
+        return NULL;
     if (slot->block) {
         const unsigned char *rows = pool_at(&g->pool, slot->block);
         memcpy(pool_at(&g->pool, block), rows + (size_t)drop * g->stride, (size_t)(slot->rows - drop) * g->stride);
@@ -314,14 +314,14 @@ static bool rows_move(struct win_store *s, struct group *g, struct slot *slot, s
     }
     slot->block = block;
     slot->cls = (uint8_t)cls;
-    return true;
+    return slot;
 }
 
-bool rows_room(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key)
+struct slot *rows_room(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key)
 {
     uint32_t n = slot->rows;
     if (slot->block && n < g->pool.cap[slot->cls])
-        return true;
+        return slot;
     unsigned char *rows = slot->block ? pool_at(&g->pool, slot->block) : NULL;
     uint32_t gone = n && !g->keeps_rows ? rows_upto(g, rows, n, s->watermark - g->horizon_us) : 0;
     uint32_t drop = gone > 1 ? gone - 1 : 0, live = n - drop;
@@ -335,8 +335,9 @@ bool rows_room(struct win_store *s, struct group *g, struct slot *slot, struct h
         return rows_move(s, g, slot, key, cls, drop);
     rows_drop(g, slot, rows, drop);
     uint32_t base = slot->flags & SLOT_BASE ? 1 : 0, cap = g->pool.cap[cls];
-    bool room = slot->rows < cap; /* before thinning, which may move the slot */
-    return slot->rows - base <= g->rows_max ? room : rows_thin(s, g, slot, key) || room;
+    if (slot->rows - base > g->rows_max)
+        slot = rows_thin(s, g, slot, key);
+    return slot && slot->rows < cap ? slot : NULL;
 }
 
 /* --- sliding HyperLogLog (Flajolet et al., 2007): for each register and rank, when that rank was last seen --- */

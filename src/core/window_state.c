@@ -170,14 +170,12 @@ static enum keer_err load_group(struct win_store *s, struct group *g, struct sli
         uint64_t word;
         if (!take(in, &word, sizeof word) || (uint32_t)word < 1 || (uint32_t)word > g->depth || word >> 32 > SEGMENT_FULL)
             return KEER_EFORMAT;
-        struct segment *seg = calloc(1, sizeof *seg);
+        struct segment *seg = segment_new(g, (uint32_t)word);
         if (!seg)
             return KEER_ENOMEM;
-        seg->depth = (uint32_t)word;
         uint64_t step = segments_step(g, seg);
         if (i % step) {
-            free(seg);
-            return KEER_EFORMAT;
+            return KEER_EFORMAT; /* the store is given up, and the segment with it */
         }
         for (uint64_t k = 0; k < step; k++)
             g->dir[i + k] = seg;

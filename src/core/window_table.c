@@ -29,16 +29,20 @@ static bool pool_chunk(struct pool *p, size_t bytes)
     if (p->chunks == p->chunks_cap) {
         uint32_t cap = p->chunks_cap ? p->chunks_cap * 2 : 16;
         unsigned char **chunk = realloc(p->chunk, cap * sizeof *chunk);
-        if (!chunk)
+        p->chunk = chunk ? chunk : p->chunk;
+        void **large = chunk ? realloc(p->large, cap * sizeof *large) : NULL;
+        p->large = large ? large : p->large;
+        if (!chunk || !large)
             return false;
-        p->chunk = chunk;
         p->chunks_cap = cap;
     }
-    unsigned char *memory = malloc(bytes);
+    bool own = bytes > POOL_CHUNK;
+    unsigned char *memory = own ? malloc(bytes) : slab_take(&p->memory);
     if (!memory)
         return false;
+    p->large[p->chunks] = own ? memory : NULL;
     p->chunk[p->chunks++] = memory;
-    p->reserved_bytes += bytes;
+    p->reserved_bytes += own ? bytes : POOL_CHUNK;
     return true;
 }
 
@@ -91,6 +95,7 @@ void pool_init(struct group *g)
 {
     struct pool *p = &g->pool;
     uint32_t cap = 1;
+    slab_init(&p->memory, POOL_CHUNK);
     while (p->classes < POOL_CLASSES - 1 && cap < g->rows_max) {
         p->cap[p->classes++] = cap;
         cap = cap < 4 ? cap + 1 : (cap & (cap - 1)) == 0 ? cap + cap / 2 : cap + cap / 3; /* 1 2 3 4 6 8 12 16 ... */
@@ -169,6 +174,24 @@ uint64_t store_bytes(const struct win_store *s)
 
 /* --- the directory --- */
 
+struct segment *segment_new(struct group *g, uint32_t depth)
+{
+    if (!g->segments_memory.size)
+        slab_init(&g->segments_memory, sizeof(struct segment));
+    struct segment *seg = slab_take(&g->segments_memory);
+    if (!seg)
+        return NULL;
+    memset(seg, 0, sizeof *seg);
+    seg->depth = depth;
+    return seg;
+}
+
+void segment_free(struct group *g, struct segment *seg)
+{
+    if (seg)
+        slab_give(&g->segments_memory, seg);
+}
+
 enum keer_err table_init(struct group *g)
 {
     pool_init(g);
@@ -177,10 +200,9 @@ enum keer_err table_init(struct group *g)
     if (!g->dir)
         return KEER_ENOMEM;
     for (unsigned i = 0; i < 2; i++) {
-        g->dir[i] = calloc(1, sizeof **g->dir);
+        g->dir[i] = segment_new(g, 1);
         if (!g->dir[i])
             return KEER_ENOMEM;
-        g->dir[i]->depth = 1;
         g->segments++;
     }
     return KEER_OK;
@@ -188,15 +210,13 @@ enum keer_err table_init(struct group *g)
 
 void table_release(struct group *g)
 {
-    for (uint64_t i = 0; g->dir && i < (uint64_t)1 << g->depth;) {
-        struct segment *seg = g->dir[i];
-        i += seg ? (uint64_t)1 << (g->depth - seg->depth) : 1;
-        free(seg);
-    }
+    slab_release(&g->segments_memory);
     free(g->dir);
     for (uint32_t i = 0; i < g->pool.chunks; i++)
-        free(g->pool.chunk[i]);
+        free(g->pool.large[i]);
+    free(g->pool.large);
     free(g->pool.chunk);
+    slab_release(&g->pool.memory);
     g->dir = NULL;
     g->pool = (struct pool){0};
 }
@@ -253,13 +273,12 @@ static bool table_split(struct group *g, struct segment *seg, uint64_t lo)
         g->dir = dir;
         g->depth++;
     }
-    struct segment *one = calloc(1, sizeof *one), *zero = calloc(1, sizeof *zero);
+    struct segment *one = segment_new(g, seg->depth + 1), *zero = segment_new(g, seg->depth + 1);
     if (!one || !zero) {
-        free(one);
-        free(zero);
+        segment_free(g, one);
+        segment_free(g, zero);
         return false;
     }
-    one->depth = zero->depth = seg->depth + 1;
     uint32_t start = 0;
     while (seg->slot[start].flags & SLOT_USED)
         start++;
@@ -274,7 +293,7 @@ static bool table_split(struct group *g, struct segment *seg, uint64_t lo)
     uint64_t first = lo >> (64 - g->depth) & ~(span - 1);
     for (uint64_t i = 0; i < span; i++)
         g->dir[first + i] = i < span / 2 ? zero : one;
-    free(seg);
+    segment_free(g, seg);
     g->segments++;
     return true;
 }
