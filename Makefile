@@ -106,7 +106,7 @@ $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/lib/oom.o $(B)/tests/lib/
 	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP) $(LIBS_CHECK) $(LIBS_BIN)
 $(B)/tests/replay-%: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/lib/fuzz_replay.o $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(LIBS_BIN)
-$(B)/fuzz-%: $(B)/tests/fuzz/%_fuzz.o $(B)/libtools.a $(B)/libkeer.a
+$(B)/libfuzzer-%: $(B)/tests/fuzz/%_fuzz.o $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -fsanitize=fuzzer -o $@ $^ $(LDFLAGS) $(LIBS_BIN)
 $(B)/bench/%: $(B)/bench/micro/%.o $(B)/tests/lib/oom.o $(B)/libtools.a $(B)/libkeer.a
 	@mkdir -p $(@D)
@@ -131,9 +131,9 @@ cov: ## line coverage of the unit and integration tests: build/cov/report
 	genhtml -q -o build/cov/report build/cov/keer.info && lcov --summary build/cov/keer.info
 FUZZ_SECONDS ?= 600
 fuzz-%: ## fuzz one parser with libFuzzer, ASan and UBSan for FUZZ_SECONDS (600)
-	@$(MAKE) --no-print-directory V=fuzz build/fuzz/fuzz-$*
+	@$(MAKE) --no-print-directory V=fuzz build/fuzz/libfuzzer-$*
 	@mkdir -p build/fuzz/corpus/$*
-	build/fuzz/fuzz-$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+	build/fuzz/libfuzzer-$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
 	  build/fuzz/corpus/$* tests/fuzz/corpus/$*
 lint: layers ## layers, clang-format, cppcheck
 	@clang-format --dry-run -Werror $$(git ls-files 'src/*.[ch]' 'include/*.h' 'tests/*.[ch]' 'bench/*.c') && echo 'format ok'

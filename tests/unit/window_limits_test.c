@@ -73,10 +73,10 @@ struct crowd {
 static const struct win_def crowd_window[] = {
     {.agg = WIN_COUNT, .value = -1, .over_us = US_HOUR, .scale = 1},
     {.agg = WIN_COUNT, .value = -1, .over_us = 6 * US_HOUR, .scale = 1},
-    {.agg = WIN_SUM, .value = 0, .over_us = US_DAY, .scale = 1},
+    {.agg = WIN_SUM, .value = 0, .over_us = 8 * US_HOUR, .scale = 1},
     {.agg = WIN_COUNT, .value = -1, .over_us = 6 * US_HOUR, .delay_us = 2 * US_HOUR, .scale = 1},
     {.agg = WIN_DISTINCT, .value = 1, .over_us = US_HOUR, .text = true, .scale = 1},
-    {.agg = WIN_DISTINCT, .value = 1, .over_us = US_DAY, .text = true, .scale = 1},
+    {.agg = WIN_DISTINCT, .value = 1, .over_us = 5 * US_HOUR, .text = true, .scale = 1},
     {.agg = WIN_MIN, .value = 0, .over_us = US_DAY, .scale = 1},
     {.agg = WIN_MAX, .value = 0, .over_us = 2 * US_HOUR, .scale = 1},
     {.agg = WIN_COUNT, .value = -1, .scale = 1},
@@ -89,10 +89,10 @@ struct truth {
     double count, sum, least, most, distinct;
 };
 
-static struct truth crowd_truth(const struct crowd *c, int64_t after, int64_t upto)
+static struct truth crowd_truth(const struct crowd *c, int64_t after, int64_t upto, bool distinct)
 {
     static int64_t text[CROWD_EVENTS];
-    struct truth t = {.least = INFINITY, .most = -INFINITY};
+    struct truth t = {.least = (double)INFINITY, .most = -(double)INFINITY};
     unsigned n = 0;
     for (unsigned i = 0; i < c->n; i++) {
         if (c->time[i] <= after || c->time[i] > upto)
@@ -103,7 +103,7 @@ static struct truth crowd_truth(const struct crowd *c, int64_t after, int64_t up
         t.most = MAX_OF(t.most, (double)c->value[i]);
         text[n++] = c->text[i];
     }
-    t.distinct = brute_distinct(text, n);
+    t.distinct = distinct ? brute_distinct(text, n) : 0;
     return t;
 }
 
@@ -138,7 +138,7 @@ static void check_crowd(const struct win_store *s, const struct stream *x, const
     for (unsigned w = 0; w < x->plan.windows; w++) {
         const struct win_def *d = &x->window[w];
         int64_t upto = t - d->delay_us, after = d->over_us ? upto - d->over_us : INT64_MIN;
-        struct truth want = crowd_truth(c, after, upto), since = crowd_truth(c, after, t);
+        struct truth want = crowd_truth(c, after, upto, d->agg == WIN_DISTINCT), since = crowd_truth(c, after, t, false);
         bool exact = !side || after >= side->thin_until || !d->over_us;
         double share = exact ? 0 : 1.0 / side->resolution, got = x->number[w], off = 0;
         switch (d->agg) {
@@ -182,7 +182,7 @@ static void run_crowd(uint64_t seed, uint32_t rows_max, unsigned texts, bool lat
     uint32_t budget = rows_max ? rows_max : WIN_ROWS_MAX, resolution = budget;
     int64_t now = 1538352000 * US_SECOND;
     struct crowd_errors worst = {0};
-    uint64_t bytes_max = 0;
+    uint64_t bytes_max = 0, before = 0;
     for (c.n = 0; c.n < CROWD_EVENTS; c.n++) {
         now += rng_between(&r, 0, (c.n / 2000 % 2 ? 2 : 12) * US_SECOND);
         int64_t time = late && rng_chance(&r, 0.1) && c.n ? MAX_OF(now - rng_between(&r, 0, US_MINUTE), c.time[0]) : now;
@@ -191,11 +191,13 @@ static void run_crowd(uint64_t seed, uint32_t rows_max, unsigned texts, bool lat
         stream_send(&x, s, 1, time);
         REQUIRE(!x.reply.refused, "refused");
         const struct slot *slot = only_slot(s, &x);
-        REQUIRE((x.reply.approximate == 1) == has_panes(s, slot), "event %u: approximate %d", c.n, (int)x.reply.approximate);
+        if (c.n % 13 == 0 || x.reply.approximate != before)
+            REQUIRE((x.reply.approximate == 1) == has_panes(s, slot), "event %u: approximate %d", c.n, (int)x.reply.approximate);
         REQUIRE(x.reply.approximate == 0 || c.n >= budget, "approximate at event %u, within the budget of %u", c.n, budget);
         REQUIRE(slot->rows <= budget + budget / 16, "%u rows", slot->rows);
-        if (c.n % 97 == 0 || c.n + 1 == CROWD_EVENTS)
+        if (c.n % (SLOW_BUILD ? 997 : 197) == 0 || c.n + 1 == CROWD_EVENTS)
             check_crowd(s, &x, &c, &worst);
+        before = x.reply.approximate;
         resolution = slot->side ? MIN_OF(resolution, s->side[slot->side].resolution) : resolution;
         bytes_max = MAX_OF(bytes_max, store_bytes(s));
         c.time[c.n] = time;
@@ -228,15 +230,16 @@ END_TEST
 
 START_TEST(an_entity_within_its_budget_is_exact)
 {
+    static const struct win_def day = {.agg = WIN_COUNT, .value = -1, .over_us = US_DAY, .scale = 1};
     struct stream x;
-    stream_init(&x, crowd_window, ARRAY_LEN(crowd_window), 0);
+    stream_init(&x, &day, 1, 0);
     for (uint32_t budget = 64; budget <= 4096; budget *= 4) {
         struct win_store *s = store_new(&x.plan, (struct win_limits){.rows_max = budget});
-        /* A steady stream of exactly `budget` events in the longest window, delay included. */
+        /* A steady stream of exactly `budget` events in the window, the newest included. */
         for (unsigned i = 0; i < 6 * budget; i++) {
             x.value[0] = x.value[1] = i + 1;
             stream_send(&x, s, 1, 1538352000 * US_SECOND + i * (US_DAY / budget + 1));
-            REQUIRE(x.reply.approximate == 0 && x.number[5] == MIN_OF(i, budget - 1), "budget %u event %u: %.0f", budget, i, x.number[5]);
+            REQUIRE(x.reply.approximate == 0 && x.number[0] == MIN_OF(i, budget - 1), "budget %u event %u: %.0f", budget, i, x.number[0]);
         }
         win_memory_free(s);
     }
@@ -266,7 +269,7 @@ START_TEST(memory_stays_under_its_ceiling)
     uint64_t made = 0, loyal = 0;
     for (unsigned i = 0; i < EVENTS; i++) {
         uint32_t key = i % 16 == 0 ? 0 : i % 3 ? 1 + (uint32_t)rng_below(&r, POPULATION - 1) : 1 + (uint32_t)rng_below(&r, 500);
-        int64_t now = 1538352000 * US_SECOND + i * 100000;
+        int64_t now = 1538352000 * US_SECOND + (int64_t)i * 100000;
         struct hash128 hash = {hash_mix(key + 1), hash_mix(~(uint64_t)key)};
         const struct slot *slot = table_find(&s->group[0], hash);
         made += slot == NULL;
@@ -401,6 +404,8 @@ START_TEST(after_a_warm_up_nothing_is_allocated)
     static struct brute_event event[512];
     for (uint64_t seed = 1; seed <= 6; seed++) {
         random_world_make(&w, seed);
+        for (unsigned k = 0; k < w.plan.windows; k++) /* what is kept for ever would never be stable */
+            w.window[k].over_us = w.window[k].over_us ? w.window[k].over_us : US_DAY;
         w.late_chance = w.too_late_chance = 0;
         w.plan.lateness_us = 0;
         struct win_store *s = store_new(&w.plan, (struct win_limits){.rows_max = seed % 2 ? 128 : 0});

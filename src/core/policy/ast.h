@@ -31,7 +31,7 @@ enum type_kind { TYPE_ERROR, TYPE_NUMBER, TYPE_MONEY, TYPE_DURATION, TYPE_BOOL, 
 
 struct ast;
 struct ast_list { /* of expressions, or of names */
-    struct ast_list *next;
+    struct ast_list *next, *last; /* `last` of the first link alone: adding is O(1) */
     struct ast *item;
 };
 
@@ -130,13 +130,13 @@ struct stmt_setting { /* currency, rates, timezone, lateness, budget */
     struct span_at at;
 };
 struct example_field {
-    struct example_field *next;
+    struct example_field *next, *last; /* `last` as in ast_list */
     struct slice name;
     struct ast *value;
     struct span_at at;
 };
 struct example_step {
-    struct example_step *next;
+    struct example_step *next, *last; /* `last` as in ast_list */
     struct slice type;
     struct span_at at, type_at;
     int64_t offset_us;
@@ -182,8 +182,7 @@ struct parse {
     uint32_t shift;         /* added to every place, for text that stands for a Radar name */
     bool fixed_at;          /* every place is `at`: the text is not the policy's own */
     struct span_at at;
-    unsigned depth;
-    bool failed_alloc;
+    bool failed_alloc, stop;
 };
 
 void policy_ast_init(struct policy_ast *ast);

@@ -134,7 +134,12 @@ static int64_t duration_of(struct parse *p, struct token t)
 struct ast *build_duration(struct parse *p, struct token t)
 {
     struct ast *n = ast_new(p, AST_DURATION, t.at);
-    if (n)
+    size_t zeros = 0;
+    while (zeros < t.text.len && t.text.p[zeros] == '0')
+        zeros++;
+    /* '0s' is a value to compare with, though no length of a window. */
+    bool zero = zeros > 0 && zeros < t.text.len && !ascii_digit(t.text.p[zeros]) && !memchr(t.text.p + zeros, '0', t.text.len - zeros);
+    if (n && !zero)
         n->duration_us = duration_of(p, t);
     return n;
 }

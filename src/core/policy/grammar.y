@@ -36,6 +36,7 @@ statement ::= error.
 statement ::= WINDOW IDENT(N) EQ expr(E).   { build_let(p, N, E, true); }
 statement ::= LET IDENT(N) EQ expr(E).      { build_let(p, N, E, false); }
 statement ::= ATTRIBUTE IDENT(N) IDENT(T).  { build_attribute(p, N, T); }
+statement ::= ATTRIBUTE RADAR(N) IDENT(T).  { build_attribute(p, N, T); }
 statement ::= CURRENCY(K) IDENT(C).         { build_setting(p, K, C); }
 statement ::= RATES(K) TEXT(C).             { build_setting(p, K, C); }
 statement ::= TIMEZONE(K) TEXT(C).          { build_setting(p, K, C); }
@@ -112,6 +113,7 @@ primary(A) ::= call(W) BY names(K) mods(M). { A = build_window(p, W, K, M); }
 call(A) ::= IDENT(N) LP args(L) of(T) where(E) RP(R).  { A = build_call_head(p, N, L, T, E, R); }
 call(A) ::= IDENT(N) LP RP(R).                         { A = build_call_head(p, N, NULL, NULL, NULL, R); }
 call(A) ::= SINCE(N) LP args(L) where(E) RP(R).        { A = build_call_head(p, N, L, NULL, E, R); }
+call(A) ::= IF(N) LP args(L) RP(R).                    { A = build_call_head(p, N, L, NULL, NULL, R); }
 %type args {struct ast_list *}
 args(A) ::= expr(E).                        { A = ast_list_add(p, NULL, E); }
 args(A) ::= args(L) COMMA expr(E).          { A = ast_list_add(p, L, E); }
@@ -164,6 +166,7 @@ field(A) ::= IDENT(N) EQ value(V).          { A = build_field(p, N, V); }
 field(A) ::= RADAR(N) EQ value(V).          { A = build_field(p, N, V); }
 value(A) ::= item(V).                       { A = V; }
 value(A) ::= NUMBER(T) IDENT(C).            { A = build_money(p, T, C); }
+value(A) ::= MINUS NUMBER(T) IDENT(C).      { A = build_money(p, T, C); if (A) A->number = -A->number; }
 value(A) ::= TRUE(T).                       { A = build_bool(p, T, 1); }
 value(A) ::= FALSE(T).                      { A = build_bool(p, T, 0); }
 value(A) ::= DURATION(T).                   { A = build_duration(p, T); }
