@@ -1,8 +1,10 @@
-/* crowd.h - a seeded crowd for benchmarks: accounts with their devices, addresses and beneficiaries, of very unequal activity.
+/* crowd.h - a seeded crowd for benchmarks: accounts with their devices, addresses and beneficiaries, of very unequal
+ * activity.
  *
- * Activity falls with a power of the rank (Zipf's law with exponent s < 1): a few accounts buy dozens of times a day, most twice a month. An account
- * mostly uses its own device, its home address (shared by a small household of accounts) and buys for itself; the rest goes to devices, addresses and
- * beneficiaries that many share. Same seed, same stream. A record is 32 bytes; what is decided is made of it just before, outside the clock.
+ * Activity falls with a power of the rank (Zipf's law with exponent s < 1): a few accounts buy dozens of times a day, most
+ * twice a month. An account mostly uses its own device, its home address (shared by a small household of accounts) and buys
+ * for itself; the rest goes to devices, addresses and beneficiaries that many share. Same seed, same stream. A record is 32
+ * bytes; what is decided is made of it just before, outside the clock.
  */
 #ifndef BENCH_CROWD_H
 #define BENCH_CROWD_H
@@ -32,15 +34,20 @@ struct crowd_record {
 /* Every account 4 times in 30 days on the average. */
 static inline void crowd_init(struct crowd *c, uint64_t seed, uint32_t accounts)
 {
-    *c = (struct crowd){.accounts = accounts, .devices = accounts + accounts / 4, .addresses = accounts / 2 + 1, .payees = accounts + accounts / 4,
-                        .now_us = CROWD_START, .step_us = 30 * US_DAY / 4 / accounts};
+    *c = (struct crowd){.accounts = accounts,
+                        .devices = accounts + accounts / 4,
+                        .addresses = accounts / 2 + 1,
+                        .payees = accounts + accounts / 4,
+                        .now_us = CROWD_START,
+                        .step_us = 30 * US_DAY / 4 / accounts};
     rng_seed(&c->rng, seed);
 }
 
-/* A rank in [0, n) with P(rank) ~ rank^-s, s < 1. */
+/* A rank in [0, n) whose probability falls as (rank + 1)^-s, s < 1: the inverse of that density's integral. */
 static inline uint32_t crowd_rank(struct rng *r, uint32_t n, double s)
 {
-    return (uint32_t)MIN_OF((double)n * pow(rng_unit(r), 1 / (1 - s)), (double)n - 1);
+    double x = pow(1 + rng_unit(r) * (pow((double)n + 1, 1 - s) - 1), 1 / (1 - s));
+    return (uint32_t)MIN_OF(x - 1, (double)n - 1);
 }
 
 /* The first `accounts` records name each account once. */
@@ -54,7 +61,8 @@ static inline void crowd_next(struct crowd *c, struct crowd_record *x)
     x->device = rng_chance(r, 0.92) ? x->account : crowd_rank(r, c->devices, 0.6);
     x->address = rng_chance(r, 0.6) ? x->account / 2 : crowd_rank(r, c->addresses, 0.8);
     x->payee = rng_chance(r, 0.85) ? x->account : crowd_rank(r, c->payees, 0.7);
-    x->cents = rng_chance(r, 0.2) ? round_sums[rng_below(r, ARRAY_LEN(round_sums))] : (uint32_t)(100 * exp(rng_normal(r, 2.5, 1))) + 1;
+    x->cents = rng_chance(r, 0.2) ? round_sums[rng_below(r, ARRAY_LEN(round_sums))]
+                                  : (uint32_t)(100 * exp(rng_normal(r, 2.5, 1))) + 1;
     x->top_up = rng_chance(r, 0.1);
     c->made++;
 }

@@ -2,9 +2,10 @@
  *
  * Usage: engine_bench [--accounts N] [--warm N] [--rounds N] [--without-model] [--policy FILE]
  *        engine_bench --memory ENTITIES [--policy FILE]
- * The policy (default bench/micro/engine.keer) gets a model of 100 trees of depth 6 on all of its named windows and the amount, trained here on
- * seeded labels. Rounds of 200,000 events follow a warm-up that is longer than the longest window. Prints 'name value unit' lines. With --memory every
- * key of the policy is seen once by every type of event in turn; without --policy then four times more. */
+ * The policy (default bench/micro/engine.keer) gets a model of 100 trees of depth 6 on all of its named windows and the
+ * amount, trained here on seeded labels. Rounds of 200,000 events follow a warm-up that is longer than the longest window.
+ * Prints 'name value unit' lines. With --memory every key of the policy is seen once by every type of event in turn; without
+ * --policy then four times more. */
 #include <malloc.h>
 #include <time.h>
 
@@ -91,7 +92,8 @@ static struct keer_policy *policy_of(const struct folder *folder, struct slice t
     struct keer_files files = {.ctx = (void *)(uintptr_t)folder, .read = read_file};
     struct keer_policy *p = NULL;
     char *messages = NULL;
-    enum keer_err err = keer_policy_new(folder->policy, text.p, text.len, &files, flags | KEER_POLICY_WITHOUT_EXAMPLES, &p, &messages);
+    enum keer_err err =
+        keer_policy_new(folder->policy, text.p, text.len, &files, flags | KEER_POLICY_WITHOUT_EXAMPLES, &p, &messages);
     if (messages && err != KEER_OK)
         fprintf(stderr, "%s", messages);
     free(messages);
@@ -210,7 +212,8 @@ static double spend(struct speed *s, uint64_t n, bool one_by_one)
         crowd_fill(&s->crowd, s->batch, CROWD_BATCH);
         double from = now_s();
         if (!one_by_one)
-            crowd_must(keer_engine_decide_many(s->engine, (const struct keer_event *const *)s->batch->event, CROWD_BATCH, d), "decide");
+            crowd_must(keer_engine_decide_many(s->engine, (const struct keer_event *const *)s->batch->event, CROWD_BATCH, d),
+                       "decide");
         for (unsigned k = 0; one_by_one && k < CROWD_BATCH; k++)
             crowd_must(keer_engine_decide(s->engine, s->batch->event[k], &d[k]), "decide");
         spent += now_s() - from;
@@ -239,8 +242,8 @@ static void latency(struct speed *s, const char *name)
         ns[i] = (uint32_t)MIN_OF(now_ns() - from, (uint64_t)UINT32_MAX);
     }
     qsort(ns, LATENCIES, sizeof *ns, by_number);
-    printf("%s_p50 %.2f us\n%s_p99 %.2f us\n%s_p99.9 %.2f us\n", name, ns[LATENCIES / 2] / 1e3, name, ns[LATENCIES / 100 * 99] / 1e3, name,
-           ns[LATENCIES / 1000 * 999] / 1e3);
+    printf("%s_p50 %.2f us\n%s_p99 %.2f us\n%s_p99.9 %.2f us\n", name, ns[LATENCIES / 2] / 1e3, name,
+           ns[LATENCIES / 100 * 99] / 1e3, name, ns[LATENCIES / 1000 * 999] / 1e3);
     free(ns);
 }
 
@@ -274,14 +277,15 @@ static void measure(const struct options *o, const struct folder *folder, struct
     printf("%s_warm_up %.0f decisions/s\n", name, (double)o->warm / warm);
     memset(s.outcomes, 0, sizeof s.outcomes);
     speed_rounds(&s, o, name, false);
-    printf("# %s: %u rules, %u windows by %u kinds of entity; allow %llu, challenge %llu, review %llu, deny %llu\n", name, p->rule_count,
-           p->plan.windows, p->plan.groups, (unsigned long long)s.outcomes[KEER_ALLOW], (unsigned long long)s.outcomes[KEER_CHALLENGE],
-           (unsigned long long)s.outcomes[KEER_REVIEW], (unsigned long long)s.outcomes[KEER_DENY]);
+    printf("# %s: %u rules, %u windows by %u kinds of entity; allow %llu, challenge %llu, review %llu, deny %llu\n", name,
+           p->rule_count, p->plan.windows, p->plan.groups, (unsigned long long)s.outcomes[KEER_ALLOW],
+           (unsigned long long)s.outcomes[KEER_CHALLENGE], (unsigned long long)s.outcomes[KEER_REVIEW],
+           (unsigned long long)s.outcomes[KEER_DENY]);
     speed_rounds(&s, o, name, true);
     latency(&s, name);
     engine_stats(s.engine, &stats);
-    printf("# %s: %llu entities, %llu remembered events, %.1f MB\n", name, (unsigned long long)stats.entities, (unsigned long long)stats.rows,
-           (double)stats.bytes / 1e6);
+    printf("# %s: %llu entities, %llu remembered events, %.1f MB\n", name, (unsigned long long)stats.entities,
+           (unsigned long long)stats.rows, (double)stats.bytes / 1e6);
     crowd_events_free(s.batch);
     keer_engine_free(s.engine);
     keer_policy_free(p);
@@ -311,7 +315,8 @@ static void run_speed(const struct options *o, struct folder *folder, struct sli
 /* --- memory --- */
 
 /* An event of `type` with every attribute of the schema, all texts new. */
-static void event_new_everywhere(struct keer_event *ev, const struct keer_schema *s, int type, uint64_t number, char (*text)[32])
+static void event_new_everywhere(struct keer_event *ev, const struct keer_schema *s, int type, uint64_t number,
+                                 char (*text)[32])
 {
     enum keer_err err = KEER_OK;
     keer_event_reset(ev);
@@ -327,7 +332,8 @@ static void event_new_everywhere(struct keer_event *ev, const struct keer_schema
             err = err ? err : keer_event_set_text(ev, i, t, (size_t)n);
             break;
         case KEER_IP:
-            n = snprintf(t, sizeof *text, "2001:db8:%x::%x:%x", (unsigned)type, (unsigned)(number >> 16), (unsigned)(number & 65535));
+            n = snprintf(t, sizeof *text, "2001:db8:%x::%x:%x", (unsigned)type, (unsigned)(number >> 16),
+                         (unsigned)(number & 65535));
             err = err ? err : keer_event_set_text(ev, i, t, (size_t)n);
             break;
         case KEER_NUMBER: err = err ? err : keer_event_set_number(ev, i, (double)number); break;
@@ -340,7 +346,8 @@ static void event_new_everywhere(struct keer_event *ev, const struct keer_schema
 }
 
 /* Until `entities` are there, all seen once by events of one type. False when the type touches no window. */
-static bool seen_once(struct keer_engine *e, const struct keer_policy *p, int type, uint64_t entities, struct win_stats *ret_stats)
+static bool seen_once(struct keer_engine *e, const struct keer_policy *p, int type, uint64_t entities,
+                      struct win_stats *ret_stats)
 {
     static char text[LIMIT_ATTRS + 1][32];
     struct keer_event *ev;
@@ -370,8 +377,9 @@ static void memory_of_types(const struct options *o, const struct keer_policy *p
             double each = (double)stats.bytes / (double)stats.entities;
             worst = MAX_OF(worst, each);
             printf("memory_once_%.*s %.1f bytes/entity\n", SLICE_ARG(event_type_name(&p->schema, type)), each);
-            printf("# %llu entities, %llu remembered events, %.1f MB in use, %.1f MB from malloc\n", (unsigned long long)stats.entities,
-                   (unsigned long long)stats.rows, (double)stats.bytes / 1e6, (double)((size_t)oom_live_bytes() - before) / 1e6);
+            printf("# %llu entities, %llu remembered events, %.1f MB in use, %.1f MB from malloc\n",
+                   (unsigned long long)stats.entities, (unsigned long long)stats.rows, (double)stats.bytes / 1e6,
+                   (double)((size_t)oom_live_bytes() - before) / 1e6);
         }
         keer_engine_free(e);
     }
@@ -398,13 +406,16 @@ static void memory_of_crowd(const struct options *o, const struct keer_policy *p
     engine_stats(e, &more);
     uint64_t live = oom_live_bytes();
     printf("memory_once %.1f bytes/entity\n", (double)once.bytes / (double)once.entities);
-    printf("memory_event %.1f bytes/remembered event\n", (double)(more.bytes - once.bytes) / (double)(more.rows - once.rows));
+    printf("memory_event %.1f bytes/remembered event\n",
+           (double)(more.bytes - once.bytes) / (double)(more.rows - once.rows));
     printf("memory_five %.1f bytes/entity\n", (double)more.bytes / (double)more.entities);
     for (unsigned g = 0; g < p->plan.groups; g++)
-        printf("# %s: %u bytes a row, %.1f bytes an entity after 5 events\n", keer_schema_name(&p->schema, p->keys[g].slot[0]), more.group[g].row_bytes,
+        printf("# %s: %u bytes a row, %.1f bytes an entity after 5 events\n",
+               keer_schema_name(&p->schema, p->keys[g].slot[0]), more.group[g].row_bytes,
                (double)more.group[g].bytes / (double)more.group[g].entities);
-    printf("# %llu entities, %llu remembered events: %.1f MB in use, %.1f MB reserved, %.1f MB from malloc\n", (unsigned long long)more.entities,
-           (unsigned long long)more.rows, (double)more.bytes / 1e6, (double)more.reserved_bytes / 1e6, (double)live / 1e6);
+    printf("# %llu entities, %llu remembered events: %.1f MB in use, %.1f MB reserved, %.1f MB from malloc\n",
+           (unsigned long long)more.entities, (unsigned long long)more.rows, (double)more.bytes / 1e6,
+           (double)more.reserved_bytes / 1e6, (double)live / 1e6);
     crowd_events_free(b);
     keer_engine_free(e);
 }
@@ -435,7 +446,8 @@ int main(int argc, char **argv)
     size_t len;
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     if (!options_read(argc, argv, &o)) {
-        fprintf(stderr, "usage: engine_bench [--accounts N] [--warm N] [--rounds N] [--without-model] [--memory ENTITIES] [--policy FILE]\n");
+        fprintf(stderr, "usage: engine_bench [--accounts N] [--warm N] [--rounds N] [--without-model] [--memory ENTITIES] "
+                        "[--policy FILE]\n");
         return 2;
     }
     struct folder folder = {.policy = o.policy ? o.policy : "bench/micro/engine.keer"};

@@ -1,9 +1,9 @@
 /* rules_keer.c - rules.keer over the events of rules.mjs, through the public interface of libkeer alone.
  *
- * Usage: rules_keer rules.keer EVENTS.tsv SECONDS. Prints JSON with events/s and the hits of each rule. Events are made once, before the clock
- * starts, and decided in batches of 1,000 on one thread.
+ * Usage: rules_keer rules.keer EVENTS.tsv SECONDS. Prints JSON with events/s and the hits of each rule. Events are made
+ * once, before the clock starts, and decided in batches of 1,000 on one thread.
  */
-#include <keer/keer.h>
+#include <keer/engine.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,38 +70,40 @@ static char *next_field(char **at, int *ret_last)
     return field;
 }
 
-/* Events borrow their texts from `text`. */
-static struct keer_event **read_events(char *text, const struct keer_schema *s, size_t *ret_n)
+/* Events and their ids, which borrow their texts from here and from the text of the file. */
+struct events {
+    size_t n;
+    struct keer_event **event;
+    char (*id)[24];
+};
+
+static struct events read_events(char *text, const struct keer_schema *s)
 {
     int slot[COLUMNS_MAX], columns = 0, last = 0, type = keer_schema_event_type(s, "purchase", 8);
-    size_t n = 0, cap = 0;
-    struct keer_event **events = NULL;
-    for (char *at = text; *at;) {
-        if (columns == 0) {
-            for (last = 0; !last && columns < COLUMNS_MAX; columns++) {
-                const char *name = next_field(&at, &last);
-                slot[columns] = keer_schema_find(s, name, strlen(name));
-            }
-            continue;
-        }
-        if (n == cap) {
-            cap = cap ? cap * 2 : 1024;
-            struct keer_event **grown = realloc(events, cap * sizeof *grown);
-            if (!grown)
-                must(KEER_ENOMEM, "events");
-            events = grown;
-        }
-        char id[24];
-        must(keer_event_new(s, &events[n]), "event");
-        for (int i = 0; i < columns; i++)
-            set_field(events[n], s, slot[i], next_field(&at, &last));
-        must(keer_event_set_id(events[n], id, (size_t)snprintf(id, sizeof id, "%zu", n)), "id");
-        must(keer_event_set_time(events[n], INT64_C(1538352000000000) + (int64_t)n * 1000), "time");
-        must(keer_event_set_type(events[n], type), "type");
-        n++;
+    struct events ev = {0};
+    size_t lines = 0;
+    for (const char *c = text; *c; c++)
+        lines += *c == '\n';
+    ev.event = calloc(lines + 1, sizeof(struct keer_event *));
+    ev.id = calloc(lines + 1, sizeof *ev.id);
+    if (!ev.event || !ev.id)
+        must(KEER_ENOMEM, "events");
+    char *at = text;
+    for (; !last && columns < COLUMNS_MAX; columns++) {
+        const char *name = next_field(&at, &last);
+        slot[columns] = keer_schema_find(s, name, strlen(name));
     }
-    *ret_n = n;
-    return events;
+    for (; *at; ev.n++) {
+        struct keer_event *e;
+        must(keer_event_new(s, &e), "event");
+        for (int i = 0; i < columns; i++)
+            set_field(e, s, slot[i], next_field(&at, &last));
+        must(keer_event_set_id(e, ev.id[ev.n], (size_t)snprintf(ev.id[ev.n], sizeof ev.id[0], "%zu", ev.n)), "id");
+        must(keer_event_set_time(e, INT64_C(1538352000000000) + (int64_t)ev.n * 1000), "time");
+        must(keer_event_set_type(e, type), "type");
+        ev.event[ev.n] = e;
+    }
+    return ev;
 }
 
 static void count_hits(const struct keer_decision *d, size_t n, unsigned long long *hits)
@@ -126,7 +128,7 @@ int main(int argc, char **argv)
     struct keer_engine *engine;
     struct keer_files none = {0};
     char *messages = NULL;
-    size_t policy_len, events_len, n = 0, done = 0;
+    size_t policy_len, events_len, done = 0;
     char *policy_text = read_whole(argv[1], &policy_len), *events_text = read_whole(argv[2], &events_len);
     double seconds = strtod(argv[3], NULL), spent = 0;
     enum keer_err err = keer_policy_new(argv[1], policy_text, policy_len, &none, 0, &policy, &messages);
@@ -136,12 +138,13 @@ int main(int argc, char **argv)
     must(err, argv[1]);
     must(keer_policy_rules(policy) <= RULES_MAX ? KEER_OK : KEER_ELIMIT, "rules");
     must(keer_engine_new(policy, NULL, &engine), "engine");
-    struct keer_event **events = read_events(events_text, keer_policy_schema(policy), &n);
+    struct events ev = read_events(events_text, keer_policy_schema(policy));
+    size_t n = ev.n;
     must(n ? KEER_OK : KEER_EMISSING, argv[2]);
     while (spent < seconds || done < n) {
         size_t from = done % n, count = n - from < BATCH ? n - from : BATCH;
         double start = now_s();
-        must(keer_engine_decide_many(engine, (const struct keer_event *const *)events + from, count, decisions), "decide");
+        must(keer_engine_decide_many(engine, (const struct keer_event *const *)ev.event + from, count, decisions), "decide");
         spent += now_s() - start;
         if (done < n)
             count_hits(decisions, count, hits);
@@ -152,8 +155,9 @@ int main(int argc, char **argv)
         printf("%s%llu", i ? "," : "", hits[i]);
     printf("]}\n");
     for (size_t i = 0; i < n; i++)
-        keer_event_free(events[i]);
-    free(events);
+        keer_event_free(ev.event[i]);
+    free(ev.event);
+    free(ev.id);
     keer_engine_free(engine);
     keer_policy_free(policy);
     free(policy_text);

@@ -49,12 +49,12 @@ struct ast_list *ast_list_add(struct parse *p, struct ast_list *list, struct ast
     if (!link || !item)
         return list;
     link->item = item;
-    if (!list)
+    if (!list) {
+        link->last = link;
         return link;
-    struct ast_list *last = list;
-    while (last->next)
-        last = last->next;
-    last->next = link;
+    }
+    list->last->next = link;
+    list->last = link;
     return list;
 }
 
@@ -116,10 +116,24 @@ struct ast *build_money(struct parse *p, struct token number, struct token curre
     n->kind = AST_MONEY;
     n->at = span_join(number.at, currency.at);
     n->name = keep(p, currency.text);
-    if (currency_parse(currency.text) == CUR_MAX)
+    enum currency c = currency_parse(currency.text);
+    int64_t minor;
+    if (c != CUR_MAX && num_scaled(number.text, currency_exponent(c), &minor) != KEER_OK)
+        diag_add(p->diags, DIAG_ERROR, number.at, "amounts are plain decimals below 90 000 000 000 000, with the decimals that the currency has",
+                 "%.*s is not an amount in %s, which has %u decimals", SLICE_ARG(number.text), currency_code(c), currency_exponent(c));
+    if (c == CUR_MAX)
         diag_add(p->diags, DIAG_ERROR, currency.at, "write a currency as its ISO 4217 code, like 30 EUR, or a duration without a space, like 30d",
                  "'%.*s' is not a currency", SLICE_ARG(currency.text));
     return n;
+}
+
+/* 0s, 0d, ...: fine to compare with and to begin at, but no length of a window. */
+static bool no_time(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (ascii_digit(s.p[i]) && s.p[i] != '0')
+            return false;
+    return s.len != 0;
 }
 
 static int64_t duration_of(struct parse *p, struct token t)
@@ -134,12 +148,7 @@ static int64_t duration_of(struct parse *p, struct token t)
 struct ast *build_duration(struct parse *p, struct token t)
 {
     struct ast *n = ast_new(p, AST_DURATION, t.at);
-    size_t zeros = 0;
-    while (zeros < t.text.len && t.text.p[zeros] == '0')
-        zeros++;
-    /* '0s' is a value to compare with, though no length of a window. */
-    bool zero = zeros > 0 && zeros < t.text.len && !ascii_digit(t.text.p[zeros]) && !memchr(t.text.p + zeros, '0', t.text.len - zeros);
-    if (n && !zero)
+    if (n && !no_time(t.text))
         n->duration_us = duration_of(p, t);
     return n;
 }
@@ -287,6 +296,9 @@ struct ast *build_window(struct parse *p, struct ast_window *w, struct ast_list 
 
 /* --- statements --- */
 
+/* A name, or :name:, which may be a key word. */
+static struct slice plain_name(struct token t) { return t.kind == TK_RADAR ? slice_of(t.text.p + 1, t.text.len - 2) : t.text; }
+
 #define APPEND(list, node) \
     do { \
         *p->out->list##_end = (node); \
@@ -310,7 +322,7 @@ void build_attribute(struct parse *p, struct token name, struct token type)
     struct stmt_attribute *s = take(p, sizeof *s);
     if (!s)
         return;
-    s->name = keep(p, name.text);
+    s->name = keep(p, plain_name(name));
     s->type = keep(p, type.text);
     s->at = name.at;
     s->type_at = type.at;
@@ -324,7 +336,7 @@ void build_setting(struct parse *p, struct token keyword, struct token value)
         return;
     s->token = keyword.kind;
     s->name = value.kind == TK_TEXT ? text_unquote(p, value) : keep(p, value.text);
-    if (value.kind == TK_DURATION)
+    if (value.kind == TK_DURATION && !no_time(value.text))
         s->duration_us = duration_of(p, value);
     s->at = value.at;
     APPEND(settings, s);
@@ -407,12 +419,14 @@ void build_example(struct parse *p, struct token name, struct example_field *fie
 struct example_step *build_steps(struct parse *p, struct example_step *list, struct example_step *step)
 {
     UNUSED(p);
-    if (!list || !step)
-        return list ? list : step;
-    struct example_step *last = list;
-    while (last->next)
-        last = last->next;
-    last->next = step;
+    if (!step)
+        return list;
+    if (!list) {
+        step->last = step;
+        return step;
+    }
+    list->last->next = step;
+    list->last = step;
     return list;
 }
 
@@ -425,7 +439,7 @@ struct example_step *build_step(struct parse *p, struct token type, struct token
     s->type = keep(p, type.text);
     s->type_at = s->at = type.at;
     /* 'at 0' and 'at 0s' are the beginning. */
-    bool zero = at.text.len && at.text.p[0] == '0' && (at.text.len == 1 || !ascii_digit(at.text.p[1]));
+    bool zero = no_time(at.text);
     if (!zero && at.kind == TK_NUMBER)
         diag_add(p->diags, DIAG_ERROR, at.at, "write a duration, like `at 90s`", "'%.*s' has no unit", SLICE_ARG(at.text));
     else
@@ -449,10 +463,8 @@ struct example_field *build_fields(struct parse *p, struct example_field *list, 
     UNUSED(p);
     if (!list || !field)
         return list ? list : field;
-    struct example_field *last = list;
-    while (last->next)
-        last = last->next;
-    last->next = field;
+    list->last->next = field;
+    list->last = field;
     return list;
 }
 
@@ -461,10 +473,8 @@ struct example_field *build_field(struct parse *p, struct token name, struct ast
     struct example_field *f = take(p, sizeof *f);
     if (!f || !value)
         return NULL;
-    struct slice s = name.text;
-    if (name.kind == TK_RADAR)
-        s = slice_of(s.p + 1, s.len - 2);
-    f->name = keep(p, s);
+    f->name = keep(p, plain_name(name));
+    f->last = f;
     f->value = value;
     f->at = name.at;
     return f;

@@ -53,6 +53,12 @@ void check_suggest(const struct check *c, struct slice name, char *hint, size_t 
         nearer(name, slice_str(event), &best, &found);
     for (const struct stmt_list *l = c->p->ast.lists; l; l = l->next)
         nearer(name, l->name, &best, &found);
+    unsigned at = 0;
+    for (const struct stmt_let *s = c->p->ast.lets; s; s = s->next, at++)
+        if (at >= c->lets_known && slice_eq(name, s->name)) {
+            (void)snprintf(hint, size, "it is defined further down: names are defined before they are used");
+            return;
+        }
     if (found.p)
         (void)snprintf(hint, size, "did you mean '%.*s'?", SLICE_ARG(found));
     else
@@ -93,19 +99,36 @@ bool check_name_slot(struct check *c, struct ast *n)
     return true;
 }
 
+/* `let limit = 30 EUR`: a name for a value is that value, also in a `where` and beside texts that do not mind case. */
+static bool name_constant(const struct check *c, struct ast *n, const struct ast *value)
+{
+    bool constant = value->kind == AST_NUMBER || value->kind == AST_MONEY || value->kind == AST_DURATION || value->kind == AST_TEXT || value->kind == AST_BOOL;
+    if (!constant || value->type == TYPE_ERROR || c->where == IN_FEATURE)
+        return false;
+    n->kind = value->kind;
+    n->name = value->name;
+    n->number = value->number;
+    n->duration_us = value->duration_us;
+    n->type = value->type;
+    n->currency = value->currency;
+    return true;
+}
+
 static bool name_let(struct check *c, struct ast *n)
 {
     for (unsigned i = c->lets_known; i > 0; i--) {
         struct policy_let *let = &c->p->lets[i - 1];
         if (!slice_eq(let->stmt->name, n->name))
             continue;
+        let->stmt->uses++;
+        if (name_constant(c, n, let->stmt->value))
+            return true;
         n->ref_kind = REF_LET;
         n->ref = (int)i - 1;
         n->type = let->stmt->value->type;
         n->fold = let->stmt->value->fold;
         n->currency = let->stmt->value->currency;
         c->uses_score |= let->after_score;
-        let->stmt->uses++;
         if (c->where == IN_WHERE)
             error_at(c, n, "a `where` sees the attributes of the event that is counted; put what you need in it itself",
                      "'%.*s' is not known when an event is remembered", SLICE_ARG(n->name));
@@ -122,6 +145,8 @@ static bool name_score(struct check *c, struct ast *n)
             found = (int)i;
     if (found < 0)
         return false;
+    if (c->p->model_count == 0)
+        error_at(c, n, "name one: model NAME = \"file.json\"", "the policy has no model that could give a score");
     n->ref_kind = REF_SCORE;
     n->ref = found;
     n->type = TYPE_NUMBER;
@@ -165,6 +190,8 @@ static void check_name(struct check *c, struct ast *n)
     }
     if (name_let(c, n))
         return;
+    if (check_name_slot(c, n) || name_score(c, n))
+        return;
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         if (slice_eq(n->name, slice_str(parts[i].name))) {
             n->ref_kind = REF_PART;
@@ -172,8 +199,6 @@ static void check_name(struct check *c, struct ast *n)
             n->type = TYPE_NUMBER;
             return;
         }
-    if (check_name_slot(c, n) || name_score(c, n))
-        return;
     int type = keer_schema_event_type(&c->p->schema, n->name.p, n->name.len);
     if (type >= 0) {
         unsigned at;
@@ -195,7 +220,11 @@ static void check_name(struct check *c, struct ast *n)
     if (name_radar(c, n))
         return;
     check_suggest(c, n->name, hint, sizeof hint);
-    error_at(c, n, hint, "unknown name '%.*s'", SLICE_ARG(n->name));
+    if (n->radar && !strchr(hint, '?'))
+        error_at(c, n, "if your events carry it, declare it: `attribute NAME text` (or number, boolean)", "Radar's :%.*s: has no counterpart here",
+                 SLICE_ARG(n->name));
+    else
+        error_at(c, n, hint, "unknown name '%.*s'", SLICE_ARG(n->name));
 }
 
 uint64_t check_types(struct check *c, struct ast_list *names)
@@ -235,14 +264,43 @@ int check_conversion(struct check *c, enum currency to)
     for (unsigned i = 0; i < p->conversion_count; i++)
         if (p->conversions[i].to == to)
             return (int)i;
-    if (p->conversion_count == LIMIT_CONVERSIONS)
+    if (p->conversion_count == LIMIT_CONVERSIONS || to == CUR_MAX)
         return -1;
     struct vm_conversion *v = &p->conversions[p->conversion_count];
     v->to = to;
     for (unsigned from = 0; from < CUR_MAX; from++)
         v->factor[from] = p->rate[to] / p->rate[from] * currency_scale(to) / currency_scale((enum currency)from);
     v->factor[to] = 1;
+    v->factor[CUR_XXX] = v->factor[p->currency]; /* an amount without a currency is in the policy's own */
     return (int)p->conversion_count++;
+}
+
+bool check_convertible(struct check *c, struct span_at at, enum currency to)
+{
+    const struct keer_policy *p = c->p;
+    if (to == p->currency)
+        return true;
+    if (!p->has_rates)
+        diag_add(c->diags, DIAG_ERROR, at, "name a file of rates: rates \"rates.txt\"; or write amounts in the policy's currency",
+                 "the policy counts in %s and has no rates to convert to %s", currency_code(p->currency), currency_code(to));
+    else if (isnan(p->rate[to]))
+        diag_add(c->diags, DIAG_ERROR, at, "add a line to the file of rates", "the rates have no %s", currency_code(to));
+    else if (check_conversion(c, to) < 0)
+        diag_add(c->diags, DIAG_ERROR, at, "", "a policy can use %u currencies at most", LIMIT_CONVERSIONS);
+    else
+        return true;
+    return false;
+}
+
+/* An amount of the event beside an amount in another currency is converted at once: by way of the policy's currency it would be rounded twice. */
+static void meet_currency(struct check *c, struct ast *a, struct ast *b)
+{
+    if (a->type != TYPE_MONEY || b->type != TYPE_MONEY || a->currency == b->currency)
+        return;
+    struct ast *slot = a->kind == AST_NAME && a->ref_kind == REF_SLOT ? a : b->kind == AST_NAME && b->ref_kind == REF_SLOT ? b : NULL;
+    enum currency to = slot == a ? b->currency : a->currency;
+    if (slot && check_conversion(c, to) >= 0)
+        slot->currency = to;
 }
 
 static void check_text_test(struct check *c, struct ast *n)
@@ -251,12 +309,49 @@ static void check_text_test(struct check *c, struct ast *n)
     const char *word = n->op == OP_LIKE ? "LIKE" : "INCLUDES";
     if (n->a->type == TYPE_ERROR || n->b->type == TYPE_ERROR)
         return;
-    const struct ast *a = n->a->ref_kind == REF_SAME ? n->a->same : n->a;
+    const struct ast *a = ast_through(c->p, n->a);
     if (a->type != TYPE_TEXT || a->ref_kind != REF_SLOT || a->kind != AST_NAME)
         error_at(c, n->a, "texts that come from a window can be compared with = and != only", "%s needs an attribute that is a text on its left", word);
     else if (n->b->kind != AST_TEXT)
         error_at(c, n->b, n->op == OP_LIKE ? "as in email like '%@example.com'" : "as in user_agent includes 'Headless'",
                  "%s needs a text in quotes on its right", word);
+}
+
+/* Texts that are written down, or chosen among such, take case as the other side does. */
+static bool fold_free(const struct ast *n)
+{
+    if (n->kind == AST_NAME && n->ref_kind == REF_SAME)
+        return fold_free(n->same);
+    if (n->kind != AST_CALL || n->type != TYPE_TEXT)
+        return n->kind == AST_TEXT;
+    bool free = true;
+    for (const struct ast_list *l = n->args; l; l = l->next)
+        free &= l->item->type != TYPE_TEXT || fold_free(l->item);
+    return free;
+}
+
+static void fold_set(struct ast *n, bool fold)
+{
+    n->fold = fold;
+    if (n->same)
+        fold_set(n->same, fold);
+    for (struct ast_list *l = n->kind == AST_CALL ? n->args : NULL; l; l = l->next)
+        if (l->item->type == TYPE_TEXT)
+            fold_set(l->item, fold);
+}
+
+/* Makes both sides mind case alike; false when they can't. */
+static bool fold_meet(struct check *c, struct ast *a, struct ast *b)
+{
+    if (a->fold == b->fold)
+        return true;
+    if (fold_free(a))
+        fold_set(a, b->fold);
+    else if (fold_free(b))
+        fold_set(b, a->fold);
+    else /* two attributes are compared by their texts */
+        return ast_through(c->p, a)->ref_kind == REF_SLOT && ast_through(c->p, b)->ref_kind == REF_SLOT;
+    return true;
 }
 
 static void check_comparison(struct check *c, struct ast *n)
@@ -266,13 +361,14 @@ static void check_comparison(struct check *c, struct ast *n)
     if (a == TYPE_ERROR || b == TYPE_ERROR)
         return;
     bool ordered = n->op != OP_EQ && n->op != OP_NE;
-    if (a == TYPE_TEXT && b == TYPE_TEXT && n->a->fold != n->b->fold && n->a->kind != AST_TEXT && n->b->kind != AST_TEXT &&
-        (n->a->ref_kind != REF_SLOT || n->b->ref_kind != REF_SLOT)) {
+    if (a == TYPE_TEXT && b == TYPE_TEXT && !fold_meet(c, n->a, n->b)) {
         error_at(c, n, "compare attributes with attributes, or windows over the same attribute", "one side minds case and the other does not");
         return;
     }
-    if (a == b && !(ordered && (a == TYPE_TEXT || a == TYPE_BOOL)))
+    if (a == b && !(ordered && (a == TYPE_TEXT || a == TYPE_BOOL))) {
+        meet_currency(c, n->a, n->b);
         return;
+    }
     if (a == b) {
         error_at(c, n, "use = or !=", "%s has no order", type_word(a));
         return;
@@ -298,6 +394,8 @@ static void check_arithmetic(struct check *c, struct ast *n)
         return;
     bool additive = n->op == OP_ADD || n->op == OP_SUB, unit_a = a == TYPE_MONEY || a == TYPE_DURATION, unit_b = b == TYPE_MONEY || b == TYPE_DURATION;
     bool plain = a == TYPE_NUMBER && b == TYPE_NUMBER;
+    if (additive)
+        meet_currency(c, n->a, n->b);
     n->currency = a == TYPE_MONEY ? n->a->currency : n->b->currency;
     if (plain || (additive && a == b && unit_a))
         n->type = a;
@@ -361,6 +459,14 @@ static int list_named(struct check *c, struct ast_set *set)
     return -1;
 }
 
+static bool items_same(const struct ast_list *x, const struct ast_list *y)
+{
+    for (; x && y; x = x->next, y = y->next)
+        if (x->item->kind != y->item->kind || x->item->number != y->item->number || !slice_eq(x->item->name, y->item->name))
+            return false;
+    return !x && !y;
+}
+
 static void check_in(struct check *c, struct ast *n)
 {
     check_expr(c, n->a);
@@ -369,12 +475,17 @@ static void check_in(struct check *c, struct ast *n)
     if (set->name.p) {
         set->index = list_named(c, set);
     } else {
-        if (c->p->list_count == LIMIT_LISTS) {
+        for (unsigned i = 0; i < c->p->list_count && set->index < 0; i++)
+            if (!c->p->lists[i].stmt && items_same(c->p->lists[i].items, set->items))
+                set->index = (int)i;
+        if (set->index < 0 && c->p->list_count == LIMIT_LISTS) {
             error_at(c, n, "", "a policy can have %d lists at most", LIMIT_LISTS);
             return;
         }
-        set->index = (int)c->p->list_count;
-        c->p->lists[c->p->list_count++] = (struct policy_list){.items = set->items, .set = {-1, -1, -1, -1}};
+        if (set->index < 0) {
+            set->index = (int)c->p->list_count;
+            c->p->lists[c->p->list_count++] = (struct policy_list){.items = set->items, .set = {-1, -1, -1, -1}};
+        }
     }
     if (set->index < 0 || n->a->type == TYPE_ERROR)
         return;
@@ -420,23 +531,42 @@ static void check_function(struct check *c, struct ast *n, enum function_form fo
     case FUNC_SAME: break;
     }
     n->type = x->type;
+    if (y && x->type == TYPE_TEXT && y->type == TYPE_TEXT && (!fold_meet(c, x, y) || x->fold != y->fold))
+        error_at(c, y, "both should be attributes that mind case, or attributes that don't", "one of the texts minds case and the other does not");
     n->fold = x->fold;
     n->currency = x->currency;
     if (y && y->type != x->type && y->type != TYPE_ERROR && x->type != TYPE_ERROR)
-        error_at(c, y, "", "both arguments must be of one kind: %s and %s", type_word(x->type), type_word(y->type));
-    if (n->type == TYPE_BOOL && form == FUNC_SAME && !slice_eq(n->name, SLICE("coalesce")))
-        error_at(c, x, "", "the function does not take a condition");
-    bool textual = slice_eq(n->name, SLICE("coalesce")) || form == FUNC_CHOICE;
+        error_at(c, y, x->type == TYPE_MONEY ? "money needs its currency: 0 EUR" : x->type == TYPE_DURATION ? "durations are written 90s, 10m, 24h, 30d" : "",
+                 "both arguments must be of one kind, these are %s and %s", type_word(x->type), type_word(y->type));
+    bool coalesce = slice_eqi(n->name, SLICE("coalesce"));
+    if (n->type == TYPE_BOOL && form == FUNC_SAME && !coalesce)
+        error_at(c, x, "", "%.*s() does not take a condition", SLICE_ARG(n->name));
+    bool textual = coalesce || form == FUNC_CHOICE;
     if (n->type == TYPE_TEXT && !textual)
-        error_at(c, x, "", "the function does not take a text");
+        error_at(c, x, "", "%.*s() does not take a text", SLICE_ARG(n->name));
+}
+
+void check_suggest_call(struct slice name, char *hint, size_t size)
+{
+    unsigned best = 4;
+    struct slice found = {NULL, 0};
+    const char *takes, *doc;
+    for (size_t i = 0; i < ARRAY_LEN(functions); i++)
+        nearer(name, slice_str(functions[i].name), &best, &found);
+    for (unsigned i = 0; aggregate_row(i, &takes, &doc); i++)
+        nearer(name, slice_str(aggregate_row(i, &takes, &doc)), &best, &found);
+    if (found.p)
+        (void)snprintf(hint, size, "did you mean '%.*s'?", SLICE_ARG(found));
+    else
+        (void)snprintf(hint, size, "`keer --describe=functions` and `keer --describe=aggregates` list them all");
 }
 
 static void check_call(struct check *c, struct ast *n)
 {
     const char *takes, *doc;
     for (unsigned i = 0; aggregate_row(i, &takes, &doc); i++)
-        if (slice_eq(n->name, slice_str(aggregate_row(i, &takes, &doc)))) {
-            error_at(c, n, "as in count(purchase) by account over 24h", "a window needs `by` and what it is counted by");
+        if (slice_eqi(n->name, slice_str(aggregate_row(i, &takes, &doc)))) {
+            error_at(c, n, "as in count(purchase) by account over 24h", "%.*s() is a window and needs `by`: what it is counted by", SLICE_ARG(n->name));
             return;
         }
     for (struct ast_list *l = n->args; l; l = l->next)
@@ -455,7 +585,9 @@ static void check_call(struct check *c, struct ast *n)
             check_function(c, n, functions[i].form);
         return;
     }
-    error_at(c, n, "functions are listed by `keer --describe=functions`", "there is no function '%.*s'", SLICE_ARG(n->name));
+    char hint[200];
+    check_suggest_call(n->name, hint, sizeof hint);
+    error_at(c, n, hint, "there is no function '%.*s'", SLICE_ARG(n->name));
 }
 
 static void check_convert(struct check *c, struct ast *n)
@@ -464,10 +596,8 @@ static void check_convert(struct check *c, struct ast *n)
     n->type = TYPE_MONEY;
     n->currency = currency_parse(n->name);
     want(c, n->a, TYPE_MONEY, "`in` and a currency");
-    if (n->currency != c->p->currency && !c->p->has_rates)
-        error_at(c, n, "name a file of rates: rates \"rates.txt\"", "there are no rates to convert to %s", currency_code(n->currency));
-    else if (check_conversion(c, n->currency) < 0)
-        error_at(c, n, "", "a policy can use %u currencies at most", LIMIT_CONVERSIONS);
+    if (check_convertible(c, n->at, n->currency) && n->a->kind == AST_NAME && n->a->ref_kind == REF_SLOT)
+        n->a->currency = n->currency; /* at once, not by way of the policy's currency */
 }
 
 void check_expr(struct check *c, struct ast *n)
@@ -484,9 +614,8 @@ void check_expr(struct check *c, struct ast *n)
         n->currency = currency_parse(n->name);
         if (n->currency == CUR_MAX)
             n->type = TYPE_ERROR; /* said when it was parsed */
-        else if (n->currency != c->p->currency && !c->p->has_rates)
-            error_at(c, n, "name a file of rates: rates \"rates.txt\", or write the amount in the policy's currency", "the policy counts in %s and has no rates",
-                     currency_code(c->p->currency));
+        else if (!check_convertible(c, n->at, n->currency))
+            n->type = TYPE_ERROR;
         break;
     case AST_DURATION: n->type = TYPE_DURATION; break;
     case AST_TEXT: n->type = TYPE_TEXT; break;
@@ -516,6 +645,17 @@ void check_expr(struct check *c, struct ast *n)
 
 /* --- statements --- */
 
+static bool attribute_reserved(struct check *c, const struct stmt_attribute *s)
+{
+    static const char *const words[] = {"id", "time", "type", "target", "fraud", "genuine", "labelled", "any"};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (slice_eq(s->name, slice_str(words[i]))) {
+            diag_add(c->diags, DIAG_ERROR, s->at, "choose another name", "'%.*s' has a meaning of its own and cannot be an attribute", SLICE_ARG(s->name));
+            return true;
+        }
+    return false;
+}
+
 static void check_attribute(struct check *c, const struct stmt_attribute *s)
 {
     static const struct {
@@ -528,10 +668,13 @@ static void check_attribute(struct check *c, const struct stmt_attribute *s)
         if (!slice_eqi(s->type, slice_str(words[i].word)))
             continue;
         unsigned slot;
+        if (attribute_reserved(c, s))
+            return;
         enum keer_err err = schema_add(&c->p->schema, s->name, words[i].type, words[i].fold, &slot);
         c->failed_alloc |= err == KEER_ENOMEM;
         if (err == KEER_ECONFLICT)
-            diag_add(c->diags, DIAG_ERROR, s->at, "", "'%.*s' is declared twice with different types", SLICE_ARG(s->name));
+            diag_add(c->diags, DIAG_ERROR, s->at, "attributes that keer knows are listed by `keer --describe=attributes`; `account` and `amount` cannot change their type",
+                     "'%.*s' is declared twice with different types", SLICE_ARG(s->name));
         if (err == KEER_ELIMIT)
             diag_add(c->diags, DIAG_ERROR, s->at, "", "too many attributes, or a name over %d bytes", LIMIT_NAME_BYTES);
         return;
@@ -553,7 +696,7 @@ static void check_setting(struct check *c, const struct stmt_setting *s)
         buf_init(&b, 64);
         buf_puts(&b, "2000-01-01T00:00:00");
         buf_slice(&b, s->name);
-        if (b.err == KEER_OK && time_parse(SLICE("2000-01-01T00:00:00Z"), &probe) == KEER_OK && time_parse(buf_view(&b), &us) == KEER_OK)
+        if (s->name.len && strchr("+-Zz", s->name.p[0]) && b.err == KEER_OK && time_parse(SLICE("2000-01-01T00:00:00Z"), &probe) == KEER_OK && time_parse(buf_view(&b), &us) == KEER_OK)
             c->p->zone_us = probe - us;
         else
             diag_add(c->diags, DIAG_ERROR, s->at, "as in `timezone \"+08:00\"`", "'%.*s' is not an offset from UTC", SLICE_ARG(s->name));
@@ -562,6 +705,25 @@ static void check_setting(struct check *c, const struct stmt_setting *s)
         break;
     default: break; /* rates are read before */
     }
+}
+
+/* A let may hide an attribute or a type of event, which is rarely meant. */
+static void warn_hidden(struct check *c, const struct stmt_let *s)
+{
+    struct keer_attr attr;
+    const char *doc, *what = NULL;
+    for (unsigned i = 0; attr_known_row(i, &attr, &doc); i++)
+        if (slice_eq(attr.name, s->name))
+            what = "attribute";
+    if (keer_schema_find(&c->p->schema, s->name.p, s->name.len) >= 0)
+        what = "attribute";
+    if (keer_schema_event_type(&c->p->schema, s->name.p, s->name.len) >= 0)
+        what = "event type";
+    if (slice_eq(s->name, SLICE("score")))
+        what = "score";
+    if (what)
+        diag_add(c->diags, DIAG_WARNING, s->at, "from here on the name means this expression; choose another one", "'%.*s' hides the %s of that name",
+                 SLICE_ARG(s->name), what);
 }
 
 static void check_lets(struct check *c)
@@ -574,6 +736,7 @@ static void check_lets(struct check *c)
         for (unsigned i = 0; i < c->lets_known; i++)
             if (slice_eq(p->lets[i].stmt->name, s->name))
                 diag_add(c->diags, DIAG_ERROR, s->at, "", "'%.*s' is defined twice", SLICE_ARG(s->name));
+        warn_hidden(c, s);
         if (s->window && s->value->kind != AST_WINDOW && s->value->type != TYPE_ERROR)
             diag_add(c->diags, DIAG_ERROR, s->value->at, "for other expressions write `let`", "a window is an aggregate with `by`, as in count(purchase) by account over 24h");
         if (s->value->kind == AST_WINDOW && s->value->window->index >= 0 && s->value->window->form == FORM_PLAIN)
@@ -607,24 +770,24 @@ static void check_rules(struct check *c)
         struct policy_rule *r = &p->rules[p->rule_count++];
         r->stmt = s;
         r->name = s->name;
-        unsigned line, column;
-        diag_place(c->diags, s->at, &line, &column);
         if (!r->name.p) {
             char name[40];
+            unsigned line, column;
+            diag_place(c->diags, s->at, &line, &column);
             (void)snprintf(name, sizeof name, "rule_line_%u", line);
             r->name = arena_copy(&p->arena, slice_str(name));
             c->failed_alloc |= !r->name.p;
         }
         for (unsigned i = 0; i + 1 < p->rule_count; i++)
             if (slice_eq(p->rules[i].name, r->name))
-                diag_add(c->diags, DIAG_ERROR, s->name_at, "", "there are two rules named '%.*s'", SLICE_ARG(r->name));
+                diag_add(c->diags, DIAG_ERROR, s->name.p ? s->name_at : s->at, "", "there are two rules named '%.*s'", SLICE_ARG(r->name));
     }
 }
 
 static void check_features(struct check *c)
 {
     struct keer_policy *p = c->p;
-    c->where = IN_LET;
+    c->where = IN_FEATURE;
     for (struct ast_list *l = p->ast.features; l; l = l->next) {
         if (p->feature_count == LIMIT_FEATURES) {
             diag_add(c->diags, DIAG_ERROR, l->item->at, "", "a model can have %d features at most", LIMIT_FEATURES);
@@ -643,8 +806,12 @@ static void check_features(struct check *c)
 enum keer_err policy_check(struct keer_policy *p)
 {
     struct check c = {.p = p, .diags = &p->diags};
-    for (struct stmt_setting *s = p->ast.settings; s; s = s->next)
+    for (struct stmt_setting *s = p->ast.settings; s; s = s->next) {
         check_setting(&c, s);
+        for (const struct stmt_setting *o = p->ast.settings; o != s; o = o->next)
+            if (o->token == s->token)
+                diag_add(c.diags, DIAG_ERROR, s->at, "", "this is set twice");
+    }
     for (struct stmt_attribute *s = p->ast.attributes; s; s = s->next)
         check_attribute(&c, s);
     for (struct stmt_list *s = p->ast.lists; s; s = s->next) {
@@ -652,6 +819,11 @@ enum keer_err policy_check(struct keer_policy *p)
             diag_add(c.diags, DIAG_ERROR, s->at, "", "a policy can have %d lists at most", LIMIT_LISTS);
             break;
         }
+        if (currency_parse(s->name) != CUR_MAX)
+            diag_add(c.diags, DIAG_ERROR, s->at, "`in` and a currency converts an amount: choose another name", "'%.*s' is a currency and cannot name a list", SLICE_ARG(s->name));
+        for (const struct stmt_list *o = p->ast.lists; o != s; o = o->next)
+            if (slice_eq(o->name, s->name))
+                diag_add(c.diags, DIAG_ERROR, s->at, "", "there are two lists named '%.*s'", SLICE_ARG(s->name));
         p->lists[p->list_count++] = (struct policy_list){.stmt = s, .items = s->items, .set = {-1, -1, -1, -1}};
     }
     check_models(&c);
@@ -661,18 +833,30 @@ enum keer_err policy_check(struct keer_policy *p)
     return c.failed_alloc || p->diags.failed_alloc ? KEER_ENOMEM : KEER_OK;
 }
 
+const struct ast *ast_through(const struct keer_policy *p, const struct ast *n)
+{
+    const struct ast *at = n;
+    while (at->kind == AST_NAME && (at->ref_kind == REF_SAME || at->ref_kind == REF_LET))
+        at = at->ref_kind == REF_SAME ? at->same : p->lets[at->ref].stmt->value;
+    return at->kind == AST_NAME && at->ref_kind == REF_SLOT ? at : n->kind == AST_NAME && n->ref_kind == REF_SAME ? n->same : n;
+}
+
 bool ast_same(const struct ast *a, const struct ast *b)
 {
     if (!a || !b)
         return a == b;
     if (a->kind != b->kind || a->op != b->op || a->number != b->number || a->duration_us != b->duration_us || !slice_eq(a->name, b->name) ||
-        a->ref_kind != b->ref_kind || a->ref != b->ref || a->window || b->window || a->same || b->same)
+        a->ref_kind != b->ref_kind || a->ref != b->ref || a->type != b->type || a->fold != b->fold || (a->type == TYPE_MONEY && a->currency != b->currency))
         return false;
+    if (a->kind == AST_WINDOW) {
+        const struct ast_window *v = a->window, *w = b->window;
+        return v->index >= 0 && v->index == w->index && v->second == w->second && v->form == w->form && v->value == w->value;
+    }
     const struct ast_list *x = a->args, *y = b->args;
     for (; x && y; x = x->next, y = y->next)
         if (!ast_same(x->item, y->item))
             return false;
     if (x || y || (a->set ? a->set->index : -1) != (b->set ? b->set->index : -1))
         return false;
-    return ast_same(a->a, b->a) && ast_same(a->b, b->b);
+    return ast_same(a->a, b->a) && ast_same(a->b, b->b) && ast_same(a->same, b->same);
 }

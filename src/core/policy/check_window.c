@@ -59,13 +59,23 @@ static void complain(struct draft *d, struct span_at at, const char *hint, const
     d->bad = true;
 }
 
+static void check_suggest_attribute(const struct check *c, struct slice name, char *hint, size_t size)
+{
+    for (unsigned i = 0; i < c->lets_known; i++)
+        if (slice_eq(c->p->lets[i].stmt->name, name)) {
+            (void)snprintf(hint, size, "windows look at attributes of the events, not at what `let` and `window` name");
+            return;
+        }
+    check_suggest(c, name, hint, size);
+}
+
 /* --- keys --- */
 
 static void key_add(struct draft *d, struct ast *n)
 {
     char hint[200];
     if (!check_name_slot(d->c, n)) {
-        check_suggest(d->c, n->name, hint, sizeof hint);
+        check_suggest_attribute(d->c, n->name, hint, sizeof hint);
         complain(d, n->at, hint, "'%.*s' is not an attribute that events can be counted by", SLICE_ARG(n->name));
         return;
     }
@@ -80,7 +90,7 @@ static void key_add(struct draft *d, struct ast *n)
         return;
     }
     if (n->type == TYPE_MONEY) {
-        complain(d, n->at, "", "an amount of money cannot be a key");
+        complain(d, n->at, "count by who or what it is about, as in `by account`", "events cannot be counted by an amount of money");
         return;
     }
     memmove(&k->slot[at + 1], &k->slot[at], k->parts - at);
@@ -126,16 +136,16 @@ static void cond_set(struct draft *d, const struct ast *n, enum win_cond cond)
 }
 
 /* Takes the labels out of the top-level `and`s; what remains is checked as a condition on the event. */
-static struct ast *where_split(struct draft *d, struct ast *n)
+static struct ast *where_split(struct draft *d, struct ast *n, unsigned depth)
 {
     enum win_cond cond = label_cond(n);
     if (cond != WIN_ANY && keer_schema_find(&d->c->p->schema, n->kind == AST_NAME ? n->name.p : "", n->name.len) < 0) {
         cond_set(d, n, cond);
         return NULL;
     }
-    if (n->kind != AST_BINARY || n->op != OP_AND)
-        return n;
-    struct ast *a = where_split(d, n->a), *b = where_split(d, n->b);
+    if (n->kind != AST_BINARY || n->op != OP_AND || depth == LIMIT_POLICY_DEPTH)
+        return n; /* what is deeper is refused when it is checked */
+    struct ast *a = where_split(d, n->a, depth + 1), *b = where_split(d, n->b, depth + 1);
     if (!a || !b)
         return a ? a : b;
     n->a = a;
@@ -143,18 +153,20 @@ static struct ast *where_split(struct draft *d, struct ast *n)
     return n;
 }
 
-static void where_check(struct draft *d, struct ast *where)
+/* The condition without its labels, which go to d->cond; NULL when nothing is left. */
+static struct ast *where_check(struct draft *d, struct ast *where)
 {
-    struct ast *rest = where ? where_split(d, where) : NULL;
+    struct ast *rest = where ? where_split(d, where, 0) : NULL;
     if (!rest)
-        return;
-    int before = (int)d->c->where;
-    d->c->where = IN_WHERE;
-    check_expr(d->c, rest);
-    d->c->where = before == IN_RULE ? IN_RULE : before == IN_LET ? IN_LET : IN_WHERE;
+        return NULL;
+    struct check inner = *d->c;
+    inner.where = IN_WHERE;
+    check_expr(&inner, rest);
+    d->c->failed_alloc |= inner.failed_alloc;
     if (rest->type != TYPE_BOOL && rest->type != TYPE_ERROR)
-        complain(d, rest->at, "as in where outcome = 'failure'", "`where` needs a condition, this is %s", type_word(rest->type));
-    d->where = rest;
+        complain(d, rest->at, rest->type == TYPE_TEXT ? "compare it: outcome = 'failure'" : "", "expected a condition on the event that is counted, this is %s",
+                 type_word(rest->type));
+    return rest;
 }
 
 /* --- values --- */
@@ -165,10 +177,15 @@ static void value_set(struct draft *d, struct ast *n)
     char hint[200];
     if (!check_name_slot(d->c, n)) {
         if (n->kind == AST_NAME)
-            check_suggest(d->c, n->name, hint, sizeof hint);
+            check_suggest_attribute(d->c, n->name, hint, sizeof hint);
+        else if (n->kind == AST_CONVERT)
+            (void)snprintf(hint, sizeof hint, "the currency follows the event types: sum(amount of purchase in USD) by account");
         else
             (void)snprintf(hint, sizeof hint, "compute after the window, as in 2 * sum(amount of purchase) by account");
-        complain(d, n->at, hint, "a window takes an attribute of the event");
+        if (n->kind == AST_NAME)
+            complain(d, n->at, hint, "%s() takes an attribute of the event, and '%.*s' is none", aggregates[d->row].name, SLICE_ARG(n->name));
+        else
+            complain(d, n->at, hint, "%s() takes an attribute of the event, not an expression", aggregates[d->row].name);
         return;
     }
     d->value_type = n->type;
@@ -176,18 +193,17 @@ static void value_set(struct draft *d, struct ast *n)
     d->text = n->type == TYPE_TEXT;
     bool number = n->type == TYPE_NUMBER || n->type == TYPE_MONEY;
     if (aggregates[d->row].takes == TAKES_VALUE && !number) {
-        complain(d, n->at, "count different values with distinct()", "%s() needs a number or an amount of money, '%.*s' is %s", aggregates[d->row].name,
+        complain(d, n->at, "distinct() counts different values", "%s() needs a number or an amount of money, '%.*s' is %s", aggregates[d->row].name,
                  SLICE_ARG(n->name), type_word(n->type));
         return;
     }
     int conversion = -1;
     if (n->type == TYPE_MONEY) {
         d->currency = d->w->currency.p ? currency_parse(d->w->currency) : p->currency;
-        conversion = d->currency == CUR_MAX ? -1 : check_conversion(d->c, d->currency);
-        if (conversion < 0)
-            complain(d, d->w->currency_at, "ISO 4217, as in `in EUR`", "'%.*s' is not a currency, or one too many", SLICE_ARG(d->w->currency));
-        else if (d->currency != p->currency && !p->has_rates)
-            complain(d, d->w->currency_at, "name a file of rates: rates \"rates.txt\"", "there are no rates to convert to %s", currency_code(d->currency));
+        if (d->currency == CUR_MAX)
+            complain(d, d->w->currency_at, "ISO 4217, as in `in EUR`", "'%.*s' is not a currency", SLICE_ARG(d->w->currency));
+        else if (check_convertible(d->c, d->w->currency_at, d->currency))
+            conversion = check_conversion(d->c, d->currency);
     } else if (d->w->currency.p) {
         complain(d, d->w->currency_at, "", "'%.*s' is not an amount of money", SLICE_ARG(n->name));
     }
@@ -248,6 +264,10 @@ static int plan_add(struct draft *d, enum win_agg agg, const struct ast *where, 
 {
     struct keer_policy *p = d->c->p;
     const struct ast_window *w = d->w;
+    if (d->cond != WIN_ANY && !w->over_us) {
+        complain(d, w->at, "as in `over 60d`", "a window that asks for labels needs `over`: labels of all time are not kept");
+        return -1;
+    }
     struct win_def def = {.agg = agg, .cond = d->cond, .value = (int16_t)d->value, .text = d->text && agg != WIN_COUNT, .over_us = w->over_us,
                           .delay_us = w->delay_us, .half_life_us = w->half_life_us, .nth = 1,
                           .including = w->including || agg == WIN_AGE, .scale = d->value_type == TYPE_MONEY ? 1 : 1e-6};
@@ -275,14 +295,12 @@ static int plan_add(struct draft *d, enum win_agg agg, const struct ast *where, 
 
 /* --- what the aggregates take --- */
 
-/* `condition and where`, checked; NULL without memory. */
+/* `condition and where`; NULL without memory. */
 static const struct ast *joined_condition(struct draft *d, struct ast *condition)
 {
     const struct ast *where = d->where;
-    where_check(d, condition);
-    d->where = where;
-    if (!where)
-        return condition;
+    if (!where || !condition)
+        return condition ? condition : where;
     struct ast *both = arena_alloc(&d->c->p->arena, sizeof *both);
     if (!both) {
         d->c->failed_alloc = true;
@@ -301,31 +319,28 @@ static void take_condition(struct draft *d)
 {
     enum win_agg agg = aggregates[d->row].agg;
     struct ast *condition = d->w->args->item;
-    enum win_cond label = label_cond(condition), before = d->cond;
+    enum win_cond before = d->cond;
+    unsigned errors = d->c->diags->errors;
     bool share = agg == WIN_COUNT;
     d->node->type = agg == WIN_STREAK_AGE ? TYPE_DURATION : TYPE_NUMBER;
+    struct ast *rest = where_check(d, condition);
+    if (d->c->diags->errors != errors)
+        return;
+    enum win_cond all = before, part = d->cond;
     if (share) {
         d->w->form = FORM_SHARE;
+        d->cond = all;
         d->w->second = plan_add(d, WIN_COUNT, d->where, TYPE_NUMBER);
-    }
-    if (label != WIN_ANY) {
-        cond_set(d, condition, label);
-        d->w->index = plan_add(d, agg, d->where, d->node->type);
-        d->cond = before;
+        d->cond = part;
+        d->w->index = plan_add(d, WIN_COUNT, joined_condition(d, rest), TYPE_NUMBER);
         return;
     }
-    if (!share && d->cond != WIN_ANY) {
-        complain(d, condition->at, "as in streak(fraud of purchase where amount <= 220 EUR)", "a streak asks for a label as its condition, not in its `where`");
+    if (all != WIN_ANY || (part != WIN_ANY && rest)) {
+        complain(d, condition->at, "as in streak(fraud of purchase where amount <= 220 EUR)",
+                 "a streak asks for a label as its whole condition, and not in its `where`");
         return;
     }
-    const struct ast *joined = joined_condition(d, condition);
-    if (!joined)
-        return;
-    if (share) {
-        d->w->index = plan_add(d, WIN_COUNT, joined, TYPE_NUMBER);
-        return;
-    }
-    d->goes_on = joined;
+    d->goes_on = part == WIN_ANY ? joined_condition(d, rest) : NULL;
     d->w->index = plan_add(d, agg, d->where, d->node->type);
 }
 
@@ -333,7 +348,7 @@ static void take_age(struct draft *d)
 {
     struct ast_list *args = d->w->args;
     struct ast *first = args->item;
-    bool attribute = first->kind == AST_NAME && !args->next && keer_schema_event_type(&d->c->p->schema, first->name.p, first->name.len) < 0;
+    bool attribute = first->kind == AST_NAME && !args->next && !slice_eq(first->name, SLICE("any")) && keer_schema_event_type(&d->c->p->schema, first->name.p, first->name.len) < 0;
     if (attribute) {
         key_add(d, first); /* age(device) by account: how long this pair is known */
         d->types = d->w->has_of ? check_types(d->c, d->w->types) : ~(uint64_t)0;
@@ -409,8 +424,6 @@ static bool needs_met(struct draft *d)
         complain(d, w->at, "as in ewma(amount of purchase) by account over 30d half life 3d", "%s() needs `over` and `half life`", name);
     if (!(needs & NEEDS_HALF_LIFE) && w->half_life_us)
         complain(d, w->at, "", "`half life` belongs to ewma()");
-    if (d->cond != WIN_ANY && !w->over_us)
-        complain(d, w->at, "as in `over 60d`", "a window that asks for labels needs `over`: labels of all time are not kept");
     if (w->including && w->delay_us)
         complain(d, w->at, "", "a delayed window never sees this event: `including this` has no effect");
     return !d->bad;
@@ -423,8 +436,9 @@ void check_window(struct check *c, struct ast *n)
     while (d.row < ARRAY_LEN(aggregates) && !slice_eqi(w->agg, slice_str(aggregates[d.row].name)))
         d.row++;
     if (d.row == ARRAY_LEN(aggregates)) {
-        diag_add(c->diags, DIAG_ERROR, n->at, "count, sum, mean, stddev, min, max, distinct, first, last, nth, ewma, share, streak, streak_age, ratio, zscore, age, time since",
-                 "'%.*s' is not an aggregate", SLICE_ARG(w->agg));
+        char hint[200];
+        check_suggest_call(w->agg, hint, sizeof hint);
+        diag_add(c->diags, DIAG_ERROR, n->at, hint, "'%.*s' is not an aggregate", SLICE_ARG(w->agg));
         return;
     }
     if (c->where == IN_WHERE) {
@@ -442,15 +456,13 @@ void check_window(struct check *c, struct ast *n)
     bool typed = takes == TAKES_TYPES;
     if (typed && w->has_of)
         complain(&d, n->at, "as in count(purchase where amount > 30 EUR) by account", "%s() takes event types, without `of`", aggregates[d.row].name);
-    where_check(&d, w->where);
+    d.where = where_check(&d, w->where);
     if (takes == TAKES_ATTR_OR_TYPES)
         take_age(&d);
     else if (takes == TAKES_VALUE || takes == TAKES_ANY)
         take_value(&d);
     else
         d.types = takes == TAKES_CONDITION ? (w->has_of ? check_types(c, w->types) : ~(uint64_t)0) : check_types(c, w->args);
-    if (takes == TAKES_CONDITION && label_cond(w->args->item) != WIN_ANY && !w->over_us)
-        complain(&d, w->at, "as in `over 28d`", "a window that asks for labels needs `over`: labels of all time are not kept");
     if (!needs_met(&d) || c->diags->errors != errors)
         return;
     if (takes == TAKES_CONDITION)

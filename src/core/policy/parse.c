@@ -60,7 +60,7 @@ void parse_syntax_error(struct parse *p, int major, struct token t)
                  "expected more of the statement before '%.*s'", SLICE_ARG(t.text));
         return;
     }
-    bool first = true;
+    bool first = !p->fixed_at; /* the place is not one in `source` then */
     for (size_t i = t.at.from; i > 0 && first; i--) {
         char c = p->source.p[i - 1];
         if (c == '\n')
@@ -83,6 +83,7 @@ void parse_syntax_error(struct parse *p, int major, struct token t)
 void parse_too_deep(struct parse *p)
 {
     diag_add(p->diags, DIAG_ERROR, p->at, "name its parts with `let`", "the expression is nested too deeply");
+    p->stop = true; /* the parser has lost its place: what it would say of the rest is noise */
 }
 
 static void lexical_error(struct parse *p, struct token t)
@@ -100,7 +101,6 @@ static void lexical_error(struct parse *p, struct token t)
                  t.text.len ? (unsigned char)t.text.p[0] : 0);
 }
 
-/* Depth of parentheses and NOTs is bounded before the grammar's stack is: its messages would be poorer. */
 static enum keer_err parse_run(struct parse *p, int start)
 {
     void *parser = policy_grammarAlloc(malloc);
@@ -119,7 +119,7 @@ static enum keer_err parse_run(struct parse *p, int start)
         if (p->fixed_at)
             t.at = p->at;
         policy_grammar(parser, t.kind, t, p);
-        if (t.kind == 0 || p->failed_alloc || ++tokens > LIMIT_POLICY_BYTES || p->diags->dropped > LIMIT_POLICY_ERRORS)
+        if (t.kind == 0 || p->failed_alloc || p->stop || ++tokens > LIMIT_POLICY_BYTES || p->diags->dropped > LIMIT_POLICY_ERRORS)
             break;
     }
     policy_grammarFree(parser, free);

@@ -147,13 +147,14 @@ struct keer_policy {
     unsigned window_text_reg, let_text_reg;
 
     struct policy_plan *plans; /* one for each event type of the schema */
+    uint8_t *let_tri;          /* [type * let_count + let]: enum tri */
 };
 
 /* check.c */
 struct check {
     struct keer_policy *p;
     struct diags *diags;
-    enum { IN_RULE, IN_LET, IN_WHERE } where;
+    enum { IN_RULE, IN_LET, IN_FEATURE, IN_WHERE } where;
     unsigned depth;
     unsigned lets_known; /* lets defined so far */
     bool uses_score;
@@ -166,9 +167,18 @@ bool check_name_slot(struct check *c, struct ast *n);   /* an attribute only; el
 const char *type_word(enum type_kind t);
 void check_suggest(const struct check *c, struct slice name, char *hint, size_t size);
 int check_conversion(struct check *c, enum currency to);
+/* Whether amounts can be converted to `to`; a message when not. */
+bool check_convertible(struct check *c, struct span_at at, enum currency to);
+/* A hint for a name that is neither function nor aggregate. */
+void check_suggest_call(struct slice name, char *hint, size_t size);
 /* Event types of a list of names as a mask; messages for what is none. */
 uint64_t check_types(struct check *c, struct ast_list *names);
+/* Both ask the same of an event. */
 bool ast_same(const struct ast *a, const struct ast *b);
+/* What a name stands for when that is an attribute of the event: through Radar's names and through `let x = attribute`; else `n` itself. */
+const struct ast *ast_through(const struct keer_policy *p, const struct ast *n);
+/* Index of the conversion to a currency; it must have been asked for by check_conversion. */
+unsigned policy_conversion(const struct keer_policy *p, enum currency to);
 
 /* check_window.c */
 void check_window(struct check *c, struct ast *n);
@@ -180,7 +190,7 @@ bool radar_expression(struct slice name, struct buf *out, const char **ret_why);
 /* compile.c */
 KEER_NODISCARD enum keer_err policy_compile(struct keer_policy *p);
 enum tri { TRI_FALSE, TRI_TRUE, TRI_OPEN };
-/* What is known of a condition when only the event's type is. */
+/* What is known of a condition when only the event's type is. Those of lets are computed once, in order: let_tri. */
 enum tri ast_for_type(const struct keer_policy *p, const struct ast *n, unsigned type);
 
 /* policy.c: as keer_policy_new, but *ret_policy is there with its diagnostics on failure too (NULL without memory); free it. */
