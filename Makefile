@@ -134,6 +134,7 @@ fuzz-%: ## fuzz one parser with libFuzzer, ASan and UBSan for FUZZ_SECONDS (600)
 	@$(MAKE) --no-print-directory V=fuzz build/fuzz/libfuzzer-$*
 	@mkdir -p build/fuzz/corpus/$*
 	build/fuzz/libfuzzer-$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+	  $(if $(wildcard tests/fuzz/$*.dict),-dict=tests/fuzz/$*.dict) \
 	  build/fuzz/corpus/$* tests/fuzz/corpus/$*
 lint: layers ## layers, clang-format, cppcheck
 	@clang-format --dry-run -Werror $$(git ls-files 'src/*.[ch]' 'include/*.h' 'tests/*.[ch]' 'bench/*.c') && echo 'format ok'

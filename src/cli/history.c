@@ -75,7 +75,7 @@ int policy_open(struct cli *cli, const char *path, unsigned flags, bool quiet_wa
         *ret_policy = p;
         return CLI_DONE;
     }
-    unsigned errors = p ? p->diags.errors : 0;
+    unsigned errors = p ? p->diags.errors - p->diags.repeated : 0;
     keer_policy_free(p);
     if (err == KEER_ENOMEM || !errors)
         return cli_fail(cli, cli_exit_of(err), err, "%s: %s", path, keer_err_text(err));

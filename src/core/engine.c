@@ -249,6 +249,9 @@ static enum keer_err decide(struct keer_engine *e, const struct keer_event *ev, 
         degraded |= KEER_DEGRADED_WINDOW;
     if (e->reply.approximate)
         degraded |= KEER_DEGRADED_APPROXIMATE;
+    for (uint64_t money = ev->present & e->policy->money_slots; money; money &= money - 1)
+        if (isnan(vm_amount(ev, (unsigned)__builtin_ctzll(money), &e->policy->conversions[0])))
+            degraded |= KEER_DEGRADED_RATE;
     if (ev->time_us < watermark - e->policy->lateness_us)
         degraded |= KEER_DEGRADED_LATE;
     run_lets(e, ev, false);

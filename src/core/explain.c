@@ -71,7 +71,7 @@ static struct shown shown_of(const struct explain *x, const struct ast *n)
             s.text = event_text(ev, (unsigned)n->ref);
             s.hash = ev->v[n->ref].u.hash.lo;
         } else {
-            s.number = n->type == TYPE_MONEY ? vm_amount(ev, (unsigned)n->ref, &p->conversions[0]) : ev->v[n->ref].u.number;
+            s.number = n->type == TYPE_MONEY ? vm_amount(ev, (unsigned)n->ref, &p->conversions[policy_conversion(p, n->currency)]) : ev->v[n->ref].u.number;
         }
         break;
     case REF_LET:
@@ -100,6 +100,15 @@ static void print_number(struct buf *out, double v)
     }
 }
 
+/* Whole seconds; beyond 10 000 years only arithmetic on durations gets. */
+static void print_duration(struct buf *out, double seconds)
+{
+    double limit = 10000 * 366 * 86400.0, whole = trunc(MAX_OF(-limit, MIN_OF(seconds, limit)));
+    if (whole < 0)
+        buf_char(out, '-');
+    duration_print(out, (int64_t)fabs(whole) * US_SECOND);
+}
+
 /* For people: "648.00 CNY", "12m5s", "yes", "missing". */
 static void print_shown(const struct explain *x, const struct shown *s)
 {
@@ -120,7 +129,7 @@ static void print_shown(const struct explain *x, const struct shown *s)
     }
     switch (s->type) {
     case TYPE_MONEY: buf_fmt(out, "%.*f %s", (int)currency_exponent(s->currency), s->number / currency_scale(s->currency), currency_code(s->currency)); break;
-    case TYPE_DURATION: duration_print(out, (int64_t)(s->number * 1e6) / US_SECOND * US_SECOND); break;
+    case TYPE_DURATION: print_duration(out, s->number); break;
     case TYPE_BOOL: buf_puts(out, s->number != 0 ? "yes" : "no"); break;
     case TYPE_NUMBER:
     case TYPE_TEXT:
@@ -189,10 +198,16 @@ struct leaves {
     unsigned count;
 };
 
-static void leaves_of(struct leaves *l, const struct ast *n)
+/* What the type of the event decides alone is left out, as it is from the plan: nothing was read for it. */
+static void leaves_of(const struct explain *x, struct leaves *l, const struct ast *n)
 {
     if (!n)
         return;
+    if (n->kind == AST_BINARY && (n->op == OP_AND || n->op == OP_OR)) {
+        enum tri settled = n->op == OP_AND ? TRI_FALSE : TRI_TRUE;
+        if (ast_for_type(x->e->policy, n->a, x->ev->type) == settled || ast_for_type(x->e->policy, n->b, x->ev->type) == settled)
+            return;
+    }
     bool leaf = n->kind == AST_WINDOW || (n->kind == AST_NAME && n->ref_kind != REF_SAME && n->ref_kind != REF_EVENT);
     if (leaf) {
         for (unsigned i = 0; i < l->count; i++)
@@ -202,11 +217,11 @@ static void leaves_of(struct leaves *l, const struct ast *n)
             l->node[l->count++] = n;
         return;
     }
-    leaves_of(l, n->a);
-    leaves_of(l, n->b);
-    leaves_of(l, n->same);
+    leaves_of(x, l, n->a);
+    leaves_of(x, l, n->b);
+    leaves_of(x, l, n->same);
     for (const struct ast_list *k = n->args; k; k = k->next)
-        leaves_of(l, k->item);
+        leaves_of(x, l, k->item);
 }
 
 static const char *action_name(enum action a)
@@ -220,7 +235,7 @@ static void rule_json(const struct explain *x, const struct policy_rule *r)
 {
     struct buf *out = x->out;
     struct leaves l = {.count = 0};
-    leaves_of(&l, r->stmt->when);
+    leaves_of(x, &l, r->stmt->when);
     buf_puts(out, "{\"name\":");
     buf_json(out, r->name);
     buf_fmt(out, ",\"action\":\"%s\",\"because\":", action_name(r->stmt->action));
@@ -246,7 +261,7 @@ static void rule_text(const struct explain *x, const struct policy_rule *r)
 {
     struct buf *out = x->out;
     struct leaves l = {.count = 0};
-    leaves_of(&l, r->stmt->when);
+    leaves_of(x, &l, r->stmt->when);
     buf_fmt(out, "  %-9s " SLICE_FMT, action_name(r->stmt->action), SLICE_ARG(r->name));
     if (r->stmt->because.p)
         buf_fmt(out, ": " SLICE_FMT, SLICE_ARG(r->stmt->because));
@@ -537,6 +552,8 @@ static void head_text(const struct explain *x)
 enum keer_err engine_explain(struct keer_engine *e, const struct keer_event *ev, const struct keer_decision *d, enum explain_form form, unsigned top,
                              struct buf *out)
 {
+    if (ev->schema != &e->policy->schema || ev->type >= e->policy->schema.type_count)
+        return KEER_EINVALID;
     struct explain x = {e, ev, d, out};
     bool json = form == EXPLAIN_JSON;
     if (json) {

@@ -9,9 +9,7 @@ double vm_amount(const struct keer_event *e, unsigned slot, const struct vm_conv
         return NAN;
     enum currency from = (enum currency)e->v[slot].x.currency;
     double minor = (double)e->v[slot].u.minor;
-    if (from == CUR_XXX || from == c->to)
-        return minor;
-    return rint(minor * c->factor[from]);
+    return from == c->to ? minor : rint(minor * c->factor[from]);
 }
 
 double vm_time_part(int64_t zone_us, const struct keer_event *e, unsigned part)
@@ -58,7 +56,7 @@ static inline void unary(double *r, const struct vm_insn *i)
     double a = r[i->a], v = NAN;
     switch ((enum vm_op)i->op) {
     case VM_COPY: v = a; break;
-    case VM_NEG: v = 0 - a; break;
+    case VM_NEG: v = 0 - a; break; /* never -0 */
     case VM_ABS: v = fabs(a); break;
     case VM_FLOOR: v = floor(a); break;
     case VM_LOG: v = a > 0 ? log(a) : NAN; break;

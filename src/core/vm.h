@@ -40,7 +40,8 @@ struct vm_insn {
 struct vm_range {
     uint32_t from, to;
 };
-/* Factors from the minor units of each currency to those of one; NaN where no rate is known. */
+/* Factors from the minor units of each currency to those of one; NaN where no rate is known. That of XXX, an amount without a currency, is the
+ * policy's own currency's. */
 struct vm_conversion {
     enum currency to;
     double factor[CUR_MAX];

@@ -21,7 +21,7 @@ static inline int64_t get_i64(const unsigned char *p)
 
 static uint32_t set_size(uint32_t cap)
 {
-    uint32_t size = 256;
+    uint32_t size = 64;
     while (size < cap + cap / 4)
         size *= 2;
     return size;

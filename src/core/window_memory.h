@@ -82,6 +82,7 @@ struct pool {
     uint32_t bump_end;
     uint32_t free[POOL_CLASSES]; /* intrusive lists */
     uint32_t cap[POOL_CLASSES];  /* rows of a class */
+    size_t bytes[POOL_CLASSES];  /* of a block of a class */
     unsigned classes;
     uint64_t live_bytes, reserved_bytes;
 };
@@ -111,7 +112,7 @@ struct sketch_def {
 };
 
 /* What crowded entities keep besides their rows: window_hot.c. */
-#define HOT_ROWS 128u  /* blocks from this capacity on */
+#define HOT_ROWS 64u   /* blocks from this capacity on */
 #define CHUNK_ROWS 64u
 #define HOT_NONE UINT16_MAX
 #define GROUP_SETS 64
@@ -216,10 +217,14 @@ void table_sweep(struct win_store *s, struct group *g, unsigned slots);
 bool table_make_room(struct win_store *s, uint64_t bytes, struct hash128 keep);
 uint64_t store_bytes(const struct win_store *s);
 void pool_init(struct group *g);
-unsigned char *pool_at(const struct pool *p, uint32_t block);
+static_assert(POOL_CHUNK == (size_t)65536 * 16, "a reference is chunk number and unit in the chunk");
+static inline unsigned char *pool_at(const struct pool *p, uint32_t block)
+{
+    return p->chunk[block >> 16] + (size_t)(block & 0xFFFFu) * 16;
+}
 uint32_t pool_take(struct group *g, unsigned cls); /* 0 without memory */
 void pool_give(struct group *g, uint32_t block, unsigned cls);
-size_t class_bytes(const struct group *g, unsigned cls); /* of a block */
+static inline size_t class_bytes(const struct group *g, unsigned cls) { return g->pool.bytes[cls]; } /* of a block */
 /* The end of a block of HINT_ROWS rows and more: for each offset, how many rows were at or before it when it was last asked. From one event to
  * the next that moves by a row or two: looking there first touches the rows that are read anyway. Only a hint: any value is right. */
 #define HINT_ROWS 12u

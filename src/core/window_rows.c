@@ -362,10 +362,19 @@ void sketch_add(struct side *side, unsigned sketch, uint64_t hash, int64_t time_
 void sketch_ranks(struct side *side, unsigned sketch)
 {
     const uint32_t *cells = sketch_cells(side, sketch);
-    unsigned i = SKETCH_REGISTERS * SKETCH_RANKS;
+    unsigned i = SKETCH_REGISTERS * (SKETCH_RANKS - 1); /* the last rank can't be reached: see sketch_add */
     while (i > 0 && cells[i - 1] == 0)
         i--;
     side->ranks[sketch] = (uint8_t)((i + SKETCH_REGISTERS - 1) / SKETCH_REGISTERS);
+}
+
+/* Four registers at once; compilers make two, four or eight of it as the machine allows. */
+typedef uint32_t lanes __attribute__((vector_size(16)));
+static inline lanes lanes_at(const uint32_t *p)
+{
+    lanes v;
+    memcpy(&v, p, sizeof v);
+    return v;
 }
 
 double sketch_count(const struct side *side, unsigned sketch, int64_t after_us)
@@ -373,17 +382,27 @@ double sketch_count(const struct side *side, unsigned sketch, int64_t after_us)
     int64_t second = after_us / US_SECOND + 1;
     uint32_t after = second < 1 ? 0 : second > UINT32_MAX ? UINT32_MAX : (uint32_t)second;
     const uint32_t *cells = sketch_cells(side, sketch);
-    uint32_t most[SKETCH_REGISTERS] = {0};
-    for (unsigned rank = 0; rank < side->ranks[sketch]; rank++, cells += SKETCH_REGISTERS)
-        for (unsigned j = 0; j < SKETCH_REGISTERS; j++)
-            most[j] = cells[j] > after ? rank + 1 : most[j];
-    uint64_t sum = 0; /* of 2^-most, in units of 2^-32: exact */
-    unsigned empty = 0;
-    for (unsigned j = 0; j < SKETCH_REGISTERS; j++) {
-        sum += (uint64_t)1 << (SKETCH_RANKS - most[j]);
-        empty += most[j] == 0;
+    unsigned ranks = side->ranks[sketch], empty = 0;
+    uint64_t sum = 0; /* of 2^-(highest rank seen), in units of 2^-31: exact */
+    for (unsigned j = 0; j < SKETCH_REGISTERS; j += 16) {
+        lanes left[4];
+        for (unsigned k = 0; k < 4; k++)
+            left[k] = (lanes){0} + ((uint32_t)1 << 31);
+        for (unsigned rank = 0; rank < ranks; rank++) {
+            const uint32_t *row = cells + rank * SKETCH_REGISTERS + j;
+            uint32_t unit = (uint32_t)1 << (30 - rank);
+            for (unsigned k = 0; k < 4; k++) {
+                lanes seen = (lanes)(lanes_at(row + 4 * k) > after);
+                left[k] = (left[k] & ~seen) | (seen & unit);
+            }
+        }
+        for (unsigned k = 0; k < 16; k++) {
+            uint32_t unit = left[k / 4][k % 4];
+            sum += unit;
+            empty += unit == (uint32_t)1 << 31;
+        }
     }
-    double m = SKETCH_REGISTERS, estimate = 0.7213 / (1 + 1.079 / m) * m * m / ((double)sum * 0x1p-32);
+    double m = SKETCH_REGISTERS, estimate = 0.7213 / (1 + 1.079 / m) * m * m / ((double)sum * 0x1p-31);
     if (estimate <= 2.5 * m && empty)
         estimate = m * log(m / empty);
     return floor(estimate + 0.5);

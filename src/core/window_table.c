@@ -9,18 +9,6 @@
 
 /* --- the pool --- */
 
-unsigned char *pool_at(const struct pool *p, uint32_t block)
-{
-    return p->chunk[block >> 16] + (size_t)(block & 0xFFFFu) * 16;
-}
-static_assert(POOL_CHUNK == (size_t)65536 * 16, "a reference is chunk number and unit in the chunk");
-
-size_t class_bytes(const struct group *g, unsigned cls)
-{
-    return (((size_t)g->pool.cap[cls] * g->stride + 15) & ~(size_t)15) + hot_bytes(g, g->pool.cap[cls]) +
-           hints_bytes(g, g->pool.cap[cls]);
-}
-
 /* One more chunk; false without memory. */
 static bool pool_chunk(struct pool *p, size_t bytes)
 {
@@ -36,7 +24,7 @@ static bool pool_chunk(struct pool *p, size_t bytes)
             return false;
         p->chunks_cap = cap;
     }
-    bool own = bytes > POOL_CHUNK;
+    bool own = bytes != POOL_CHUNK;
     unsigned char *memory = own ? malloc(bytes) : slab_take(&p->memory);
     if (!memory)
         return false;
@@ -102,6 +90,10 @@ void pool_init(struct group *g)
     }
     /* The budget, and some room to forget in: an entity that stays within it is never thinned. */
     p->cap[p->classes++] = g->rows_max + g->rows_max / 16;
+    for (unsigned cls = 0; cls < p->classes; cls++) {
+        size_t rows = ((size_t)p->cap[cls] * g->stride + 15) & ~(size_t)15;
+        p->bytes[cls] = rows + hot_bytes(g, p->cap[cls]) + hints_bytes(g, p->cap[cls]);
+    }
 }
 
 /* --- side structures --- */

@@ -182,6 +182,7 @@ struct parse {
     uint32_t shift;         /* added to every place, for text that stands for a Radar name */
     bool fixed_at;          /* every place is `at`: the text is not the policy's own */
     struct span_at at;
+    struct token last;      /* the token before this one */
     bool failed_alloc, stop;
 };
 

@@ -180,6 +180,21 @@ static bool name_radar(struct check *c, struct ast *n)
     return known || why;
 }
 
+/* Whether the text defines the name in a statement that did not parse: that was said, and its uses are not mistakes of their own. */
+static bool defined_badly(struct check *c, struct slice name)
+{
+    if (!c->p->syntax || ++c->looked > LIMIT_POLICY_ERRORS)
+        return false;
+    size_t cursor = 0;
+    for (struct token t = {.kind = 1}, before = t; t.kind != 0; before = t) {
+        t = policy_lex(c->p->text, &cursor);
+        if ((before.kind == TK_LET || before.kind == TK_WINDOW || before.kind == TK_LIST || before.kind == TK_MODEL || before.kind == TK_ATTRIBUTE) &&
+            slice_eq(t.text, name))
+            return true;
+    }
+    return false;
+}
+
 static void check_name(struct check *c, struct ast *n)
 {
     char hint[200];
@@ -218,6 +233,8 @@ static void check_name(struct check *c, struct ast *n)
         return;
     }
     if (name_radar(c, n))
+        return;
+    if (defined_badly(c, n->name))
         return;
     check_suggest(c, n->name, hint, sizeof hint);
     if (n->radar && !strchr(hint, '?'))
@@ -452,6 +469,8 @@ static int list_named(struct check *c, struct ast_set *set)
             return (int)i;
         }
     char hint[200];
+    if (defined_badly(c, set->name))
+        return -1;
     check_suggest(c, set->name, hint, sizeof hint);
     if (!strchr(hint, '?'))
         (void)snprintf(hint, sizeof hint, "declare it: list %.*s = ('a', 'b') or list %.*s = \"file.txt\"", SLICE_ARG(set->name), SLICE_ARG(set->name));
@@ -726,6 +745,12 @@ static void warn_hidden(struct check *c, const struct stmt_let *s)
                  SLICE_ARG(s->name), what);
 }
 
+static void check_length(struct check *c, struct slice name, struct span_at at)
+{
+    if (name.len > LIMIT_NAME_BYTES)
+        diag_add(c->diags, DIAG_ERROR, at, "", "a name has %d letters at most", LIMIT_NAME_BYTES);
+}
+
 static void check_lets(struct check *c)
 {
     struct keer_policy *p = c->p;
@@ -737,6 +762,7 @@ static void check_lets(struct check *c)
             if (slice_eq(p->lets[i].stmt->name, s->name))
                 diag_add(c->diags, DIAG_ERROR, s->at, "", "'%.*s' is defined twice", SLICE_ARG(s->name));
         warn_hidden(c, s);
+        check_length(c, s->name, s->at);
         if (s->window && s->value->kind != AST_WINDOW && s->value->type != TYPE_ERROR)
             diag_add(c->diags, DIAG_ERROR, s->value->at, "for other expressions write `let`", "a window is an aggregate with `by`, as in count(purchase) by account over 24h");
         if (s->value->kind == AST_WINDOW && s->value->window->index >= 0 && s->value->window->form == FORM_PLAIN)
@@ -755,6 +781,10 @@ static void check_models(struct check *c)
         }
         struct policy_model *m = &p->models[p->model_count++];
         m->stmt = s;
+        check_length(c, s->name, s->at);
+        for (unsigned i = 0; i + 1 < p->model_count; i++)
+            if (slice_eq(p->models[i].stmt->name, s->name))
+                diag_add(c->diags, DIAG_ERROR, s->at, "", "there are two models named '%.*s'", SLICE_ARG(s->name));
         m->calibrated = s->calibrated;
         m->types = s->types ? check_types(c, s->types) : ~(uint64_t)0;
     }
@@ -765,6 +795,7 @@ static void check_rules(struct check *c)
     struct keer_policy *p = c->p;
     for (struct stmt_rule *s = p->ast.rules; s; s = s->next) {
         c->where = IN_RULE;
+        check_length(c, s->name, s->name_at);
         check_expr(c, s->when);
         want(c, s->when, TYPE_BOOL, "a rule");
         struct policy_rule *r = &p->rules[p->rule_count++];
@@ -795,6 +826,9 @@ static void check_features(struct check *c)
         }
         c->uses_score = false;
         check_expr(c, l->item);
+        for (struct ast_list *o = p->ast.features; o != l; o = o->next)
+            if (slice_eq(o->item->name, l->item->name))
+                diag_add(c->diags, DIAG_ERROR, l->item->at, "", "'%.*s' is named twice", SLICE_ARG(l->item->name));
         if (l->item->number != 0 && l->item->type == TYPE_TEXT)
             diag_add(c->diags, DIAG_ERROR, l->item->at, "", "a text has no order: it cannot be rising or falling");
         if (c->uses_score)

@@ -323,10 +323,13 @@ static void take_condition(struct draft *d)
     unsigned errors = d->c->diags->errors;
     bool share = agg == WIN_COUNT;
     d->node->type = agg == WIN_STREAK_AGE ? TYPE_DURATION : TYPE_NUMBER;
+    d->cond = WIN_ANY;
     struct ast *rest = where_check(d, condition);
+    enum win_cond all = before, part = d->cond == WIN_ANY ? before : d->cond;
+    if (all != WIN_ANY && all != part && !(all == WIN_LABELLED && part != WIN_NOT_FRAUD))
+        complain(d, condition->at, "as in share(fraud of purchase where labelled)", "no event has the one label and the other");
     if (d->c->diags->errors != errors)
         return;
-    enum win_cond all = before, part = d->cond;
     if (share) {
         d->w->form = FORM_SHARE;
         d->cond = all;

@@ -22,16 +22,16 @@ static void emit_op(struct emit *e, enum vm_op op, unsigned dst, unsigned a, uns
     struct keer_policy *p = e->p;
     if (p->code_count == p->code_cap) {
         uint32_t cap = p->code_cap ? p->code_cap * 2 : 256;
-        struct vm_insn *code = cap > 4 * LIMIT_CODE ? NULL : realloc(p->code, cap * sizeof *code);
+        e->full |= p->code_count >= LIMIT_CODE;
+        struct vm_insn *code = e->full ? NULL : realloc(p->code, cap * sizeof *code);
         if (!code) {
-            e->failed_alloc = true;
+            e->failed_alloc |= !e->full;
             return;
         }
         p->code = code;
         p->code_cap = cap;
     }
     p->code[p->code_count++] = (struct vm_insn){(uint16_t)op, (uint16_t)dst, (uint16_t)a, (uint16_t)b, (uint16_t)c};
-    e->full |= p->code_count > LIMIT_CODE;
 }
 
 static struct place scratch(struct emit *e, bool text)
@@ -107,10 +107,8 @@ static void collect(struct keer_policy *p, const struct ast *n)
         return;
     if (n->kind == AST_NUMBER || n->kind == AST_BOOL || n->kind == AST_MONEY || n->kind == AST_DURATION)
         (void)constant(p, literal(n));
-    if (n->kind == AST_TEXT) {
-        (void)text_constant(p, n->name, false);
-        (void)text_constant(p, n->name, true);
-    }
+    if (n->kind == AST_TEXT)
+        (void)text_constant(p, n->name, n->fold);
     if (n->kind == AST_CALL && n->args)
         (void)constant(p, function_factor(n));
     if (n->kind == AST_CONVERT)
@@ -144,11 +142,11 @@ static struct place to_currency(struct emit *e, struct place v, enum currency fr
     return emit_numeric(e, VM_MUL, v.reg, constant(e->p, money_factor(e->p, from, to)), 0);
 }
 
-static int conversion_to(const struct keer_policy *p, enum currency to)
+unsigned policy_conversion(const struct keer_policy *p, enum currency to)
 {
     for (unsigned i = 0; i < p->conversion_count; i++)
         if (p->conversions[i].to == to)
-            return (int)i;
+            return i;
     return 0; /* the policy's own currency is always there */
 }
 
@@ -161,7 +159,7 @@ static struct place emit_slot(struct emit *e, unsigned slot, enum currency curre
         emit_op(e, VM_TEXT, t.reg, slot, 0, 0);
         return t;
     }
-    case KEER_MONEY: return emit_numeric(e, VM_AMOUNT, slot, (unsigned)conversion_to(e->p, currency), 0);
+    case KEER_MONEY: return emit_numeric(e, VM_AMOUNT, slot, policy_conversion(e->p, currency), 0);
     case KEER_NUMBER:
     case KEER_BOOLEAN: return emit_numeric(e, VM_NUMBER, slot, 0, 0);
     case KEER_ATTR_TYPE_MAX: break;
@@ -210,27 +208,14 @@ static struct place emit_window(struct emit *e, const struct ast *n)
     return (struct place){(uint16_t)reg, false};
 }
 
-/* Text constants are hashed as the other side is: without case when it has none. */
-static bool folds(const struct ast *a, const struct ast *b) { return a->kind == AST_TEXT ? b->fold : a->fold; }
-
-static struct place emit_text_side(struct emit *e, const struct ast *n, bool fold)
-{
-    if (n->kind == AST_TEXT)
-        return (struct place){(uint16_t)text_constant(e->p, n->name, fold), true};
-    return emit_expr(e, n);
-}
-
-static const struct ast *through(const struct ast *n) { return n->kind == AST_NAME && n->ref_kind == REF_SAME ? n->same : n; }
-
 static struct place emit_text_compare(struct emit *e, const struct ast *n)
 {
-    const struct ast *a = through(n->a), *b = through(n->b);
+    const struct ast *a = ast_through(e->p, n->a), *b = ast_through(e->p, n->b);
     bool equal = n->op == OP_EQ;
     bool slots = a->kind == AST_NAME && b->kind == AST_NAME && a->ref_kind == REF_SLOT && b->ref_kind == REF_SLOT;
     if (slots && a->fold != b->fold)
         return emit_numeric(e, equal ? VM_TEXT_EQ_FOLD : VM_TEXT_NE_FOLD, (unsigned)a->ref, (unsigned)b->ref, 0);
-    bool fold = folds(a, b);
-    struct place x = emit_text_side(e, a, fold), y = emit_text_side(e, b, fold);
+    struct place x = emit_expr(e, a), y = emit_expr(e, b);
     return emit_numeric(e, equal ? VM_TEXT_EQ : VM_TEXT_NE, x.reg, y.reg, 0);
 }
 
@@ -242,7 +227,7 @@ static struct place emit_and(struct emit *e, const struct ast *n)
     emit_op(e, VM_SKIP_UNLESS, r.reg, a.reg, 0, 0);
     struct place b = emit_expr(e, n->b);
     emit_op(e, VM_AND, r.reg, a.reg, b.reg, 0);
-    if (!e->failed_alloc) {
+    if (!e->failed_alloc && !e->full) {
         uint32_t far = e->p->code_count - skip - 1;
         e->full |= far > UINT16_MAX;
         e->p->code[skip].b = (uint16_t)far;
@@ -257,7 +242,7 @@ static struct place emit_binary(struct emit *e, const struct ast *n)
     if (n->op == OP_AND)
         return emit_and(e, n);
     if (n->op == OP_LIKE || n->op == OP_INCLUDES) {
-        const struct ast *a = through(n->a);
+        const struct ast *a = ast_through(e->p, n->a);
         return emit_numeric(e, n->op == OP_LIKE ? VM_LIKE : VM_INCLUDES, (unsigned)a->ref, text_constant(e->p, n->b->name, false), a->fold);
     }
     if (n->a->type == TYPE_TEXT)
@@ -285,7 +270,7 @@ static struct place emit_call(struct emit *e, const struct ast *n)
     struct place arg[3] = {{0}};
     unsigned k = 0;
     for (const struct ast_list *l = n->args; l && k < 3; l = l->next, k++) {
-        arg[k] = l->item->kind == AST_TEXT ? emit_text_side(e, l->item, n->fold) : emit_expr(e, l->item);
+        arg[k] = emit_expr(e, l->item);
         if (n->type == TYPE_MONEY && l->item->type == TYPE_MONEY)
             arg[k] = to_currency(e, arg[k], l->item->currency, n->currency);
     }
@@ -315,7 +300,7 @@ static unsigned set_for(struct keer_policy *p, int list, enum list_kind kind)
 
 static struct place emit_in(struct emit *e, const struct ast *n)
 {
-    const struct ast *a = through(n->a);
+    const struct ast *a = ast_through(e->p, n->a);
     if (a->type == TYPE_NUMBER) {
         struct place v = emit_expr(e, a);
         return emit_numeric(e, VM_IN_NUMBER, v.reg, set_for(e->p, n->set->index, LIST_NUMBER), 0);
@@ -334,7 +319,7 @@ static struct place emit_expr(struct emit *e, const struct ast *n)
     case AST_BOOL:
     case AST_MONEY:
     case AST_DURATION: return (struct place){(uint16_t)constant(e->p, literal(n)), false};
-    case AST_TEXT: return (struct place){(uint16_t)text_constant(e->p, n->name, false), true};
+    case AST_TEXT: return (struct place){(uint16_t)text_constant(e->p, n->name, n->fold), true};
     case AST_NAME: return emit_name(e, n);
     case AST_NOT: return emit_numeric(e, VM_NOT, emit_expr(e, n->a).reg, 0, 0);
     case AST_NEGATE: return emit_numeric(e, VM_NEG, emit_expr(e, n->a).reg, 0, 0);
@@ -359,7 +344,7 @@ enum tri ast_for_type(const struct keer_policy *p, const struct ast *n, unsigned
         if (n->ref_kind == REF_EVENT)
             return (unsigned)n->ref == type ? TRI_TRUE : TRI_FALSE;
         if (n->ref_kind == REF_LET && n->type == TYPE_BOOL)
-            return ast_for_type(p, p->lets[n->ref].stmt->value, type);
+            return (enum tri)p->let_tri[(size_t)type * p->let_count + (unsigned)n->ref];
         return n->ref_kind == REF_SAME ? ast_for_type(p, n->same, type) : TRI_OPEN;
     case AST_NOT: {
         enum tri a = ast_for_type(p, n->a, type);
@@ -381,10 +366,8 @@ struct needs {
     const struct keer_policy *p;
     struct policy_plan *plan;
     unsigned type;
-    uint64_t lets[LIMIT_LETS / 64];
+    uint64_t lets[LIMIT_LETS / 64]; /* their own needs are seen to afterwards, so that no chain of lets is a recursion */
 };
-
-static void need_model(struct needs *s, int model);
 
 static void need(struct needs *s, const struct ast *n)
 {
@@ -403,27 +386,13 @@ static void need(struct needs *s, const struct ast *n)
         if (ast_for_type(s->p, n->a, s->type) == settled || ast_for_type(s->p, n->b, s->type) == settled)
             return;
     }
-    if (n->kind == AST_NAME && n->ref_kind == REF_LET && !(s->lets[n->ref / 64] >> n->ref % 64 & 1)) {
+    if (n->kind == AST_NAME && n->ref_kind == REF_LET)
         s->lets[n->ref / 64] |= (uint64_t)1 << n->ref % 64;
-        need(s, s->p->lets[n->ref].stmt->value);
-    }
-    if (n->kind == AST_NAME && n->ref_kind == REF_SCORE)
-        need_model(s, n->ref);
     need(s, n->a);
     need(s, n->b);
     need(s, n->same);
     for (const struct ast_list *l = n->args; l; l = l->next)
         need(s, l->item);
-}
-
-static void need_model(struct needs *s, int model)
-{
-    const struct keer_policy *p = s->p;
-    if ((unsigned)model >= p->model_count || s->plan->models >> model & 1 || !(p->models[model].types >> s->type & 1))
-        return;
-    s->plan->models |= (uint64_t)1 << model;
-    for (unsigned i = 0; i < p->feature_count; i++)
-        need(s, p->features[i].node);
 }
 
 static bool index_array(struct keer_policy *p, unsigned n, uint16_t **ret_array)
@@ -446,10 +415,14 @@ static bool plan_type(struct keer_policy *p, unsigned type)
             }
     /* A model scores every event of its types, whether a rule asks or not: the score is part of the answer. */
     for (unsigned m = 0; m < p->model_count; m++)
-        need_model(&s, (int)m);
+        if (p->models[m].types >> type & 1)
+            plan->models |= (uint64_t)1 << m;
     /* Features without a model are asked for by whoever trains one. */
-    for (unsigned i = 0; i < p->feature_count && !p->model_count; i++)
+    for (unsigned i = 0; i < p->feature_count && (plan->models || !p->model_count); i++)
         need(&s, p->features[i].node);
+    for (unsigned i = p->let_count; i > 0; i--) /* a let needs earlier ones only */
+        if (s.lets[(i - 1) / 64] >> (i - 1) % 64 & 1)
+            need(&s, p->lets[i - 1].stmt->value);
     for (unsigned i = 0; i < p->let_count; i++)
         if (s.lets[i / 64] >> i % 64 & 1)
             plan->lets[plan->let_count++] = (uint16_t)i;
@@ -490,7 +463,11 @@ static bool tables_init(struct keer_policy *p)
     p->text_constants = arena_array(&p->arena, LIMIT_REGISTERS, sizeof *p->text_constants);
     p->texts = arena_array(&p->arena, LIMIT_REGISTERS, sizeof *p->texts);
     p->plans = arena_array(&p->arena, p->schema.type_count, sizeof *p->plans);
-    return p->constants && p->text_constants && p->texts && p->plans;
+    p->let_tri = arena_array(&p->arena, p->schema.type_count, p->let_count + 1u);
+    for (unsigned t = 0; t < p->schema.type_count && p->let_tri; t++)
+        for (unsigned i = 0; i < p->let_count; i++)
+            p->let_tri[(size_t)t * p->let_count + i] = (uint8_t)ast_for_type(p, p->lets[i].stmt->value, t);
+    return p->let_tri && p->constants && p->text_constants && p->texts && p->plans;
 }
 
 static void registers_place(struct keer_policy *p)
@@ -520,7 +497,7 @@ static void registers_place(struct keer_policy *p)
 /* A feature that is a text must be an attribute of the event: its categories are looked up by the text. */
 static void emit_feature(struct emit *e, struct policy_feature *f)
 {
-    const struct ast *n = through(f->node);
+    const struct ast *n = ast_through(e->p, f->node);
     f->text = n->type == TYPE_TEXT;
     if (f->text) {
         f->slot = n->kind == AST_NAME && n->ref_kind == REF_SLOT ? n->ref : -1;
@@ -532,11 +509,20 @@ static void emit_feature(struct emit *e, struct policy_feature *f)
     f->unit = n->type == TYPE_MONEY ? currency_scale(n->currency) : 1;
 }
 
+static enum keer_err too_large(struct keer_policy *p)
+{
+    diag_add(&p->diags, DIAG_ERROR, (struct span_at){0, 1}, "split it in two", "the policy is too large: over %d different constants or %d instructions",
+             LIMIT_REGISTERS, LIMIT_CODE);
+    return KEER_OK;
+}
+
 enum keer_err policy_compile(struct keer_policy *p)
 {
     if (!tables_init(p))
         return KEER_ENOMEM;
     registers_place(p);
+    if (p->constant_count >= LIMIT_REGISTERS || p->text_constant_count >= LIMIT_REGISTERS)
+        return too_large(p);
     struct emit e = {.p = p};
     /* Scratch registers are given back between rules, but not between features: all of them are read at the end. */
 #define FRESH() (e.next = p->let_reg + p->let_count, e.next_text = p->let_text_reg + p->let_count)
@@ -556,11 +542,10 @@ enum keer_err policy_compile(struct keer_policy *p)
     }
     if (e.failed_alloc)
         return KEER_ENOMEM;
-    if (e.full || p->constant_count >= LIMIT_REGISTERS || p->text_constant_count >= LIMIT_REGISTERS || p->registers > UINT16_MAX) {
-        diag_add(&p->diags, DIAG_ERROR, (struct span_at){0, 1}, "split it", "the policy is too large: over %d constants or %d instructions", LIMIT_REGISTERS,
-                 LIMIT_CODE);
-        return KEER_OK;
-    }
+    if (e.full || p->registers > UINT16_MAX)
+        return too_large(p);
+    for (unsigned i = 0; i < p->schema.count; i++)
+        p->money_slots |= (uint64_t)(p->schema.attrs[i].type == KEER_MONEY) << i;
     for (unsigned t = 0; t < p->schema.type_count; t++)
         if (!plan_type(p, t))
             return KEER_ENOMEM;

@@ -9,17 +9,39 @@ void diags_release(struct diags *d)
     *d = (struct diags){0};
 }
 
+/* Texts of a policy may hold anything: nothing that a terminal obeys, and no part of a character at the end. */
+static void plain(char *text)
+{
+    size_t len = strlen(text), from = len;
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == 127)
+            text[i] = '?';
+    while (from > 0 && len - from < 4 && ((unsigned char)text[from - 1] & 0xC0) == 0x80)
+        from--;
+    if (from > 0 && (unsigned char)text[from - 1] >= 0xC0) {
+        unsigned char lead = (unsigned char)text[from - 1];
+        size_t want = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+        if (len - from + 1 < want)
+            text[from - 1] = '\0';
+    }
+}
+
 void diag_add(struct diags *d, enum severity severity, struct span_at at, const char *hint, const char *fmt, ...)
 {
     d->errors += severity == DIAG_ERROR;
     for (unsigned i = 0; i < d->count; i++)
-        if (d->item[i].at.from == at.from && d->item[i].severity == severity)
+        if (d->item[i].at.from == at.from && d->item[i].severity == severity) {
+            d->repeated += severity == DIAG_ERROR;
             return; /* one message for one place */
-    if (d->count >= LIMIT_POLICY_ERRORS) {
+        }
+    unsigned slot = d->count;
+    if (slot >= LIMIT_POLICY_ERRORS) { /* an error takes the place of the last warning: what stops the policy must be seen */
         d->dropped++;
-        return;
-    }
-    if (d->count == d->cap) {
+        while (slot > 0 && (severity != DIAG_ERROR || d->item[slot - 1].severity == DIAG_ERROR))
+            slot--;
+        if (slot-- == 0)
+            return;
+    } else if (d->count == d->cap) {
         unsigned cap = d->cap ? d->cap * 2 : 4;
         struct diag *item = realloc(d->item, cap * sizeof *item);
         if (!item) {
@@ -29,13 +51,16 @@ void diag_add(struct diags *d, enum severity severity, struct span_at at, const 
         d->item = item;
         d->cap = cap;
     }
-    struct diag *m = &d->item[d->count++];
+    d->count += slot == d->count;
+    struct diag *m = &d->item[slot];
     *m = (struct diag){.severity = severity, .at = at};
     va_list ap;
     va_start(ap, fmt);
     (void)vsnprintf(m->what, sizeof m->what, fmt, ap);
     va_end(ap);
     (void)snprintf(m->hint, sizeof m->hint, "%s", hint ? hint : "");
+    plain(m->what);
+    plain(m->hint);
 }
 
 void diag_place(const struct diags *d, struct span_at at, unsigned *ret_line, unsigned *ret_column)
@@ -63,19 +88,20 @@ static const char *severity_name(enum severity s) { return s == DIAG_ERROR ? "er
 
 static void print_line(const struct diags *d, const struct diag *m, unsigned line, unsigned column, struct buf *out)
 {
-    size_t start = MIN_OF(m->at.from, d->text.len) - (column - 1), end = start;
+    size_t start = MIN_OF((size_t)m->at.from, d->text.len) - (column - 1), end = start;
     while (end < d->text.len && d->text.p[end] != '\n')
         end++;
     buf_fmt(out, "%5u | ", line);
     for (size_t i = start; i < end && i < start + 200; i++)
-        buf_char(out, d->text.p[i] == '\t' || d->text.p[i] == '\r' ? ' ' : d->text.p[i]);
+        buf_char(out, (unsigned char)d->text.p[i] < ' ' || d->text.p[i] == 127 ? ' ' : d->text.p[i]);
     buf_puts(out, "\n      | ");
     for (unsigned i = 1; i < column && i <= 200; i++) /* a caret under multi-byte characters counts characters */
         if (((unsigned char)d->text.p[start + i - 1] & 0xC0) != 0x80)
             buf_char(out, ' ');
-    unsigned len = (unsigned)MIN_OF((size_t)MAX_OF(m->at.len, 1), end > m->at.from ? end - m->at.from : 1);
-    for (unsigned i = 0; i < len && i < 100; i++)
-        buf_char(out, '^');
+    size_t from = start + column - 1, len = MIN_OF((size_t)MAX_OF(m->at.len, 1), end > from ? end - from : 1);
+    for (size_t i = 0; i < len && i < 100; i++)
+        if (i == 0 || ((unsigned char)d->text.p[from + i] & 0xC0) != 0x80)
+            buf_char(out, '^');
     buf_char(out, '\n');
 }
 

@@ -19,6 +19,7 @@ struct diags {
     struct slice name, text; /* file name and policy text, borrowed */
     struct diag *item;       /* owned */
     unsigned count, errors, cap, dropped;
+    unsigned repeated;       /* of the errors, those at a place that has a message already */
     bool failed_alloc;
 };
 

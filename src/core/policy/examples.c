@@ -33,8 +33,10 @@ static enum keer_err field_set(struct example_run *r, const struct example_field
 {
     const struct ast *v = f->value;
     if (slice_eq(f->name, SLICE("score"))) {
-        r->has_score = v->kind == AST_NUMBER;
+        r->has_score = v->kind == AST_NUMBER && v->number >= 0 && v->number <= 1;
         r->score = v->number;
+        if (!r->has_score)
+            field_error(r, f, "as in score = 0.9", "needs a number from 0 to 1");
         return KEER_OK;
     }
     if (slice_eq(f->name, SLICE("fraud")))
@@ -83,6 +85,15 @@ static enum keer_err field_set(struct example_run *r, const struct example_field
     return KEER_OK;
 }
 
+static enum keer_err field_put(struct example_run *r, const struct example_field *f)
+{
+    enum keer_err err = field_set(r, f);
+    if (err == KEER_OK || err == KEER_ENOMEM)
+        return err;
+    field_error(r, f, "", keer_err_text(err));
+    return KEER_OK;
+}
+
 static enum keer_outcome outcome_of(enum action a)
 {
     return a == ACTION_CHALLENGE ? KEER_CHALLENGE : a == ACTION_ALLOW ? KEER_ALLOW : a == ACTION_DENY ? KEER_DENY : KEER_REVIEW;
@@ -90,6 +101,14 @@ static enum keer_outcome outcome_of(enum action a)
 
 static void step_judge(struct example_run *r, const struct stmt_example *x, const struct example_step *s, const struct keer_decision *d)
 {
+    unsigned named = 0;
+    while (s->by_rule.p && named < r->p->rule_count && !slice_eq(r->p->rules[named].name, s->by_rule))
+        named++;
+    if (s->by_rule.p && named == r->p->rule_count) {
+        diag_add(&r->p->diags, DIAG_ERROR, s->by_at, "", "there is no rule '%.*s'", SLICE_ARG(s->by_rule));
+        r->failed++;
+        return;
+    }
     enum keer_outcome want = outcome_of(s->expected);
     char fired[200] = "no rule matched";
     size_t n = 0;
@@ -129,9 +148,9 @@ static enum keer_err step_run(struct example_run *r, const struct stmt_example *
         err = keer_event_set_type(r->ev, type);
     r->has_score = false;
     for (const struct example_field *f = x->fields; f && err == KEER_OK; f = f->next)
-        err = field_set(r, f);
+        err = field_put(r, f);
     for (const struct example_field *f = s->fields; f && err == KEER_OK; f = f->next)
-        err = field_set(r, f);
+        err = field_put(r, f);
     if (err != KEER_OK)
         return err;
     struct keer_decision d;

@@ -103,6 +103,7 @@ again:
     ","                       { kind = TK_COMMA; goto done; }
     ":"                       { kind = TK_COLON; goto done; }
     ";"                       { goto again; }
+    [\x80-\xff]+              { kind = -1; goto done; }
     *                         { kind = -1; goto done; }
     */
 done:

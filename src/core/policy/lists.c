@@ -160,10 +160,14 @@ enum keer_err list_from_items(enum list_kind kind, struct hash_key key, const st
     return KEER_OK;
 }
 
-/* An item of a file: a line without comment, or one string of a JSON array written one item a line. */
+/* An item of a file: a line without its comment, which begins the line or stands after a space; or one string of a JSON array that is written
+ * one item a line. */
 static struct slice line_item(struct slice line)
 {
-    line = slice_trim(slice_cut(&line, '#'));
+    for (size_t i = 0; i < line.len; i++)
+        if (line.p[i] == '#' && (i == 0 || ascii_space(line.p[i - 1])))
+            line.len = i;
+    line = slice_trim(line);
     if (line.len && line.p[line.len - 1] == ',')
         line = slice_trim(slice_of(line.p, line.len - 1));
     if (line.len >= 2 && line.p[0] == '"' && line.p[line.len - 1] == '"')
@@ -177,20 +181,25 @@ enum keer_err list_from_text(enum list_kind kind, struct hash_key key, struct sl
 {
     struct list_set s = {.kind = kind};
     size_t number = 0;
+    if (text.len >= 3 && memcmp(text.p, "\xEF\xBB\xBF", 3) == 0) /* a byte order mark, as spreadsheets write it */
+        text = slice_of(text.p + 3, text.len - 3);
     while (text.p) {
         struct list_item item = {.text = line_item(slice_cut(&text, '\n'))};
         number++;
         if (item.text.len == 0)
             continue;
-        enum keer_err err = KEER_OK;
-        if (kind == LIST_NUMBER)
+        enum keer_err err = item.text.p[0] == '[' ? KEER_EFORMAT : KEER_OK;
+        if (err == KEER_OK && kind == LIST_NUMBER)
             err = num_f64(item.text, &item.number);
         if (err == KEER_OK)
             err = item.text.len > LIMIT_TEXT_BYTES ? KEER_ELIMIT : set_add(&s, key, item);
         if (err != KEER_OK) {
             ret_error->line = number;
-            (void)snprintf(ret_error->what, sizeof ret_error->what, "'%.*s' is not %s", (int)MIN_OF(item.text.len, 60), item.text.p,
-                           kind == LIST_IP ? "an address or a CIDR range" : kind == LIST_NUMBER ? "a number" : "short enough");
+            (void)snprintf(ret_error->what, sizeof ret_error->what, "'%.*s' %s", (int)MIN_OF(item.text.len, 60), item.text.p,
+                           item.text.p[0] == '['  ? "holds several items; write one item a line"
+                           : err == KEER_ELIMIT   ? "is too long, or one item too many"
+                           : kind == LIST_IP      ? "is not an address or a CIDR range"
+                                                  : "is not a number");
             list_release(&s);
             return err;
         }

@@ -1,7 +1,8 @@
 /* lists.h - sets that rules ask with IN: texts by hash, numbers, and addresses as ranges (CIDR, RFC 4632 and RFC 4291).
  *
  * A list of a policy is compiled once for each way in which it is asked: as texts, as texts without case, as numbers, as addresses. A file holds
- * one item a line; '#' begins a comment; empty lines and white space around items do not count; a JSON array of strings is taken too.
+ * one item a line; '#' at the beginning or after a space begins a comment; empty lines and white space around items do not count. A JSON array
+ * that is written one item a line is taken too.
  */
 #ifndef CORE_POLICY_LISTS_H
 #define CORE_POLICY_LISTS_H

@@ -51,7 +51,7 @@ void parse_syntax_error(struct parse *p, int major, struct token t)
     if (major < 0)
         return; /* the lexer has said it */
     if (major == 0) {
-        diag_add(p->diags, DIAG_ERROR, at, "the last statement is not complete: an operand, a ')' or a '}' is missing",
+        diag_add(p->diags, DIAG_ERROR, p->fixed_at ? at : p->last.at, "the last statement is not complete: an operand, a ')' or a '}' is missing after this",
                  "the policy ends in the middle of a statement");
         return;
     }
@@ -71,7 +71,9 @@ void parse_syntax_error(struct parse *p, int major, struct token t)
         diag_add(p->diags, DIAG_ERROR, at, statement_words, "'%.*s' does not begin a statement", SLICE_ARG(t.text));
         return;
     }
-    const char *hint = major == TK_IDENT  ? "two names or values stand side by side: an operator (=, <, and, or, in, ...) or a comma is missing"
+    const char *hint = p->last.kind == TK_COMMA ? "more keys of the window were expected after `by a, b,`; when it has no `over`, put it in parentheses"
+                       : p->last.kind == TK_BY ? "`by` is followed by attributes of the event"
+                       : major == TK_IDENT  ? "two names or values stand side by side: an operator (=, <, and, or, in, ...) or a comma is missing"
                        : major == TK_EQ   ? "comparisons do not chain: a = b and b = c"
                        : major == TK_RP   ? "something is missing before it, or there is one ')' too many"
                        : major == TK_BY   ? "a window is written count(purchase) by account over 24h"
@@ -86,19 +88,32 @@ void parse_too_deep(struct parse *p)
     p->stop = true; /* the parser has lost its place: what it would say of the rest is noise */
 }
 
-static void lexical_error(struct parse *p, struct token t)
+/* Says what is wrong, and gives the token that was probably meant, so that one mistake is one message; kind -1 when there is none. */
+static struct token lexical_error(struct parse *p, struct token t, size_t *cursor)
 {
     if (t.kind == -2)
         diag_add(p->diags, DIAG_ERROR, t.at, "texts end on the line they begin; a quote inside is doubled or after a backslash",
                  "the text that begins here does not end");
-    else if (t.kind == -3)
+    if (t.kind == -2) {
+        while (*cursor < p->source.len && p->source.p[*cursor] != '\n')
+            ++*cursor;
+        return (struct token){TK_TEXT, SLICE("''"), t.at};
+    }
+    if (t.kind == -3)
         diag_add(p->diags, DIAG_ERROR, t.at, "durations end in ms, s, m, h, d or w; a currency stands after a space: 30 EUR",
                  "'%.*s' is neither a number nor a duration", SLICE_ARG(t.text));
+    else if (t.text.len > 1)
+        diag_add(p->diags, DIAG_ERROR, t.at, "outside of texts and comments a policy is plain ASCII: quotes are ' and \", not typographic ones; and >=, <=, != for comparisons",
+                 "'%.*s' has no meaning here", SLICE_ARG(t.text));
     else if (t.text.len && t.text.p[0] > ' ' && t.text.p[0] < 127)
         diag_add(p->diags, DIAG_ERROR, t.at, "", "the character '%c' has no meaning here", t.text.p[0]);
     else
         diag_add(p->diags, DIAG_ERROR, t.at, "outside of texts and comments a policy is plain ASCII", "a byte 0x%02x has no meaning here",
                  t.text.len ? (unsigned char)t.text.p[0] : 0);
+    bool length = p->last.kind == TK_OVER || p->last.kind == TK_DELAYED || p->last.kind == TK_HALFLIFE || p->last.kind == TK_LATENESS || p->last.kind == TK_AT;
+    if (t.kind == -3)
+        return length ? (struct token){TK_DURATION, SLICE("1s"), t.at} : (struct token){TK_NUMBER, SLICE("0"), t.at};
+    return t;
 }
 
 static enum keer_err parse_run(struct parse *p, int start)
@@ -106,19 +121,20 @@ static enum keer_err parse_run(struct parse *p, int start)
     void *parser = policy_grammarAlloc(malloc);
     if (!parser)
         return KEER_ENOMEM;
-    size_t cursor = 0;
+    size_t cursor = p->source.len >= 3 && memcmp(p->source.p, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; /* a byte order mark */
     unsigned tokens = 0;
     policy_grammar(parser, start, (struct token){.kind = start}, p);
     for (;;) {
         struct token t = policy_lex(p->source, &cursor);
         p->at = p->fixed_at ? p->at : t.at;
-        if (t.kind < 0) {
-            lexical_error(p, t);
+        if (t.kind < 0)
+            t = lexical_error(p, t, &cursor);
+        if (t.kind < 0)
             continue;
-        }
         if (p->fixed_at)
             t.at = p->at;
         policy_grammar(parser, t.kind, t, p);
+        p->last = t;
         if (t.kind == 0 || p->failed_alloc || p->stop || ++tokens > LIMIT_POLICY_BYTES || p->diags->dropped > LIMIT_POLICY_ERRORS)
             break;
     }

@@ -84,13 +84,14 @@ static enum keer_err settings_first(struct making *m)
             rates_parse(p, slice_of(data, len), s);
         free(data);
     }
-    if (p->has_rates && isnan(p->rate[p->currency]))
-        diag_add(&p->diags, DIAG_ERROR, p->ast.settings->at, "", "the rates do not have the policy's currency %s", currency_code(p->currency));
+    for (const struct stmt_setting *s = p->ast.settings; s && p->has_rates; s = s->next)
+        if (s->token == TK_RATES && isnan(p->rate[p->currency]))
+            diag_add(&p->diags, DIAG_ERROR, s->at, "add a line for it", "the rates do not have the policy's currency %s", currency_code(p->currency));
     struct vm_conversion *own = &p->conversions[p->conversion_count++];
     own->to = p->currency;
     for (unsigned from = 0; from < CUR_MAX; from++)
         own->factor[from] = p->rate[p->currency] / p->rate[from] * currency_scale(p->currency) / currency_scale((enum currency)from);
-    own->factor[p->currency] = 1;
+    own->factor[p->currency] = own->factor[CUR_XXX] = 1;
     return KEER_OK;
 }
 
@@ -232,8 +233,22 @@ static enum keer_err models_read(struct making *m)
 
 /* --- warnings --- */
 
+/* Why rule `k` keeps rule `i` from ever mattering; NULL when it does not. */
+static const char *hides(const struct keer_policy *p, unsigned k, unsigned i, const uint8_t *always)
+{
+    enum action a = p->rules[k].stmt->action, b = p->rules[i].stmt->action;
+    bool before = (a == ACTION_ALLOW && b > ACTION_ALLOW) || (a == ACTION_DENY && (b == ACTION_REVIEW || (b == a && k < i))) ||
+                  (a == ACTION_ALLOW && b == a && k < i);
+    if (before && always[k])
+        return "is never reached: every event ends at";
+    if (!ast_same(p->rules[k].stmt->when, p->rules[i].stmt->when))
+        return NULL;
+    return before ? "is never reached: what it asks ends before at" : a == b && k < i ? "asks the same as" : NULL;
+}
+
 static void warn_rules(struct keer_policy *p)
 {
+    uint8_t everything[LIMIT_RULES] = {0};
     for (unsigned i = 0; i < p->rule_count; i++) {
         const struct policy_rule *r = &p->rules[i];
         unsigned never = 0, always = 0;
@@ -246,16 +261,15 @@ static void warn_rules(struct keer_policy *p)
             diag_add(&p->diags, DIAG_WARNING, r->stmt->at, "", "the rule '%.*s' can never match", SLICE_ARG(r->name));
         if (always == p->schema.type_count)
             diag_add(&p->diags, DIAG_WARNING, r->stmt->at, "", "the rule '%.*s' matches every event", SLICE_ARG(r->name));
+        everything[i] = always == p->schema.type_count;
+    }
+    for (unsigned i = 0; i < p->rule_count; i++) {
+        const struct policy_rule *r = &p->rules[i];
         for (unsigned k = 0; k < p->rule_count; k++) {
             const struct policy_rule *o = &p->rules[k];
-            bool before = o->stmt->action == r->stmt->action ? k < i && r->stmt->action == ACTION_DENY
-                                                             : (o->stmt->action == ACTION_ALLOW && r->stmt->action > ACTION_ALLOW) ||
-                                                                   (o->stmt->action == ACTION_DENY && r->stmt->action == ACTION_REVIEW);
-            bool twin = o->stmt->action == r->stmt->action && k < i;
-            if ((before || twin) && ast_same(o->stmt->when, r->stmt->when)) {
-                diag_add(&p->diags, DIAG_WARNING, r->stmt->at, "", before ? "the rule '%.*s' is never reached: '%.*s' matches the same before it"
-                                                                          : "the rule '%.*s' asks the same as '%.*s'",
-                         SLICE_ARG(r->name), SLICE_ARG(o->name));
+            const char *why = hides(p, k, i, everything);
+            if (why) {
+                diag_add(&p->diags, DIAG_WARNING, r->stmt->at, "", "the rule '%.*s' %s '%.*s'", SLICE_ARG(r->name), why, SLICE_ARG(o->name));
                 break;
             }
         }
@@ -271,21 +285,41 @@ static void warn_unused(struct keer_policy *p)
     for (const struct stmt_list *s = p->ast.lists; s; s = s->next)
         if (!s->uses)
             diag_add(&p->diags, DIAG_WARNING, s->at, "", "the list '%.*s' is never used", SLICE_ARG(s->name));
+    for (const struct stmt_example *s = p->ast.examples; s; s = s->next) {
+        bool expects = false;
+        for (const struct example_step *step = s->steps; step; step = step->next)
+            expects |= step->expects;
+        if (!expects)
+            diag_add(&p->diags, DIAG_WARNING, s->at, "end a step with `expect challenge`, `expect deny by RULE`, ...", "the example expects nothing");
+    }
     if (p->rule_count == 0 && p->feature_count == 0)
         diag_add(&p->diags, DIAG_WARNING, (struct span_at){0, 1}, "", "the policy has no rules and no features: it allows everything");
 }
 
 /* --- making --- */
 
+/* Whether a store can be laid out for the windows. */
+static enum keer_err windows_fit(struct keer_policy *p)
+{
+    struct win_store *store = NULL;
+    enum keer_err err = win_memory_new(&p->plan, NULL, &store);
+    win_memory_free(store);
+    if (err != KEER_ELIMIT)
+        return err;
+    diag_add(&p->diags, DIAG_ERROR, (struct span_at){0, 1}, "count less by one and the same key, or use the same `where` more often",
+             "the windows by one kind of key have too many different conditions and values");
+    return KEER_OK;
+}
+
 static enum keer_err make(struct making *m)
 {
     struct keer_policy *p = m->p;
     enum keer_err err = policy_parse_text(p->text, &p->arena, &p->diags, &p->ast);
+    p->syntax = p->diags.errors > 0;
     if (err == KEER_OK)
         err = settings_first(m);
     if (err != KEER_OK)
         return err;
-    bool syntax = p->diags.errors > 0;
     if (!tables_make(p))
         return KEER_ENOMEM;
     if (!p->sets.set)
@@ -295,7 +329,7 @@ static enum keer_err make(struct making *m)
     for (const struct stmt_let *s = p->ast.lets; s; s = s->next)
         p->let_count++;
     if (err == KEER_OK && p->diags.errors)
-        return syntax ? KEER_ESYNTAX : KEER_ETYPE;
+        return p->syntax ? KEER_ESYNTAX : KEER_ETYPE;
     p->plan.window = p->windows;
     p->plan.values = p->value_count;
     p->plan.lateness_us = p->lateness_us;
@@ -305,6 +339,8 @@ static enum keer_err make(struct making *m)
         err = lists_build(m);
     if (err == KEER_OK)
         err = models_read(m);
+    if (err == KEER_OK && !p->diags.errors)
+        err = windows_fit(p);
     if (err != KEER_OK)
         return err;
     if (p->diags.failed_alloc)
@@ -363,6 +399,10 @@ enum keer_err policy_make(const char *name, struct slice text, const struct keer
         err = KEER_ELIMIT;
     } else {
         err = make(&m);
+        if (err == KEER_ENOMEM && p->arena.used > POLICY_ARENA - 4 * LIMIT_POLICY_BYTES) { /* the policy's own bound, not the machine's */
+            diag_add(&p->diags, DIAG_ERROR, (struct span_at){0, 1}, "put long lists in files", "the policy is too large");
+            err = KEER_ELIMIT;
+        }
     }
     *ret_policy = p; /* with its messages, whatever `err` is */
     return err;

@@ -102,12 +102,14 @@ struct keer_policy {
     struct keer_schema schema;
     struct policy_ast ast;
     struct slice name, text;
+    bool syntax; /* the text has syntax errors: what is unknown may be defined in one of those */
     struct diags diags;
 
     enum currency currency;
     double rate[CUR_MAX]; /* units for one unit of the rates' own base; NaN = unknown */
     bool has_rates;
     int64_t zone_us, lateness_us;
+    uint64_t money_slots; /* attributes that are amounts of money */
 
     struct win_plan plan;
     struct win_def *windows;
@@ -157,6 +159,7 @@ struct check {
     enum { IN_RULE, IN_LET, IN_FEATURE, IN_WHERE } where;
     unsigned depth;
     unsigned lets_known; /* lets defined so far */
+    unsigned looked;    /* how often the text was searched for a definition that did not parse */
     bool uses_score;
     bool failed_alloc;
 };

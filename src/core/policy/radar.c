@@ -51,7 +51,7 @@ static bool key_and_period(struct slice s, bool bounded, struct buf *out)
     return false;
 }
 
-static bool family(struct slice s, struct buf *out)
+static bool family(struct slice s, struct buf *out, const char **ret_why)
 {
     static const struct {
         const char *prefix, *window;
@@ -69,6 +69,10 @@ static bool family(struct slice s, struct buf *out)
         {"efw_count_on_", "count(fraud_reported)", false},
         {"refund_count_on_", "count(refund_decided)", false},
         {"total_usd_amount_charged_on_", "sum(amount of purchase in USD)", false},
+        {"total_usd_amount_successful_on_", "sum(amount of purchase in USD where outcome = 'success')", false},
+        {"total_usd_amount_failed_on_", "sum(amount of purchase in USD where outcome = 'failure')", false},
+        {"average_usd_amount_attempted_on_", "mean(amount of purchase in USD)", false},
+        {"average_usd_amount_successful_on_", "mean(amount of purchase in USD where outcome = 'success')", false},
     };
     struct slice rest = s;
     if (strip_prefix(&rest, "amount_in_") && rest.len == 3 && currency_parse(rest) != CUR_MAX) {
@@ -88,7 +92,15 @@ static bool family(struct slice s, struct buf *out)
             return true;
         }
         out->len = mark;
+        *ret_why = "charges are counted by card, customer, email and ip here";
     }
+    static const struct {
+        const char *part, *why;
+    } absent[] = {{"shipping_address", "postal addresses are not part of an event"}, {"billing_address", "postal addresses are not part of an event"},
+                  {"distance_between", "distances are not computed"}};
+    for (size_t i = 0; i < ARRAY_LEN(absent); i++)
+        if (slice_has(s, slice_str(absent[i].part)))
+            *ret_why = absent[i].why;
     return false;
 }
 
@@ -102,5 +114,6 @@ bool radar_expression(struct slice name, struct buf *out, const char **ret_why)
         *ret_why = rows[i].why;
         return rows[i].expression != NULL;
     }
-    return family(name, out);
+    *ret_why = NULL;
+    return family(name, out, ret_why);
 }
