@@ -2,5 +2,7 @@
 #ifndef KEER_KEER_H
 #define KEER_KEER_H
 #include <keer/error.h>
+#include <keer/engine.h>
 #include <keer/event.h>
+#include <keer/policy.h>
 #endif

@@ -368,13 +368,14 @@ void sketch_ranks(struct side *side, unsigned sketch)
     side->ranks[sketch] = (uint8_t)((i + SKETCH_REGISTERS - 1) / SKETCH_REGISTERS);
 }
 
-/* Four registers at once; compilers make two, four or eight of it as the machine allows. */
+/* Four registers at once. */
 typedef uint32_t lanes __attribute__((vector_size(16)));
-static inline lanes lanes_at(const uint32_t *p)
+static inline lanes lanes_seen(lanes left, const uint32_t *cells, uint32_t after, uint32_t unit)
 {
     lanes v;
-    memcpy(&v, p, sizeof v);
-    return v;
+    memcpy(&v, cells, sizeof v);
+    lanes seen = (lanes)(v > after);
+    return (left & ~seen) | (seen & unit);
 }
 
 double sketch_count(const struct side *side, unsigned sketch, int64_t after_us)
@@ -385,21 +386,20 @@ double sketch_count(const struct side *side, unsigned sketch, int64_t after_us)
     unsigned ranks = side->ranks[sketch], empty = 0;
     uint64_t sum = 0; /* of 2^-(highest rank seen), in units of 2^-31: exact */
     for (unsigned j = 0; j < SKETCH_REGISTERS; j += 16) {
-        lanes left[4];
-        for (unsigned k = 0; k < 4; k++)
-            left[k] = (lanes){0} + ((uint32_t)1 << 31);
-        for (unsigned rank = 0; rank < ranks; rank++) {
-            const uint32_t *row = cells + rank * SKETCH_REGISTERS + j;
+        lanes none = (lanes){0} + ((uint32_t)1 << 31), a = none, b = none, c = none, d = none;
+        const uint32_t *row = cells + j;
+        for (unsigned rank = 0; rank < ranks; rank++, row += SKETCH_REGISTERS) {
             uint32_t unit = (uint32_t)1 << (30 - rank);
-            for (unsigned k = 0; k < 4; k++) {
-                lanes seen = (lanes)(lanes_at(row + 4 * k) > after);
-                left[k] = (left[k] & ~seen) | (seen & unit);
-            }
+            a = lanes_seen(a, row, after, unit);
+            b = lanes_seen(b, row + 4, after, unit);
+            c = lanes_seen(c, row + 8, after, unit);
+            d = lanes_seen(d, row + 12, after, unit);
         }
-        for (unsigned k = 0; k < 16; k++) {
-            uint32_t unit = left[k / 4][k % 4];
-            sum += unit;
-            empty += unit == (uint32_t)1 << 31;
+        lanes low = (a & 0xFFFF) + (b & 0xFFFF) + (c & 0xFFFF) + (d & 0xFFFF), high = (a >> 16) + (b >> 16) + (c >> 16) + (d >> 16);
+        lanes never = (lanes)(a == none) + (lanes)(b == none) + (lanes)(c == none) + (lanes)(d == none);
+        for (unsigned k = 0; k < 4; k++) {
+            sum += low[k] + ((uint64_t)high[k] << 16);
+            empty -= never[k]; /* true is -1 */
         }
     }
     double m = SKETCH_REGISTERS, estimate = 0.7213 / (1 + 1.079 / m) * m * m / ((double)sum * 0x1p-31);

@@ -411,7 +411,7 @@ static void check_arithmetic(struct check *c, struct ast *n)
         return;
     bool additive = n->op == OP_ADD || n->op == OP_SUB, unit_a = a == TYPE_MONEY || a == TYPE_DURATION, unit_b = b == TYPE_MONEY || b == TYPE_DURATION;
     bool plain = a == TYPE_NUMBER && b == TYPE_NUMBER;
-    if (additive)
+    if (additive || n->op == OP_DIV)
         meet_currency(c, n->a, n->b);
     n->currency = a == TYPE_MONEY ? n->a->currency : n->b->currency;
     if (plain || (additive && a == b && unit_a))

@@ -14,9 +14,9 @@
 %syntax_error { parse_syntax_error(p, yymajor, TOKEN); }
 %start_symbol start
 
-/* A comma after a window's keys goes on with the keys: put an all-time window in parentheses when more arguments follow. */
+/* A comma before a name that is not called goes on with a window's keys; any other comma (parse.c tells them apart: ARGCOMMA) ends them. */
 %nonassoc KEYS_END.
-%left COMMA.
+%left COMMA ARGCOMMA.
 %left OR.
 %left AND.
 %right NOT.
@@ -117,6 +117,7 @@ call(A) ::= IF(N) LP args(L) RP(R).                    { A = build_call_head(p, 
 %type args {struct ast_list *}
 args(A) ::= expr(E).                        { A = ast_list_add(p, NULL, E); }
 args(A) ::= args(L) COMMA expr(E).          { A = ast_list_add(p, L, E); }
+args(A) ::= args(L) ARGCOMMA expr(E).       { A = ast_list_add(p, L, E); }
 %type of {struct build_of *}
 of(A) ::= .                                 { A = NULL; }
 of(A) ::= OF names(L).                      { A = build_of(p, L, NULL); }
@@ -137,7 +138,7 @@ set(A) ::= IDENT(T).                        { A = build_set(p, &T, NULL, T.at); 
 set(A) ::= LP(T) items(L) RP(R).            { A = build_set(p, NULL, L, span_join(T.at, R.at)); }
 %type items {struct ast_list *}
 items(A) ::= item(E).                       { A = ast_list_add(p, NULL, E); }
-items(A) ::= items(L) COMMA item(E).        { A = ast_list_add(p, L, E); }
+items(A) ::= items(L) ARGCOMMA item(E).     { A = ast_list_add(p, L, E); }
 item(A) ::= TEXT(T).                        { A = build_text(p, T); }
 item(A) ::= NUMBER(T).                      { A = build_number(p, T); }
 item(A) ::= MINUS NUMBER(T).                { A = build_number(p, T); if (A) A->number = -A->number; }

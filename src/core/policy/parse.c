@@ -71,7 +71,7 @@ void parse_syntax_error(struct parse *p, int major, struct token t)
         diag_add(p->diags, DIAG_ERROR, at, statement_words, "'%.*s' does not begin a statement", SLICE_ARG(t.text));
         return;
     }
-    const char *hint = p->last.kind == TK_COMMA ? "more keys of the window were expected after `by a, b,`; when it has no `over`, put it in parentheses"
+    const char *hint = p->last.kind == TK_COMMA ? "a comma and a name after `by` go on with the keys: put the window in parentheses when it has no `over`"
                        : p->last.kind == TK_BY ? "`by` is followed by attributes of the event"
                        : major == TK_IDENT  ? "two names or values stand side by side: an operator (=, <, and, or, in, ...) or a comma is missing"
                        : major == TK_EQ   ? "comparisons do not chain: a = b and b = c"
@@ -79,6 +79,9 @@ void parse_syntax_error(struct parse *p, int major, struct token t)
                        : major == TK_BY   ? "a window is written count(purchase) by account over 24h"
                        : major == TK_OVER ? "`over` follows the keys: count(purchase) by account over 24h"
                                           : "";
+    bool word = t.text.len && (t.text.p[0] == '_' || (ascii_lower(t.text.p[0]) >= 'a' && ascii_lower(t.text.p[0]) <= 'z')) && major != TK_IDENT;
+    if (!hint[0] && word)
+        hint = "it is a key word: choose another name, or write an attribute of that name as :name:";
     diag_add(p->diags, DIAG_ERROR, at, hint, "unexpected '%.*s'", SLICE_ARG(t.text));
 }
 
@@ -86,6 +89,15 @@ void parse_too_deep(struct parse *p)
 {
     diag_add(p->diags, DIAG_ERROR, p->at, "name its parts with `let`", "the expression is nested too deeply");
     p->stop = true; /* the parser has lost its place: what it would say of the rest is noise */
+}
+
+/* `by account, device` goes on with keys; `by account, 0)` and `by account, count(...)` with the next argument. */
+static int comma_kind(const struct parse *p, size_t cursor)
+{
+    struct token next = policy_lex(p->source, &cursor);
+    if (next.kind != TK_IDENT && next.kind != TK_RADAR)
+        return TK_ARGCOMMA;
+    return policy_lex(p->source, &cursor).kind == TK_LP ? TK_ARGCOMMA : TK_COMMA;
 }
 
 /* Says what is wrong, and gives the token that was probably meant, so that one mistake is one message; kind -1 when there is none. */
@@ -131,6 +143,8 @@ static enum keer_err parse_run(struct parse *p, int start)
             t = lexical_error(p, t, &cursor);
         if (t.kind < 0)
             continue;
+        if (t.kind == TK_COMMA)
+            t.kind = comma_kind(p, cursor);
         if (p->fixed_at)
             t.at = p->at;
         policy_grammar(parser, t.kind, t, p);
