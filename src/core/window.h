@@ -10,16 +10,22 @@
  * so far (this event included), H the group's horizon: its longest W + D plus the plan's lateness, and floor = wm - H.
  *   - over W:    events that arrived before this one with   max(t - D - W, floor) < time <= max(t - D, floor)
  *   - all time:  events that arrived before this one with   time <= max(t - D, floor)
- * `including` adds this event itself when D = 0. So an event that comes late is counted where it belongs, and sees only what lay
- * before it; only events later than `lateness` are cut at the floor. Times equal to t count when they arrived before.
- * Labels count from when they were known: a label is seen at t when its `known_us` <= t; a later label of the same event replaces it.
+ * `including` adds this event itself when D = 0, unless it lies at or before the floor of a window with `over`. So an event that comes
+ * late is counted where it belongs, and sees only what lay before it; only events later than `lateness` are cut at the floor. Times equal
+ * to t count when they arrived before. Ages and times since are never negative.
+ * Labels count from when they were known: a label is seen at t when its `known_us` <= t; a later label of the same event replaces it. An
+ * event that brings its label with it keeps that one: a later label of it counts as unknown.
  *
  * Values are integers (money: minor units; numbers: millionths), so that sums are exact and do not depend on order.
  * Results: count, distinct, streak and sum 0 over nothing, all else missing (NaN) over nothing; all missing when the entity is
  * missing in the event. Up to the budget of remembered events per entity all results are exact; past it older events are merged in
- * panes: counts and sums are off by at most the content of one pane at the window's old edge, which is at most 1/resolution of what lies
- * between it and now; distinct comes from a sliding HyperLogLog (512 registers, standard error 4.6 %); min and max of whole panes;
- * mean, ewma and label windows weigh each kept event with the number it stands for. Which of the two was used is in the reply.
+ * panes: counts and sums are off by at most the content of one pane at the window's old edge (and one at its new edge when it is delayed),
+ * which is at most 1/resolution of what lies between it and now; distinct comes from a sliding HyperLogLog (512 registers, standard error
+ * 4.6 %), which counts up to now even in delayed windows; min and max of whole panes; mean, ewma and label windows weigh each kept event
+ * with the number it stands for. Which of the two was used is in the reply. The resolution begins at an eighth of the budget and falls while
+ * an entity does not fit. When the panes have passed out of sight the entity is exact again.
+ * Windows over all time are kept in one row for each entity, except distinct, nth, ewma, streaks and those that look at labels: these keep
+ * the rows themselves (and where every event went, for labels) for ever, up to the budget and the memory's limit.
  */
 #ifndef CORE_WINDOW_H
 #define CORE_WINDOW_H
@@ -94,7 +100,7 @@ struct win_reply {
     double *number;     /* one per window; NaN = missing */
     uint64_t *hash;     /* one per window; for text windows, 0 = missing */
     uint64_t approximate; /* bit g: group g's entity is past its budget */
-    uint64_t refused;   /* bit g: there was no room to remember the event in group g */
+    uint64_t refused;   /* bit g: there was no room to remember the event in group g, or where it went for a later label */
 };
 
 struct win_stats {
@@ -109,8 +115,8 @@ struct win_stats {
 };
 
 struct win_limits {
-    uint64_t memory_max;  /* bytes in use; beyond it entities are evicted: first those that no window can still see, then, among 16
-                           * neighbours at the hand, the one whose last event is oldest */
+    uint64_t memory_max;  /* bytes in use; beyond it entities are evicted, among 16 neighbours at the hand: the first that no window can
+                           * still see, else the one whose last event is oldest. The group that holds most pays. */
     uint32_t rows_max;    /* budget of remembered events per entity, 64..WIN_ROWS_MAX; WIN_ROWS_MAX when 0 */
 };
 #define WIN_ROWS_MAX 4096u

@@ -85,8 +85,10 @@ static void memory_prefetch(struct win_store *s, const struct win_request *req, 
             continue;
         }
         const struct slot *slot = table_find(g, req->key[i]);
-        if (!slot || !slot->block)
+        if (!slot || !slot->block) {
+            __builtin_prefetch(g->dir[lo >> (64 - g->depth)], 1); /* a new one: the segment counts its slots */
             continue;
+        }
         unsigned char *rows = pool_at(&g->pool, slot->block);
         uint32_t cap = g->pool.cap[slot->cls], n = slot->rows;
         const unsigned char *end = rows + (size_t)n * g->stride;

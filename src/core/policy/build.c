@@ -104,7 +104,7 @@ struct ast *build_number(struct parse *p, struct token t)
 {
     struct ast *n = ast_new(p, AST_NUMBER, t.at);
     if (n && num_f64(t.text, &n->number) != KEER_OK)
-        diag_add(p->diags, DIAG_ERROR, t.at, NULL, "the number %.*s is too large", SLICE_ARG(t.text));
+        diag_add(p->diags, DIAG_ERROR, t.at, NULL, "the number %.*s is too large", SHOWN(t.text));
     return n;
 }
 
@@ -120,10 +120,10 @@ struct ast *build_money(struct parse *p, struct token number, struct token curre
     int64_t minor;
     if (c != CUR_MAX && num_scaled(number.text, currency_exponent(c), &minor) != KEER_OK)
         diag_add(p->diags, DIAG_ERROR, number.at, "amounts are plain decimals below 90 000 000 000 000, with the decimals that the currency has",
-                 "%.*s is not an amount in %s, which has %u decimals", SLICE_ARG(number.text), currency_code(c), currency_exponent(c));
+                 "%.*s is not an amount in %s, which has %u decimals", SHOWN(number.text), currency_code(c), currency_exponent(c));
     if (c == CUR_MAX)
         diag_add(p->diags, DIAG_ERROR, currency.at, "write a currency as its ISO 4217 code, like 30 EUR, or a duration without a space, like 30d",
-                 "'%.*s' is not a currency", SLICE_ARG(currency.text));
+                 "'%.*s' is not a currency", SHOWN(currency.text));
     return n;
 }
 
@@ -141,7 +141,7 @@ static int64_t duration_of(struct parse *p, struct token t)
     int64_t us = 0;
     if (t.kind && duration_parse(t.text, &us) != KEER_OK)
         diag_add(p->diags, DIAG_ERROR, t.at, "durations are 1ms to 100 years, like 90s, 10m, 24h, 30d, 1d12h", "'%.*s' is not a duration",
-                 SLICE_ARG(t.text));
+                 SHOWN(t.text));
     return us;
 }
 
@@ -253,7 +253,7 @@ struct build_mods build_mod(struct parse *p, struct build_mods m, int token, str
 {
     bool twice = (token == TK_OVER && m.over_us) || (token == TK_DELAYED && m.delay_us) || (token == TK_HALFLIFE && m.half_life_us);
     if (twice)
-        diag_add(p->diags, DIAG_ERROR, t.at, NULL, "'%.*s' is a second duration of the same kind", SLICE_ARG(t.text));
+        diag_add(p->diags, DIAG_ERROR, t.at, NULL, "'%.*s' is a second duration of the same kind", SHOWN(t.text));
     int64_t us = token == TK_INCLUDING ? 0 : duration_of(p, t);
     m.over_us = token == TK_OVER ? us : m.over_us;
     m.delay_us = token == TK_DELAYED ? us : m.delay_us;
@@ -441,7 +441,7 @@ struct example_step *build_step(struct parse *p, struct token type, struct token
     /* 'at 0' and 'at 0s' are the beginning. */
     bool zero = no_time(at.text);
     if (!zero && at.kind == TK_NUMBER)
-        diag_add(p->diags, DIAG_ERROR, at.at, "write a duration, like `at 90s`", "'%.*s' has no unit", SLICE_ARG(at.text));
+        diag_add(p->diags, DIAG_ERROR, at.at, "write a duration, like `at 90s`", "'%.*s' has no unit", SHOWN(at.text));
     else
         s->offset_us = zero ? 0 : duration_of(p, at);
     s->fields = fields;

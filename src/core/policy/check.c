@@ -30,7 +30,7 @@ static void error_at(struct check *c, const struct ast *n, const char *hint, con
 static void nearer(struct slice name, struct slice candidate, unsigned *best, struct slice *ret_best)
 {
     unsigned d = slice_distance(name, candidate, 3);
-    if (d < *best && d * 3 <= name.len) {
+    if (d < *best && d * 3 <= name.len + 1) {
         *best = d;
         *ret_best = candidate;
     }
@@ -60,9 +60,9 @@ void check_suggest(const struct check *c, struct slice name, char *hint, size_t 
             return;
         }
     if (found.p)
-        (void)snprintf(hint, size, "did you mean '%.*s'?", SLICE_ARG(found));
+        (void)snprintf(hint, size, "did you mean '%.*s'?", SHOWN(found));
     else
-        (void)snprintf(hint, size, "declare it with `attribute %.*s text` (or number, boolean, money, ip), `let` or `window`", SLICE_ARG(name));
+        (void)snprintf(hint, size, "declare it with `attribute %.*s text` (or number, boolean, money, ip), `let` or `window`", SHOWN(name));
 }
 
 /* --- names --- */
@@ -131,7 +131,7 @@ static bool name_let(struct check *c, struct ast *n)
         c->uses_score |= let->after_score;
         if (c->where == IN_WHERE)
             error_at(c, n, "a `where` sees the attributes of the event that is counted; put what you need in it itself",
-                     "'%.*s' is not known when an event is remembered", SLICE_ARG(n->name));
+                     "'%.*s' is not known when an event is remembered", SHOWN(n->name));
         return true;
     }
     return false;
@@ -165,6 +165,7 @@ static bool name_radar(struct check *c, struct ast *n)
     c->failed_alloc |= text.err == KEER_ENOMEM;
     if (known && text.err == KEER_OK) {
         n->same = policy_parse_expression(buf_view(&text), n->at, &c->p->arena, c->diags);
+        c->failed_alloc |= !n->same; /* radar.def is right: only memory can be missing */
         if (n->same) {
             check_expr(c, n->same);
             n->ref_kind = REF_SAME;
@@ -174,7 +175,7 @@ static bool name_radar(struct check *c, struct ast *n)
         }
     } else if (why) {
         error_at(c, n, "if your events carry it, declare it: `attribute NAME text` (or number, boolean)", "Radar's :%.*s: has no counterpart here: %s",
-                 SLICE_ARG(n->name), why);
+                 SHOWN(n->name), why);
     }
     buf_release(&text);
     return known || why;
@@ -200,7 +201,7 @@ static void check_name(struct check *c, struct ast *n)
     char hint[200];
     if (n->meta) {
         error_at(c, n, "declare an attribute and set it in your events, then use its name", "Radar's metadata %.*s has no counterpart here",
-                 SLICE_ARG(n->name));
+                 SHOWN(n->name));
         return;
     }
     if (name_let(c, n))
@@ -228,8 +229,8 @@ static void check_name(struct check *c, struct ast *n)
     }
     if (slice_eq(n->name, SLICE("fraud")) || slice_eq(n->name, SLICE("genuine")) || slice_eq(n->name, SLICE("labelled"))) {
         error_at(c, n, "a label is known later than the event: it can be counted, as in share(fraud of purchase) by terminal over 28d",
-                 "'%.*s' can only be used in a window: share(%.*s of ...), or as a part of its `where` joined with `and`", SLICE_ARG(n->name),
-                 SLICE_ARG(n->name));
+                 "'%.*s' can only be used in a window: share(%.*s of ...), or as a part of its `where` joined with `and`", SHOWN(n->name),
+                 SHOWN(n->name));
         return;
     }
     if (name_radar(c, n))
@@ -239,9 +240,25 @@ static void check_name(struct check *c, struct ast *n)
     check_suggest(c, n->name, hint, sizeof hint);
     if (n->radar && !strchr(hint, '?'))
         error_at(c, n, "if your events carry it, declare it: `attribute NAME text` (or number, boolean)", "Radar's :%.*s: has no counterpart here",
-                 SLICE_ARG(n->name));
+                 SHOWN(n->name));
     else
-        error_at(c, n, hint, "unknown name '%.*s'", SLICE_ARG(n->name));
+        error_at(c, n, hint, "unknown name '%.*s'", SHOWN(n->name));
+}
+
+void check_suggest_event(const struct check *c, struct slice name, char *hint, size_t size)
+{
+    unsigned best = 4;
+    struct slice found = {NULL, 0};
+    const char *event, *doc;
+    bool label;
+    for (unsigned i = 0; event_known_row(i, &event, &label, &doc); i++)
+        nearer(name, slice_str(event), &best, &found);
+    for (unsigned i = KEER_EVENT_MAX; i < c->p->schema.type_count; i++)
+        nearer(name, c->p->schema.types[i], &best, &found);
+    if (found.p)
+        (void)snprintf(hint, size, "did you mean '%.*s'?", SHOWN(found));
+    else
+        (void)snprintf(hint, size, "event types are listed by `keer --describe=events`; others are written custom.NAME");
 }
 
 uint64_t check_types(struct check *c, struct ast_list *names)
@@ -260,13 +277,10 @@ uint64_t check_types(struct check *c, struct ast_list *names)
             continue;
         }
         c->failed_alloc |= err == KEER_ENOMEM;
-        char hint[200] = "";
+        char hint[200];
+        check_suggest_event(c, n->kind == AST_NAME ? n->name : SLICE(""), hint, sizeof hint);
         if (n->kind == AST_NAME)
-            check_suggest(c, n->name, hint, sizeof hint);
-        if (!strchr(hint, '?'))
-            (void)snprintf(hint, sizeof hint, "event types are listed by `keer --describe=events`; others are written custom.NAME");
-        if (n->kind == AST_NAME)
-            error_at(c, n, hint, "'%.*s' is not an event type", SLICE_ARG(n->name));
+            error_at(c, n, hint, "'%.*s' is not an event type", SHOWN(n->name));
         else
             error_at(c, n, hint, "expected an event type");
     }
@@ -421,15 +435,22 @@ static void check_arithmetic(struct check *c, struct ast *n)
     else if (n->op == OP_DIV && unit_a && (b == TYPE_NUMBER || a == b))
         n->type = b == TYPE_NUMBER ? a : TYPE_NUMBER;
     else
-        error_at(c, n, additive ? "both sides must be of one kind; money needs its currency: 30 EUR" : "",
+        error_at(c, n, a == TYPE_TEXT || b == TYPE_TEXT   ? "texts can be compared, but not computed with"
+                       : a == TYPE_BOOL || b == TYPE_BOOL ? "a condition becomes a number with if(condition, 1, 0)"
+                       : additive                         ? "both sides must be of one kind; money needs its currency: 30 EUR"
+                                                          : "amounts and durations are multiplied and divided by plain numbers; two of a kind give their ratio with /",
                  "'%s' does not take %s and %s", n->op == OP_ADD ? "+" : n->op == OP_SUB ? "-" : n->op == OP_MUL ? "*" : "/", type_word(a), type_word(b));
 }
 
 static void want(struct check *c, const struct ast *n, enum type_kind type, const char *whose)
 {
     if (n->type != type && n->type != TYPE_ERROR)
-        error_at(c, n, n->type == TYPE_TEXT && type == TYPE_BOOL ? "compare it: name = 'value'" : "", "%s needs %s, this is %s", whose, type_word(type),
-                 type_word(n->type));
+        error_at(c, n, type != TYPE_BOOL                ? ""
+                       : n->type == TYPE_TEXT     ? "compare it: name = 'value'"
+                       : n->type == TYPE_MONEY    ? "compare it: amount > 30 EUR"
+                       : n->type == TYPE_DURATION ? "compare it: device_age < 1d"
+                                                  : "compare it: purchases_1h > 5",
+                 "%s needs %s, this is %s", whose, type_word(type), type_word(n->type));
 }
 
 static void check_binary(struct check *c, struct ast *n)
@@ -440,8 +461,8 @@ static void check_binary(struct check *c, struct ast *n)
     case OP_AND:
     case OP_OR:
         n->type = TYPE_BOOL;
-        want(c, n->a, TYPE_BOOL, n->op == OP_AND ? "and" : "or");
-        want(c, n->b, TYPE_BOOL, n->op == OP_AND ? "and" : "or");
+        want(c, n->a, TYPE_BOOL, n->op == OP_AND ? "`and`" : "`or`");
+        want(c, n->b, TYPE_BOOL, n->op == OP_AND ? "`and`" : "`or`");
         break;
     case OP_EQ:
     case OP_NE:
@@ -473,8 +494,8 @@ static int list_named(struct check *c, struct ast_set *set)
         return -1;
     check_suggest(c, set->name, hint, sizeof hint);
     if (!strchr(hint, '?'))
-        (void)snprintf(hint, sizeof hint, "declare it: list %.*s = ('a', 'b') or list %.*s = \"file.txt\"", SLICE_ARG(set->name), SLICE_ARG(set->name));
-    diag_add(c->diags, DIAG_ERROR, set->at, hint, "there is no list '%.*s'", SLICE_ARG(set->name));
+        (void)snprintf(hint, sizeof hint, "declare it: list %.*s = ('a', 'b') or list %.*s = \"file.txt\"", SHOWN(set->name), SHOWN(set->name));
+    diag_add(c->diags, DIAG_ERROR, set->at, hint, "there is no list '%.*s'", SHOWN(set->name));
     return -1;
 }
 
@@ -535,11 +556,13 @@ static const struct {
 static void check_function(struct check *c, struct ast *n, enum function_form form)
 {
     struct ast *x = n->args->item, *y = n->args->next ? n->args->next->item : NULL;
+    char whose[40];
+    (void)snprintf(whose, sizeof whose, "%.*s()", SHOWN(n->name));
     switch (form) {
     case FUNC_MISSING: n->type = TYPE_BOOL; return;
-    case FUNC_NUMBERS: want(c, x, TYPE_NUMBER, "the function"); n->type = TYPE_NUMBER; return;
+    case FUNC_NUMBERS: want(c, x, TYPE_NUMBER, whose); n->type = TYPE_NUMBER; return;
     case FUNC_MONEY: want(c, x, TYPE_MONEY, "major()"); n->type = TYPE_NUMBER; n->currency = x->currency; return;
-    case FUNC_DURATION: want(c, x, TYPE_DURATION, "the function"); n->type = TYPE_NUMBER; return;
+    case FUNC_DURATION: want(c, x, TYPE_DURATION, whose); n->type = TYPE_NUMBER; return;
     case FUNC_CHOICE: {
         struct ast *z = n->args->next->next->item;
         want(c, x, TYPE_BOOL, "the first argument of if()");
@@ -559,10 +582,10 @@ static void check_function(struct check *c, struct ast *n, enum function_form fo
                  "both arguments must be of one kind, these are %s and %s", type_word(x->type), type_word(y->type));
     bool coalesce = slice_eqi(n->name, SLICE("coalesce"));
     if (n->type == TYPE_BOOL && form == FUNC_SAME && !coalesce)
-        error_at(c, x, "", "%.*s() does not take a condition", SLICE_ARG(n->name));
+        error_at(c, x, "", "%.*s() does not take a condition", SHOWN(n->name));
     bool textual = coalesce || form == FUNC_CHOICE;
     if (n->type == TYPE_TEXT && !textual)
-        error_at(c, x, "", "%.*s() does not take a text", SLICE_ARG(n->name));
+        error_at(c, x, "", "%.*s() does not take a text", SHOWN(n->name));
 }
 
 void check_suggest_call(struct slice name, char *hint, size_t size)
@@ -575,7 +598,7 @@ void check_suggest_call(struct slice name, char *hint, size_t size)
     for (unsigned i = 0; aggregate_row(i, &takes, &doc); i++)
         nearer(name, slice_str(aggregate_row(i, &takes, &doc)), &best, &found);
     if (found.p)
-        (void)snprintf(hint, size, "did you mean '%.*s'?", SLICE_ARG(found));
+        (void)snprintf(hint, size, "did you mean '%.*s'?", SHOWN(found));
     else
         (void)snprintf(hint, size, "`keer --describe=functions` and `keer --describe=aggregates` list them all");
 }
@@ -585,7 +608,8 @@ static void check_call(struct check *c, struct ast *n)
     const char *takes, *doc;
     for (unsigned i = 0; aggregate_row(i, &takes, &doc); i++)
         if (slice_eqi(n->name, slice_str(aggregate_row(i, &takes, &doc)))) {
-            error_at(c, n, "as in count(purchase) by account over 24h", "%.*s() is a window and needs `by`: what it is counted by", SLICE_ARG(n->name));
+            if (!c->p->syntax) /* else `by` may stand in what did not parse */
+                error_at(c, n, "as in count(purchase) by account over 24h", "%.*s() is a window and needs `by`: what it is counted by", SHOWN(n->name));
             return;
         }
     for (struct ast_list *l = n->args; l; l = l->next)
@@ -606,7 +630,7 @@ static void check_call(struct check *c, struct ast *n)
     }
     char hint[200];
     check_suggest_call(n->name, hint, sizeof hint);
-    error_at(c, n, hint, "there is no function '%.*s'", SLICE_ARG(n->name));
+    error_at(c, n, hint, "there is no function '%.*s'", SHOWN(n->name));
 }
 
 static void check_convert(struct check *c, struct ast *n)
@@ -643,7 +667,7 @@ void check_expr(struct check *c, struct ast *n)
     case AST_NOT:
         check_expr(c, n->a);
         n->type = TYPE_BOOL;
-        want(c, n->a, TYPE_BOOL, "not");
+        want(c, n->a, TYPE_BOOL, "`not`");
         break;
     case AST_NEGATE:
         check_expr(c, n->a);
@@ -669,7 +693,7 @@ static bool attribute_reserved(struct check *c, const struct stmt_attribute *s)
     static const char *const words[] = {"id", "time", "type", "target", "fraud", "genuine", "labelled", "any"};
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (slice_eq(s->name, slice_str(words[i]))) {
-            diag_add(c->diags, DIAG_ERROR, s->at, "choose another name", "'%.*s' has a meaning of its own and cannot be an attribute", SLICE_ARG(s->name));
+            diag_add(c->diags, DIAG_ERROR, s->at, "choose another name", "'%.*s' has a meaning of its own and cannot be an attribute", SHOWN(s->name));
             return true;
         }
     return false;
@@ -693,12 +717,12 @@ static void check_attribute(struct check *c, const struct stmt_attribute *s)
         c->failed_alloc |= err == KEER_ENOMEM;
         if (err == KEER_ECONFLICT)
             diag_add(c->diags, DIAG_ERROR, s->at, "attributes that keer knows are listed by `keer --describe=attributes`; `account` and `amount` cannot change their type",
-                     "'%.*s' is declared twice with different types", SLICE_ARG(s->name));
+                     "'%.*s' is declared twice with different types", SHOWN(s->name));
         if (err == KEER_ELIMIT)
             diag_add(c->diags, DIAG_ERROR, s->at, "", "too many attributes, or a name over %d bytes", LIMIT_NAME_BYTES);
         return;
     }
-    diag_add(c->diags, DIAG_ERROR, s->type_at, "text, text_ci (case does not matter), number, boolean, money or ip", "'%.*s' is not a type", SLICE_ARG(s->type));
+    diag_add(c->diags, DIAG_ERROR, s->type_at, "text, text_ci (case does not matter), number, boolean, money or ip", "'%.*s' is not a type", SHOWN(s->type));
 }
 
 static void check_setting(struct check *c, const struct stmt_setting *s)
@@ -708,7 +732,7 @@ static void check_setting(struct check *c, const struct stmt_setting *s)
     switch (s->token) {
     case TK_CURRENCY:
         if (currency_parse(s->name) == CUR_MAX)
-            diag_add(c->diags, DIAG_ERROR, s->at, "as in `currency EUR` (ISO 4217)", "'%.*s' is not a currency", SLICE_ARG(s->name));
+            diag_add(c->diags, DIAG_ERROR, s->at, "as in `currency EUR` (ISO 4217)", "'%.*s' is not a currency", SHOWN(s->name));
         break;
     case TK_LATENESS: c->p->lateness_us = s->duration_us; break;
     case TK_TIMEZONE: /* an offset is what a time may end in */
@@ -718,7 +742,7 @@ static void check_setting(struct check *c, const struct stmt_setting *s)
         if (s->name.len && strchr("+-Zz", s->name.p[0]) && b.err == KEER_OK && time_parse(SLICE("2000-01-01T00:00:00Z"), &probe) == KEER_OK && time_parse(buf_view(&b), &us) == KEER_OK)
             c->p->zone_us = probe - us;
         else
-            diag_add(c->diags, DIAG_ERROR, s->at, "as in `timezone \"+08:00\"`", "'%.*s' is not an offset from UTC", SLICE_ARG(s->name));
+            diag_add(c->diags, DIAG_ERROR, s->at, "as in `timezone \"+08:00\"`", "'%.*s' is not an offset from UTC", SHOWN(s->name));
         c->failed_alloc |= b.err == KEER_ENOMEM;
         buf_release(&b);
         break;
@@ -742,7 +766,7 @@ static void warn_hidden(struct check *c, const struct stmt_let *s)
         what = "score";
     if (what)
         diag_add(c->diags, DIAG_WARNING, s->at, "from here on the name means this expression; choose another one", "'%.*s' hides the %s of that name",
-                 SLICE_ARG(s->name), what);
+                 SHOWN(s->name), what);
 }
 
 static void check_length(struct check *c, struct slice name, struct span_at at)
@@ -760,7 +784,7 @@ static void check_lets(struct check *c)
         check_expr(c, s->value);
         for (unsigned i = 0; i < c->lets_known; i++)
             if (slice_eq(p->lets[i].stmt->name, s->name))
-                diag_add(c->diags, DIAG_ERROR, s->at, "", "'%.*s' is defined twice", SLICE_ARG(s->name));
+                diag_add(c->diags, DIAG_ERROR, s->at, "", "'%.*s' is defined twice", SHOWN(s->name));
         warn_hidden(c, s);
         check_length(c, s->name, s->at);
         if (s->window && s->value->kind != AST_WINDOW && s->value->type != TYPE_ERROR)
@@ -784,7 +808,7 @@ static void check_models(struct check *c)
         check_length(c, s->name, s->at);
         for (unsigned i = 0; i + 1 < p->model_count; i++)
             if (slice_eq(p->models[i].stmt->name, s->name))
-                diag_add(c->diags, DIAG_ERROR, s->at, "", "there are two models named '%.*s'", SLICE_ARG(s->name));
+                diag_add(c->diags, DIAG_ERROR, s->at, "", "there are two models named '%.*s'", SHOWN(s->name));
         m->calibrated = s->calibrated;
         m->types = s->types ? check_types(c, s->types) : ~(uint64_t)0;
     }
@@ -811,7 +835,7 @@ static void check_rules(struct check *c)
         }
         for (unsigned i = 0; i + 1 < p->rule_count; i++)
             if (slice_eq(p->rules[i].name, r->name))
-                diag_add(c->diags, DIAG_ERROR, s->name.p ? s->name_at : s->at, "", "there are two rules named '%.*s'", SLICE_ARG(r->name));
+                diag_add(c->diags, DIAG_ERROR, s->name.p ? s->name_at : s->at, "", "there are two rules named '%.*s'", SHOWN(r->name));
     }
 }
 
@@ -828,7 +852,7 @@ static void check_features(struct check *c)
         check_expr(c, l->item);
         for (struct ast_list *o = p->ast.features; o != l; o = o->next)
             if (slice_eq(o->item->name, l->item->name))
-                diag_add(c->diags, DIAG_ERROR, l->item->at, "", "'%.*s' is named twice", SLICE_ARG(l->item->name));
+                diag_add(c->diags, DIAG_ERROR, l->item->at, "", "'%.*s' is named twice", SHOWN(l->item->name));
         if (l->item->number != 0 && l->item->type == TYPE_TEXT)
             diag_add(c->diags, DIAG_ERROR, l->item->at, "", "a text has no order: it cannot be rising or falling");
         if (c->uses_score)
@@ -854,10 +878,10 @@ enum keer_err policy_check(struct keer_policy *p)
             break;
         }
         if (currency_parse(s->name) != CUR_MAX)
-            diag_add(c.diags, DIAG_ERROR, s->at, "`in` and a currency converts an amount: choose another name", "'%.*s' is a currency and cannot name a list", SLICE_ARG(s->name));
+            diag_add(c.diags, DIAG_ERROR, s->at, "`in` and a currency converts an amount: choose another name", "'%.*s' is a currency and cannot name a list", SHOWN(s->name));
         for (const struct stmt_list *o = p->ast.lists; o != s; o = o->next)
             if (slice_eq(o->name, s->name))
-                diag_add(c.diags, DIAG_ERROR, s->at, "", "there are two lists named '%.*s'", SLICE_ARG(s->name));
+                diag_add(c.diags, DIAG_ERROR, s->at, "", "there are two lists named '%.*s'", SHOWN(s->name));
         p->lists[p->list_count++] = (struct policy_list){.stmt = s, .items = s->items, .set = {-1, -1, -1, -1}};
     }
     check_models(&c);

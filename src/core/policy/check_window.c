@@ -66,7 +66,10 @@ static void check_suggest_attribute(const struct check *c, struct slice name, ch
             (void)snprintf(hint, size, "windows look at attributes of the events, not at what `let` and `window` name");
             return;
         }
-    check_suggest(c, name, hint, size);
+    if (keer_schema_event_type(&c->p->schema, name.p, name.len) >= 0)
+        (void)snprintf(hint, size, "it is an event type: count(%.*s) by account, sum(amount of %.*s) by account", SHOWN(name), SHOWN(name));
+    else
+        check_suggest(c, name, hint, size);
 }
 
 /* --- keys --- */
@@ -76,7 +79,7 @@ static void key_add(struct draft *d, struct ast *n)
     char hint[200];
     if (!check_name_slot(d->c, n)) {
         check_suggest_attribute(d->c, n->name, hint, sizeof hint);
-        complain(d, n->at, hint, "'%.*s' is not an attribute that events can be counted by", SLICE_ARG(n->name));
+        complain(d, n->at, hint, "'%.*s' is not an attribute that events can be counted by", SHOWN(n->name));
         return;
     }
     struct policy_key *k = &d->key;
@@ -183,7 +186,7 @@ static void value_set(struct draft *d, struct ast *n)
         else
             (void)snprintf(hint, sizeof hint, "compute after the window, as in 2 * sum(amount of purchase) by account");
         if (n->kind == AST_NAME)
-            complain(d, n->at, hint, "%s() takes an attribute of the event, and '%.*s' is none", aggregates[d->row].name, SLICE_ARG(n->name));
+            complain(d, n->at, hint, "%s() takes an attribute of the event, and '%.*s' is none", aggregates[d->row].name, SHOWN(n->name));
         else
             complain(d, n->at, hint, "%s() takes an attribute of the event, not an expression", aggregates[d->row].name);
         return;
@@ -194,18 +197,18 @@ static void value_set(struct draft *d, struct ast *n)
     bool number = n->type == TYPE_NUMBER || n->type == TYPE_MONEY;
     if (aggregates[d->row].takes == TAKES_VALUE && !number) {
         complain(d, n->at, "distinct() counts different values", "%s() needs a number or an amount of money, '%.*s' is %s", aggregates[d->row].name,
-                 SLICE_ARG(n->name), type_word(n->type));
+                 SHOWN(n->name), type_word(n->type));
         return;
     }
     int conversion = -1;
     if (n->type == TYPE_MONEY) {
         d->currency = d->w->currency.p ? currency_parse(d->w->currency) : p->currency;
         if (d->currency == CUR_MAX)
-            complain(d, d->w->currency_at, "ISO 4217, as in `in EUR`", "'%.*s' is not a currency", SLICE_ARG(d->w->currency));
+            complain(d, d->w->currency_at, "ISO 4217, as in `in EUR`", "'%.*s' is not a currency", SHOWN(d->w->currency));
         else if (check_convertible(d->c, d->w->currency_at, d->currency))
             conversion = check_conversion(d->c, d->currency);
     } else if (d->w->currency.p) {
-        complain(d, d->w->currency_at, "", "'%.*s' is not an amount of money", SLICE_ARG(n->name));
+        complain(d, d->w->currency_at, "", "'%.*s' is not an amount of money", SHOWN(n->name));
     }
     for (unsigned v = 0; v < p->value_count; v++)
         if (p->values[v].slot == (unsigned)n->ref && p->values[v].conversion == conversion) {
@@ -441,7 +444,7 @@ void check_window(struct check *c, struct ast *n)
     if (d.row == ARRAY_LEN(aggregates)) {
         char hint[200];
         check_suggest_call(w->agg, hint, sizeof hint);
-        diag_add(c->diags, DIAG_ERROR, n->at, hint, "'%.*s' is not an aggregate", SLICE_ARG(w->agg));
+        diag_add(c->diags, DIAG_ERROR, n->at, hint, "'%.*s' is not an aggregate", SHOWN(w->agg));
         return;
     }
     if (c->where == IN_WHERE) {

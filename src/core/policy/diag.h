@@ -7,6 +7,9 @@ struct span_at {
     uint32_t from, len; /* bytes in the policy text */
 };
 
+/* For "%.*s" in messages: a name or a token, but no more of it than leaves room for what is said of it. */
+#define SHOWN(s) (int)MIN_OF((s).len, (size_t)64), (s).p
+
 enum severity { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE };
 struct diag {
     enum severity severity;

@@ -16,7 +16,7 @@ struct example_run {
 
 static void field_error(struct example_run *r, const struct example_field *f, const char *hint, const char *what)
 {
-    diag_add(&r->p->diags, DIAG_ERROR, f->value->at, hint, "'%.*s' %s", SLICE_ARG(f->name), what);
+    diag_add(&r->p->diags, DIAG_ERROR, f->value->at, hint, "'%.*s' %s", SHOWN(f->name), what);
     r->failed++;
 }
 
@@ -52,7 +52,11 @@ static enum keer_err field_set(struct example_run *r, const struct example_field
         for (unsigned i = 0; attr_known_row(i, &attr, &doc); i++)
             if (slice_eq(attr.name, f->name))
                 return KEER_OK; /* a known attribute that the policy does not look at */
-        field_error(r, f, "attributes are listed by `keer --describe=attributes`; others are declared in the policy", "is not an attribute");
+        char hint[200];
+        struct check c = {.p = r->p, .diags = &r->p->diags, .lets_known = 0};
+        check_suggest(&c, f->name, hint, sizeof hint);
+        diag_add(&r->p->diags, DIAG_ERROR, f->at, hint, "'%.*s' is not an attribute", SHOWN(f->name));
+        r->failed++;
         return KEER_OK;
     }
     switch (r->p->schema.attrs[slot].type) {
@@ -105,7 +109,7 @@ static void step_judge(struct example_run *r, const struct stmt_example *x, cons
     while (s->by_rule.p && named < r->p->rule_count && !slice_eq(r->p->rules[named].name, s->by_rule))
         named++;
     if (s->by_rule.p && named == r->p->rule_count) {
-        diag_add(&r->p->diags, DIAG_ERROR, s->by_at, "", "there is no rule '%.*s'", SLICE_ARG(s->by_rule));
+        diag_add(&r->p->diags, DIAG_ERROR, s->by_at, "", "there is no rule '%.*s'", SHOWN(s->by_rule));
         r->failed++;
         return;
     }
@@ -116,26 +120,27 @@ static void step_judge(struct example_run *r, const struct stmt_example *x, cons
     for (unsigned i = 0; i < MIN_OF(d->fired_count, (unsigned)KEER_FIRED_MAX); i++) {
         struct slice name = r->p->rules[d->fired[i]].name;
         by |= slice_eq(name, s->by_rule);
-        int put = snprintf(fired + n, sizeof fired - n, "%s%.*s", i ? ", " : "matched: ", SLICE_ARG(name));
+        int put = snprintf(fired + n, sizeof fired - n, "%s%.*s", i ? ", " : "matched: ", SHOWN(name));
         n = put < 0 ? n : MIN_OF(n + (size_t)put, sizeof fired - 1);
     }
     if (d->outcome != want) {
-        diag_add(&r->p->diags, DIAG_ERROR, s->expected_at, fired, "example \"%.*s\": expected %s, got %s", SLICE_ARG(x->name), keer_outcome_name(want),
+        diag_add(&r->p->diags, DIAG_ERROR, s->expected_at, fired, "example \"%.*s\": expected %s, got %s", SHOWN(x->name), keer_outcome_name(want),
                  keer_outcome_name(d->outcome));
         r->failed++;
     } else if (!by) {
-        diag_add(&r->p->diags, DIAG_ERROR, s->by_at, fired, "example \"%.*s\": the rule '%.*s' did not match", SLICE_ARG(x->name), SLICE_ARG(s->by_rule));
+        diag_add(&r->p->diags, DIAG_ERROR, s->by_at, fired, "example \"%.*s\": the rule '%.*s' did not match", SHOWN(x->name), SHOWN(s->by_rule));
         r->failed++;
     }
 }
 
 static enum keer_err step_run(struct example_run *r, const struct stmt_example *x, const struct example_step *s, unsigned index)
 {
-    char id[32];
+    char id[32], hint[200];
     int type = keer_schema_event_type(&r->p->schema, s->type.p, s->type.len);
     if (type < 0) {
-        diag_add(&r->p->diags, DIAG_ERROR, s->type_at, "event types are listed by `keer --describe=events`; others are written custom.NAME",
-                 "'%.*s' is not an event type", SLICE_ARG(s->type));
+        struct check c = {.p = r->p, .diags = &r->p->diags};
+        check_suggest_event(&c, s->type, hint, sizeof hint);
+        diag_add(&r->p->diags, DIAG_ERROR, s->type_at, hint, "'%.*s' is not an event type", SHOWN(s->type));
         r->failed++;
         return KEER_OK;
     }

@@ -29,7 +29,7 @@ static enum keer_err read_file(struct making *m, struct slice path, struct span_
     if (err == KEER_ENOMEM)
         return err;
     if (err != KEER_OK)
-        diag_add(&m->p->diags, DIAG_ERROR, at, "paths are relative to the policy's own folder", "'%s' cannot be read: %s", name, keer_err_text(err));
+        diag_add(&m->p->diags, DIAG_ERROR, at, "is it there? paths are relative to the policy's own folder", "the file '%s' cannot be read", name);
     else if (*ret_len > max) {
         diag_add(&m->p->diags, DIAG_ERROR, at, "", "'%s' is larger than %zu bytes", name, max);
         free(*ret_data);
@@ -143,7 +143,7 @@ static enum keer_err list_inline(struct keer_policy *p, const struct policy_list
     const struct ast_list *i = l->items;
     while (bad--)
         i = i->next;
-    diag_add(&p->diags, DIAG_ERROR, i->item->at, "as in '10.0.0.0/8' or '2001:db8::1'", "'%.*s' is not an address or a range", SLICE_ARG(i->item->name));
+    diag_add(&p->diags, DIAG_ERROR, i->item->at, "as in '10.0.0.0/8' or '2001:db8::1'", "'%.*s' is not an address or a range", SHOWN(i->item->name));
     return KEER_OK;
 }
 
@@ -160,7 +160,7 @@ static enum keer_err list_file(struct making *m, const struct policy_list *l, en
     free(data);
     if (err == KEER_ENOMEM || err == KEER_OK)
         return err;
-    diag_add(&p->diags, DIAG_ERROR, l->stmt->at, "one item a line", "%.*s:%zu: %s", SLICE_ARG(l->stmt->path), why.line, why.what);
+    diag_add(&p->diags, DIAG_ERROR, l->stmt->at, "one item a line", "%.*s:%zu: %s", SHOWN(l->stmt->path), why.line, why.what);
     return KEER_OK;
 }
 
@@ -190,7 +190,7 @@ enum keer_err policy_bind_model(struct keer_policy *p, unsigned index, struct sl
     if (err == KEER_ENOMEM)
         return err;
     if (err != KEER_OK) {
-        diag_add(&p->diags, DIAG_ERROR, m->stmt->at, "train one with `keer train`", "the model '%.*s' cannot be used: %s: %s", SLICE_ARG(m->stmt->name),
+        diag_add(&p->diags, DIAG_ERROR, m->stmt->at, "train one with `keer train`", "the model '%.*s' cannot be used: %s: %s", SHOWN(m->stmt->name),
                  why.where, why.text);
         return KEER_EFORMAT;
     }
@@ -201,8 +201,8 @@ enum keer_err policy_bind_model(struct keer_policy *p, unsigned index, struct sl
             f++;
         if (f == p->feature_count || p->features[f].text != model_feature_is_category(model, i)) {
             diag_add(&p->diags, DIAG_ERROR, m->stmt->at, "train it again with this policy, or name the feature in `features`",
-                     "the model '%.*s' was trained with the %s '%.*s', which this policy does not compute", SLICE_ARG(m->stmt->name),
-                     model_feature_is_category(model, i) ? "text" : "number", SLICE_ARG(name));
+                     "the model '%.*s' was trained with the %s '%.*s', which this policy does not compute", SHOWN(m->stmt->name),
+                     model_feature_is_category(model, i) ? "text" : "number", SHOWN(name));
             model_free(model);
             return KEER_EVERSION;
         }
@@ -258,9 +258,9 @@ static void warn_rules(struct keer_policy *p)
             always += v == TRI_TRUE;
         }
         if (never == p->schema.type_count)
-            diag_add(&p->diags, DIAG_WARNING, r->stmt->at, "", "the rule '%.*s' can never match", SLICE_ARG(r->name));
+            diag_add(&p->diags, DIAG_WARNING, r->stmt->at, "", "the rule '%.*s' can never match", SHOWN(r->name));
         if (always == p->schema.type_count)
-            diag_add(&p->diags, DIAG_WARNING, r->stmt->at, "", "the rule '%.*s' matches every event", SLICE_ARG(r->name));
+            diag_add(&p->diags, DIAG_WARNING, r->stmt->at, "", "the rule '%.*s' matches every event", SHOWN(r->name));
         everything[i] = always == p->schema.type_count;
     }
     for (unsigned i = 0; i < p->rule_count; i++) {
@@ -269,7 +269,7 @@ static void warn_rules(struct keer_policy *p)
             const struct policy_rule *o = &p->rules[k];
             const char *why = hides(p, k, i, everything);
             if (why) {
-                diag_add(&p->diags, DIAG_WARNING, r->stmt->at, "", "the rule '%.*s' %s '%.*s'", SLICE_ARG(r->name), why, SLICE_ARG(o->name));
+                diag_add(&p->diags, DIAG_WARNING, r->stmt->at, "", "the rule '%.*s' %s '%.*s'", SHOWN(r->name), why, SHOWN(o->name));
                 break;
             }
         }
@@ -281,10 +281,10 @@ static void warn_unused(struct keer_policy *p)
     for (unsigned i = 0; i < p->let_count; i++)
         if (!p->lets[i].stmt->uses)
             diag_add(&p->diags, DIAG_WARNING, p->lets[i].stmt->at, "a rule, another `let` or `features` would use it", "'%.*s' is never used",
-                     SLICE_ARG(p->lets[i].stmt->name));
+                     SHOWN(p->lets[i].stmt->name));
     for (const struct stmt_list *s = p->ast.lists; s; s = s->next)
         if (!s->uses)
-            diag_add(&p->diags, DIAG_WARNING, s->at, "", "the list '%.*s' is never used", SLICE_ARG(s->name));
+            diag_add(&p->diags, DIAG_WARNING, s->at, "", "the list '%.*s' is never used", SHOWN(s->name));
     for (const struct stmt_example *s = p->ast.examples; s; s = s->next) {
         bool expects = false;
         for (const struct example_step *step = s->steps; step; step = step->next)

@@ -172,6 +172,7 @@ void check_suggest(const struct check *c, struct slice name, char *hint, size_t 
 int check_conversion(struct check *c, enum currency to);
 /* Whether amounts can be converted to `to`; a message when not. */
 bool check_convertible(struct check *c, struct span_at at, enum currency to);
+void check_suggest_event(const struct check *c, struct slice name, char *hint, size_t size);
 /* A hint for a name that is neither function nor aggregate. */
 void check_suggest_call(struct slice name, char *hint, size_t size);
 /* Event types of a list of names as a mask; messages for what is none. */
