@@ -450,8 +450,10 @@ int main(int argc, char **argv)
     size_t len;
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     if (!options_read(argc, argv, &o)) {
-        fprintf(stderr, "usage: engine_bench [--accounts N] [--warm N] [--rounds N] [--without-model] [--many-only] [--memory ENTITIES] "
-                        "[--policy FILE]\n");
+        fprintf(
+            stderr,
+            "usage: engine_bench [--accounts N] [--warm N] [--rounds N] [--without-model] [--many-only] [--memory ENTITIES] "
+            "[--policy FILE]\n");
         return 2;
     }
     struct folder folder = {.policy = o.policy ? o.policy : "bench/micro/engine.keer"};

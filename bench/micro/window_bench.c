@@ -1,7 +1,9 @@
-/* window_bench.c - the memory driver of the windows alone: 20 windows over 4 kinds of entity, with and without prefetch; crowded entities; memory.
+/* window_bench.c - the memory driver of the windows alone: 20 windows over 4 kinds of entity, with and without prefetch;
+ * crowded entities; memory.
  *
- * window_bench [ACCOUNTS [EVENTS]]: 1,000,000 accounts and 4,000,000 events when not said. Activity is Zipf-like with exponent 0.8, so that the
- * busiest account makes 6 % of all events and is past its budget. Lines are `name value unit`; comments begin with #.
+ * window_bench [ACCOUNTS [EVENTS]]: 1,000,000 accounts and 4,000,000 events when not said. Activity is Zipf-like with
+ * exponent 0.8, so that the busiest account makes 6 % of all events and is past its budget. Lines are `name value unit`;
+ * comments begin with #.
  */
 #include <math.h>
 #include <stdio.h>
@@ -18,7 +20,10 @@
 enum { ACCOUNT, DEVICE, ADDRESS, PAYEE };
 enum { AMOUNT, DEVICE_TEXT, ACCOUNT_TEXT, PAYEE_TEXT, VALUES };
 
-#define W(a, g, v, over, ...) {.agg = (a), .group = (g), .value = (v), .over_us = (over), .scale = 1, __VA_ARGS__}
+#define W(a, g, v, over, ...)                                                              \
+    {                                                                                      \
+        .agg = (a), .group = (g), .value = (v), .over_us = (over), .scale = 1, __VA_ARGS__ \
+    }
 static struct win_def window[] = {
     W(WIN_COUNT, ACCOUNT, -1, US_HOUR),
     W(WIN_COUNT, ACCOUNT, -1, 7 * US_DAY),
@@ -104,7 +109,8 @@ static struct record *records_new(uint32_t accounts, uint32_t n)
 
 static void request_of(const struct record *x, struct slot_request *q)
 {
-    q->req = (struct win_request){.time_us = x->time, .groups = 15, .values = q->value, .need = all_needed, .label_known_us = INT64_MAX};
+    q->req = (struct win_request){
+        .time_us = x->time, .groups = 15, .values = q->value, .need = all_needed, .label_known_us = INT64_MAX};
     for (unsigned g = 0; g < GROUPS; g++) {
         q->req.key[g] = (struct hash128){hash_mix(((uint64_t)g << 32) + x->key[g] + 1), hash_mix(~(uint64_t)x->key[g])};
         q->req.filters[g] = x->cents > 5000 ? 3 : 1;
@@ -172,8 +178,8 @@ static void population(uint32_t accounts, uint32_t events)
     printf("window_bytes_entity %.1f bytes\n", (double)st.bytes / (double)st.entities);
     printf("window_bytes_row %.1f bytes\n", (double)st.bytes / (double)st.rows);
     printf("# %llu entities, %llu remembered events, %.1f MB in use, %.1f MB reserved, %llu thinned, checksum %.0f\n",
-           (unsigned long long)st.entities, (unsigned long long)st.rows, (double)st.bytes / 1e6, (double)st.reserved_bytes / 1e6,
-           (unsigned long long)st.thinned, sum);
+           (unsigned long long)st.entities, (unsigned long long)st.rows, (double)st.bytes / 1e6,
+           (double)st.reserved_bytes / 1e6, (unsigned long long)st.thinned, sum);
     win_memory_free(s);
     free(all);
 }
@@ -223,9 +229,11 @@ static void crowds(void)
         crowded("stddev", (struct win_def)W(WIN_STDDEV, ACCOUNT, AMOUNT, US_DAY), n, 10);
         crowded("ewma", (struct win_def)W(WIN_EWMA, ACCOUNT, AMOUNT, US_DAY, .half_life_us = US_HOUR), n, 10);
         crowded("frauds", (struct win_def)W(WIN_COUNT, ACCOUNT, -1, US_DAY, .cond = WIN_FRAUD), n, 10);
-        crowded("frauds_delayed", (struct win_def)W(WIN_COUNT, ACCOUNT, -1, US_DAY, .cond = WIN_FRAUD, .delay_us = US_DAY / 2), n, 10);
+        crowded("frauds_delayed",
+                (struct win_def)W(WIN_COUNT, ACCOUNT, -1, US_DAY, .cond = WIN_FRAUD, .delay_us = US_DAY / 2), n, 10);
         crowded("last_fraud", (struct win_def)W(WIN_SINCE, ACCOUNT, -1, US_DAY, .cond = WIN_FRAUD), n, 10);
-        crowded("distinct_genuine", (struct win_def)W(WIN_DISTINCT, ACCOUNT, PAYEE_TEXT, US_DAY, .text = true, .cond = WIN_GENUINE), n, n / 4);
+        crowded("distinct_genuine",
+                (struct win_def)W(WIN_DISTINCT, ACCOUNT, PAYEE_TEXT, US_DAY, .text = true, .cond = WIN_GENUINE), n, n / 4);
     }
 }
 

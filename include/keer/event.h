@@ -47,13 +47,15 @@ KEER_API KEER_NODISCARD enum keer_err keer_event_set_id(struct keer_event *e, co
 /* KEER_ERANGE outside the years 1600 to 9999. */
 KEER_API KEER_NODISCARD enum keer_err keer_event_set_time(struct keer_event *e, int64_t time_us);
 KEER_API KEER_NODISCARD enum keer_err keer_event_set_type(struct keer_event *e, int type);
-/* KEER_ETYPE when the slot has another type, KEER_ELIMIT when the text is longer than 4096 bytes; an empty text is absent. */
+/* KEER_ETYPE when the slot has another type, KEER_ELIMIT when the text is longer than 4096 bytes; an empty text is absent.
+ */
 KEER_API KEER_NODISCARD enum keer_err keer_event_set_text(struct keer_event *e, int slot, const char *text, size_t len);
 /* KEER_ERANGE when not finite. */
 KEER_API KEER_NODISCARD enum keer_err keer_event_set_number(struct keer_event *e, int slot, double v);
 KEER_API KEER_NODISCARD enum keer_err keer_event_set_boolean(struct keer_event *e, int slot, int v);
 /* |minor| < 2^53; `currency` is three letters, or NULL for the policy's own currency. */
-KEER_API KEER_NODISCARD enum keer_err keer_event_set_money(struct keer_event *e, int slot, int64_t minor, const char *currency);
+KEER_API KEER_NODISCARD enum keer_err keer_event_set_money(struct keer_event *e, int slot, int64_t minor,
+                                                           const char *currency);
 /* What this event turned out to be, known from `known_us` on (never used before that time). */
 KEER_API KEER_NODISCARD enum keer_err keer_event_set_label(struct keer_event *e, enum keer_label label, int64_t known_us);
 /* For label events: the id of the event that is meant. */

@@ -99,8 +99,8 @@ void buf_i64(struct buf *b, int64_t v)
     buf_u64(b, v < 0 ? (uint64_t)0 - (uint64_t)v : (uint64_t)v);
 }
 
-/* Amounts, shares and rounded scores: numbers of at most nine decimals and fifteen digits, whose decimal text reads back as the same
- * double because the division below rounds once, as reading does. */
+/* Amounts, shares and rounded scores: numbers of at most nine decimals and fifteen digits, whose decimal text reads back as
+ * the same double because the division below rounds once, as reading does. */
 static bool put_decimal(struct buf *b, double v)
 {
     double scale = 1, a = fabs(v);
@@ -195,7 +195,8 @@ void buf_json(struct buf *b, struct slice s)
             buf_fmt(b, "\\u%04x", c);
         from = ++i;
     }
-    buf_put(b, s.p + from, i - from);
+    if (i > from) /* an empty slice may be NULL */
+        buf_put(b, s.p + from, i - from);
     buf_char(b, '"');
 }
 

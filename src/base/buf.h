@@ -25,13 +25,13 @@ void buf_slice(struct buf *b, struct slice s);
 void buf_char(struct buf *b, char c);
 void buf_fmt(struct buf *b, const char *fmt, ...) KEER_PRINTF(2, 3);
 void buf_vfmt(struct buf *b, const char *fmt, va_list ap) KEER_PRINTF(2, 0);
-void buf_u64(struct buf *b, uint64_t v);            /* decimal, without printf */
+void buf_u64(struct buf *b, uint64_t v); /* decimal, without printf */
 void buf_i64(struct buf *b, int64_t v);
 /* Shortest decimal that reads back as the same double; 'null' for NaN and infinities. */
 void buf_f64(struct buf *b, double v);
-void buf_json(struct buf *b, struct slice s);       /* quoted and escaped after RFC 8259 section 7; invalid UTF-8 becomes U+FFFD */
-void buf_csv(struct buf *b, struct slice s);        /* RFC 4180 quoting where needed */
-void buf_html(struct buf *b, struct slice s);       /* & < > " ' escaped */
+void buf_json(struct buf *b, struct slice s); /* quoted and escaped after RFC 8259 section 7; invalid UTF-8 becomes U+FFFD */
+void buf_csv(struct buf *b, struct slice s);  /* RFC 4180 quoting where needed */
+void buf_html(struct buf *b, struct slice s); /* & < > " ' escaped */
 /* Room for `len` more bytes at the end; NULL on failure. The caller writes and then adds to `len`. */
 char *buf_reserve(struct buf *b, size_t len);
 static inline struct slice buf_view(const struct buf *b) { return slice_of(b->p, b->len); }

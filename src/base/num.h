@@ -9,7 +9,8 @@
 
 KEER_NODISCARD enum keer_err num_i64(struct slice s, int64_t min, int64_t max, int64_t *ret_v);
 KEER_NODISCARD enum keer_err num_u64(struct slice s, uint64_t min, uint64_t max, uint64_t *ret_v);
-/* Decimal number after the JSON grammar (RFC 8259 section 6), leading '+' and leading zeros allowed; correctly rounded; finite. */
+/* Decimal number after the JSON grammar (RFC 8259 section 6), leading '+' and leading zeros allowed; correctly rounded;
+ * finite. */
 KEER_NODISCARD enum keer_err num_f64(struct slice s, double *ret_v);
 /* Decimal to an integer scaled by 10^exponent, exactly: "57.16", 2 -> 5716. More digits than `exponent` are
  * KEER_ERANGE unless they are zeros: money is never rounded silently. |value| < 2^53. */

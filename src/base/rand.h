@@ -12,9 +12,9 @@ struct rng {
 };
 void rng_seed(struct rng *r, uint64_t seed);
 uint64_t rng_u64(struct rng *r);
-uint64_t rng_below(struct rng *r, uint64_t n); /* uniform in [0, n), n > 0, unbiased */
+uint64_t rng_below(struct rng *r, uint64_t n);                /* uniform in [0, n), n > 0, unbiased */
 int64_t rng_between(struct rng *r, int64_t min, int64_t max); /* uniform, both ends included */
-double rng_unit(struct rng *r);                /* uniform in [0, 1), 53 bits */
+double rng_unit(struct rng *r);                               /* uniform in [0, 1), 53 bits */
 double rng_normal(struct rng *r, double mean, double sd);
 uint64_t rng_poisson(struct rng *r, double mean); /* mean in [0, 1000] */
 bool rng_chance(struct rng *r, double p);

@@ -1,7 +1,7 @@
 /* slab.h - many objects of one size: taken and given back in constant time, never moved, freed at once.
  *
- * Memory comes in blocks that double up to SLAB_BLOCK_MAX; blocks of 2 MiB and more ask for huge pages, so that a table that is touched at random
- * costs few misses of the address cache. Objects are aligned to 64 bytes and not zeroed.
+ * Memory comes in blocks that double up to SLAB_BLOCK_MAX; blocks of 2 MiB and more ask for huge pages, so that a table that
+ * is touched at random costs few misses of the address cache. Objects are aligned to 64 bytes and not zeroed.
  */
 #ifndef BASE_SLAB_H
 #define BASE_SLAB_H

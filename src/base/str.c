@@ -1,10 +1,7 @@
 /* str.c - slices: comparison, search, LIKE. */
 #include "base/str.h"
 
-bool slice_eq(struct slice a, struct slice b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
-}
+bool slice_eq(struct slice a, struct slice b) { return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0); }
 
 bool slice_eqi(struct slice a, struct slice b)
 {
@@ -74,9 +71,8 @@ bool slice_like(struct slice s, struct slice pattern, bool fold)
             mark = i;
             continue;
         }
-        bool same = j < pattern.len &&
-                    (pattern.p[j] == '_' || pattern.p[j] == s.p[i] ||
-                     (fold && ascii_lower(pattern.p[j]) == ascii_lower(s.p[i])));
+        bool same = j < pattern.len && (pattern.p[j] == '_' || pattern.p[j] == s.p[i] ||
+                                        (fold && ascii_lower(pattern.p[j]) == ascii_lower(s.p[i])));
         if (same) {
             i++;
             j++;

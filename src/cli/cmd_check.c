@@ -16,10 +16,14 @@ int cmd_check(struct cli *cli)
     if (cli->json) {
         buf_puts(&b, "{\"policy\":");
         buf_json(&b, slice_str(cli->args[0]));
-        buf_fmt(&b, ",\"rules\":%u,\"windows\":%u,\"keys\":%u,\"lists\":%u,\"models\":%u,\"features\":%u,\"examples\":%u,\"warnings\":%u}\n", p->rule_count,
-                p->plan.windows, groups, p->list_count, p->model_count, p->feature_count, flags & KEER_POLICY_WITHOUT_EXAMPLES ? 0 : examples, p->diags.count);
+        buf_fmt(&b,
+                ",\"rules\":%u,\"windows\":%u,\"keys\":%u,\"lists\":%u,\"models\":%u,\"features\":%u,\"examples\":%u,"
+                "\"warnings\":%u}\n",
+                p->rule_count, p->plan.windows, groups, p->list_count, p->model_count, p->feature_count,
+                flags & KEER_POLICY_WITHOUT_EXAMPLES ? 0 : examples, p->diags.count);
     } else {
-        buf_fmt(&b, "%s: %u rules, %u windows by %u kinds of key, %u features; ", cli->args[0], p->rule_count, p->plan.windows, groups, p->feature_count);
+        buf_fmt(&b, "%s: %u rules, %u windows by %u kinds of key, %u features; ", cli->args[0], p->rule_count,
+                p->plan.windows, groups, p->feature_count);
         if (flags & KEER_POLICY_WITHOUT_EXAMPLES)
             buf_puts(&b, "examples not run\n");
         else

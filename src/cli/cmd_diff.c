@@ -35,7 +35,8 @@ static enum history_next on_first(struct diffing *x, struct history *h, const st
     return HISTORY_GO;
 }
 
-static void list_change(struct diffing *x, const struct history *h, enum keer_outcome a, const struct keer_decision *d, double amount)
+static void list_change(struct diffing *x, const struct history *h, enum keer_outcome a, const struct keer_decision *d,
+                        double amount)
 {
     const struct keer_event *ev = h->event;
     struct buf *b = &x->list;
@@ -48,12 +49,18 @@ static void list_change(struct diffing *x, const struct history *h, enum keer_ou
         time_print(b, ev->time_us);
         buf_fmt(b, "\",\"from\":\"%s\",\"to\":\"%s\",\"amount\":", keer_outcome_name(a), keer_outcome_name(d->outcome));
         buf_f64(b, amount);
-        buf_fmt(b, ",\"fraud\":%s,\"rules\":[", ev->label == KEER_LABEL_NONE ? "null" : ev->label == KEER_LABEL_FRAUD ? "true" : "false");
+        buf_fmt(b, ",\"fraud\":%s,\"rules\":[",
+                ev->label == KEER_LABEL_NONE    ? "null"
+                : ev->label == KEER_LABEL_FRAUD ? "true"
+                                                : "false");
     } else {
         buf_puts(b, "  ");
         time_print(b, ev->time_us);
-        buf_fmt(b, "  %-9s -> %-9s  %10.2f  %-7s ", keer_outcome_name(a), keer_outcome_name(d->outcome), isnan(amount) ? 0 : amount,
-                ev->label == KEER_LABEL_FRAUD ? "fraud" : ev->label == KEER_LABEL_GENUINE ? "genuine" : "");
+        buf_fmt(b, "  %-9s -> %-9s  %10.2f  %-7s ", keer_outcome_name(a), keer_outcome_name(d->outcome),
+                isnan(amount) ? 0 : amount,
+                ev->label == KEER_LABEL_FRAUD     ? "fraud"
+                : ev->label == KEER_LABEL_GENUINE ? "genuine"
+                                                  : "");
         buf_fmt(b, SLICE_FMT "  ", (int)MIN_OF(ev->id.len, 40), ev->id.p);
     }
     for (unsigned i = 0; i < MIN_OF(d->fired_count, (unsigned)KEER_FIRED_MAX); i++) {
@@ -96,12 +103,14 @@ static void tell_json(struct cli *cli, const struct diffing *x, enum currency cu
     struct buf b;
     bool first = true;
     buf_init(&b, (size_t)64 << 20);
-    buf_fmt(&b, "{\"events\":%zu,\"changed\":%llu,\"currency\":\"%s\",\"moves\":[", x->count, (unsigned long long)x->changed, currency_code(currency));
+    buf_fmt(&b, "{\"events\":%zu,\"changed\":%llu,\"currency\":\"%s\",\"moves\":[", x->count, (unsigned long long)x->changed,
+            currency_code(currency));
     for (unsigned i = 0; i < KEER_OUTCOME_MAX; i++)
         for (unsigned k = 0; k < KEER_OUTCOME_MAX; k++)
             if (x->moved[i][k]) {
-                buf_fmt(&b, "%s{\"from\":\"%s\",\"to\":\"%s\",\"events\":%llu,\"fraud\":%llu,\"amount\":", first ? "" : ",", keer_outcome_name((enum keer_outcome)i),
-                        keer_outcome_name((enum keer_outcome)k), (unsigned long long)x->moved[i][k], (unsigned long long)x->moved_fraud[i][k]);
+                buf_fmt(&b, "%s{\"from\":\"%s\",\"to\":\"%s\",\"events\":%llu,\"fraud\":%llu,\"amount\":", first ? "" : ",",
+                        keer_outcome_name((enum keer_outcome)i), keer_outcome_name((enum keer_outcome)k),
+                        (unsigned long long)x->moved[i][k], (unsigned long long)x->moved_fraud[i][k]);
                 buf_f64(&b, x->moved_amount[i][k]);
                 buf_puts(&b, ",\"fraud_amount\":");
                 buf_f64(&b, x->moved_fraud_amount[i][k]);
@@ -124,7 +133,8 @@ static void tell_text(struct cli *cli, const struct diffing *x, enum currency cu
     progress_number(&b, x->changed);
     buf_puts(&b, " decided differently\n");
     if (x->changed)
-        buf_fmt(&b, "\n  %-9s    %-9s %10s %10s %10s %16s %16s\n", "from", "to", "events", "fraud", "genuine", "amount", "of it fraud");
+        buf_fmt(&b, "\n  %-9s    %-9s %10s %10s %10s %16s %16s\n", "from", "to", "events", "fraud", "genuine", "amount",
+                "of it fraud");
     double saved = 0, lost = 0;
     uint64_t disturbed = 0, relieved = 0;
     for (unsigned i = 0; i < KEER_OUTCOME_MAX; i++)
@@ -132,8 +142,9 @@ static void tell_text(struct cli *cli, const struct diffing *x, enum currency cu
             if (!x->moved[i][k])
                 continue;
             uint64_t genuine = x->moved[i][k] - x->moved_fraud[i][k];
-            buf_fmt(&b, "  %-9s -> %-9s %10llu %10llu %10llu %12.2f %s %12.2f %s\n", keer_outcome_name((enum keer_outcome)i), keer_outcome_name((enum keer_outcome)k),
-                    (unsigned long long)x->moved[i][k], (unsigned long long)x->moved_fraud[i][k], (unsigned long long)genuine, x->moved_amount[i][k],
+            buf_fmt(&b, "  %-9s -> %-9s %10llu %10llu %10llu %12.2f %s %12.2f %s\n", keer_outcome_name((enum keer_outcome)i),
+                    keer_outcome_name((enum keer_outcome)k), (unsigned long long)x->moved[i][k],
+                    (unsigned long long)x->moved_fraud[i][k], (unsigned long long)genuine, x->moved_amount[i][k],
                     currency_code(currency), x->moved_fraud_amount[i][k], currency_code(currency));
             saved += i == KEER_ALLOW ? x->moved_fraud_amount[i][k] : 0;
             lost += k == KEER_ALLOW ? x->moved_fraud_amount[i][k] : 0;
@@ -142,8 +153,10 @@ static void tell_text(struct cli *cli, const struct diffing *x, enum currency cu
             relieved += before && !after ? genuine : 0;
         }
     if (x->changed) {
-        buf_fmt(&b, "\nfraud no longer allowed %.2f %s, fraud now allowed %.2f %s\n", saved, currency_code(currency), lost, currency_code(currency));
-        buf_fmt(&b, "genuine events newly challenged or denied %llu, no longer so %llu\n", (unsigned long long)disturbed, (unsigned long long)relieved);
+        buf_fmt(&b, "\nfraud no longer allowed %.2f %s, fraud now allowed %.2f %s\n", saved, currency_code(currency), lost,
+                currency_code(currency));
+        buf_fmt(&b, "genuine events newly challenged or denied %llu, no longer so %llu\n", (unsigned long long)disturbed,
+                (unsigned long long)relieved);
     }
     if (x->list.len) {
         buf_fmt(&b, "\nThe first %u of them\n", MIN_OF(x->show, x->shown));

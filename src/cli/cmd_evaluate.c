@@ -1,4 +1,5 @@
-/* cmd_evaluate.c - `keer evaluate`: the report card, of a policy on a history, of folds that are trained anew, or of decisions made before. */
+/* cmd_evaluate.c - `keer evaluate`: the report card, of a policy on a history, of folds that are trained anew, or of
+ * decisions made before. */
 #include <math.h>
 
 #include "cli/history.h"
@@ -23,7 +24,10 @@ struct evaluating {
     bool measured_own;
 };
 
-static int told(struct cli *cli, enum keer_err err) { return cli_fail(cli, cli_exit_of(err), err, "%s", keer_err_text(err)); }
+static int told(struct cli *cli, enum keer_err err)
+{
+    return cli_fail(cli, cli_exit_of(err), err, "%s", keer_err_text(err));
+}
 
 static enum history_next on_event(void *ctx, struct history *h, const struct keer_decision *d, int *ret_exit)
 {
@@ -82,7 +86,8 @@ static enum keer_err fold_score(struct dataset *test, struct slice json, struct 
     return err;
 }
 
-static int fold_run(struct cli *cli, struct evaluating *v, const struct split_protocol *p, uint8_t *train_mask, uint8_t *test_mask)
+static int fold_run(struct cli *cli, struct evaluating *v, const struct split_protocol *p, uint8_t *train_mask,
+                    uint8_t *test_mask)
 {
     struct dataset train = {0}, test = {0};
     struct train_options o;
@@ -109,7 +114,9 @@ static int fold_run(struct cli *cli, struct evaluating *v, const struct split_pr
         err = fold_score(&test, buf_view(&result.model), fold);
     if (err == KEER_OK)
         err = append_rows(&v->measured, &test);
-    int code = err == KEER_OK ? CLI_DONE : cli_fail(cli, cli_exit_of(err), err, "fold %s: %s", fold->name, detail.len ? detail.p : keer_err_text(err));
+    int code = err == KEER_OK ? CLI_DONE
+                              : cli_fail(cli, cli_exit_of(err), err, "fold %s: %s", fold->name,
+                                         detail.len ? detail.p : keer_err_text(err));
     v->folds++;
     train_result_release(&result);
     dataset_release(&train);
@@ -130,8 +137,10 @@ static int folds_run(struct cli *cli, struct evaluating *v)
     int code = err == KEER_OK ? CLI_DONE : told(cli, err);
     progress_start(&cli->progress, "train", "trees");
     for (size_t i = 0; i < n && code == CLI_DONE; i++) {
-        struct split_protocol p = {.start_us = cli_time_at(cli, "folds", i), .train_days = (unsigned)cli_count(cli, "train-days", 7),
-                                   .delay_days = (unsigned)cli_count(cli, "delay-days", 7), .test_days = (unsigned)cli_count(cli, "test-days", 7),
+        struct split_protocol p = {.start_us = cli_time_at(cli, "folds", i),
+                                   .train_days = (unsigned)cli_count(cli, "train-days", 7),
+                                   .delay_days = (unsigned)cli_count(cli, "delay-days", 7),
+                                   .test_days = (unsigned)cli_count(cli, "test-days", 7),
                                    .remove_known = !cli_flag(cli, "keep-known")};
         code = fold_run(cli, v, &p, masks, masks + v->rows.data.rows);
     }
@@ -148,7 +157,9 @@ static int from_policy(struct cli *cli, struct evaluating *v)
     size_t folds = cli_values(cli, "folds");
     if (folds > FOLDS_MAX)
         return cli_usage(cli, "--folds: %d at most", FOLDS_MAX);
-    int code = history_open(cli, cli_text(cli, "policy"), KEER_POLICY_WITHOUT_EXAMPLES | (folds || cli_values(cli, "model") ? KEER_POLICY_WITHOUT_MODELS : 0), &h);
+    int code = history_open(
+        cli, cli_text(cli, "policy"),
+        KEER_POLICY_WITHOUT_EXAMPLES | (folds || cli_values(cli, "model") ? KEER_POLICY_WITHOUT_MODELS : 0), &h);
     for (size_t i = 0; code == CLI_DONE && i < cli_values(cli, "model"); i++) {
         struct slice path = cli_text_at(cli, "model", i), name = {NULL, 0};
         if (memchr(path.p, '=', path.len))
@@ -179,8 +190,9 @@ static int from_policy(struct cli *cli, struct evaluating *v)
 /* --- from decisions --- */
 
 /* What `keer replay` writes, as a mapping: the readers do the rest. */
-static const char decisions_map[] = "id id\ntime time\ntype type\naccount account\namount amount EUR\noutcome outcome\nscore score\n"
-                                    "label fraud\nscenario scenario\n";
+static const char decisions_map[] =
+    "id id\ntime time\ntype type\naccount account\namount amount EUR\noutcome outcome\nscore score\n"
+    "label fraud\nscenario scenario\n";
 
 struct decisions {
     struct cli *cli;
@@ -209,7 +221,8 @@ static enum keer_err decision_row(struct evaluating *v, const struct decisions *
     d->scenario[r] = (uint8_t)dataset_scenario(d, ev->scenario);
     v->labelled |= ev->label != KEER_LABEL_NONE;
     for (unsigned o = 0; o < KEER_OUTCOME_MAX; o++)
-        if (event_has(ev, (unsigned)s->outcome) && slice_eqi(event_text(ev, (unsigned)s->outcome), slice_str(keer_outcome_name((enum keer_outcome)o))))
+        if (event_has(ev, (unsigned)s->outcome) &&
+            slice_eqi(event_text(ev, (unsigned)s->outcome), slice_str(keer_outcome_name((enum keer_outcome)o))))
             d->outcome[r] = (uint8_t)o;
     return KEER_OK;
 }
@@ -273,7 +286,8 @@ static int decisions_read(struct evaluating *v, struct decisions *s)
         last = chunk.len == 0;
         if (!s->input) {
             struct slice first = slice_trim(chunk);
-            struct input_options o = {.format = first.len && first.p[0] == '{' ? INPUT_NDJSON : INPUT_CSV, .mapping = s->mapping};
+            struct input_options o = {.format = first.len && first.p[0] == '{' ? INPUT_NDJSON : INPUT_CSV,
+                                      .mapping = s->mapping};
             err = input_new(&s->schema, &o, &s->input, &ie);
             if (err != KEER_OK)
                 return cli_fail(s->cli, CLI_BAD_INPUT, err, "%s: %s", s->in.path, ie.what);
@@ -367,7 +381,8 @@ static int tell_report(struct cli *cli, struct evaluating *v)
         o.budgets[o.budget_count++] = (uint32_t)MIN_OF(cli_count_at(cli, "alerts-per-day", i), 10000000u);
     enum keer_err err = report_compute(&v->measured, &o, &r);
     if (err != KEER_OK)
-        return cli_fail(cli, cli_exit_of(err), err, "%s", err == KEER_EMISSING ? "there are no events to measure in that span" : keer_err_text(err));
+        return cli_fail(cli, cli_exit_of(err), err, "%s",
+                        err == KEER_EMISSING ? "there are no events to measure in that span" : keer_err_text(err));
     buf_init(&b, (size_t)64 << 20);
     err = cli->json ? report_json(&r, &b) : report_text(&r, cli->color_out, &b);
     int code = err == KEER_OK ? CLI_DONE : told(cli, err);
@@ -385,7 +400,10 @@ static int tell_report(struct cli *cli, struct evaluating *v)
 
 int cmd_evaluate(struct cli *cli)
 {
-    struct evaluating v = {.from_us = cli_time(cli, "from", INT64_MIN), .to_us = cli_time(cli, "until", INT64_MAX), .types = ~(uint64_t)0, .currency = CUR_EUR};
+    struct evaluating v = {.from_us = cli_time(cli, "from", INT64_MIN),
+                           .to_us = cli_time(cli, "until", INT64_MAX),
+                           .types = ~(uint64_t)0,
+                           .currency = CUR_EUR};
     bool policy = cli_given(cli, "policy"), decisions = cli_given(cli, "decisions");
     if (policy == decisions)
         return cli_usage(cli, "give either --policy and inputs, or --decisions");

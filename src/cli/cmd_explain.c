@@ -30,9 +30,12 @@ static enum history_next on_event(void *ctx, struct history *h, const struct kee
 int cmd_explain(struct cli *cli)
 {
     struct history h;
-    struct explaining x = {.id = slice_str(cli_text(cli, "event")), .form = cli->json ? EXPLAIN_JSON : EXPLAIN_TEXT, .top = (unsigned)cli_count(cli, "top", 10)};
+    struct explaining x = {.id = slice_str(cli_text(cli, "event")),
+                           .form = cli->json ? EXPLAIN_JSON : EXPLAIN_TEXT,
+                           .top = (unsigned)cli_count(cli, "top", 10)};
     bool models = cli_values(cli, "model") > 0;
-    int code = history_open(cli, cli_text(cli, "policy"), KEER_POLICY_WITHOUT_EXAMPLES | (models ? KEER_POLICY_WITHOUT_MODELS : 0), &h);
+    int code = history_open(cli, cli_text(cli, "policy"),
+                            KEER_POLICY_WITHOUT_EXAMPLES | (models ? KEER_POLICY_WITHOUT_MODELS : 0), &h);
     for (size_t i = 0; code == CLI_DONE && i < cli_values(cli, "model"); i++) {
         struct slice path = cli_text_at(cli, "model", i), name = {NULL, 0};
         if (memchr(path.p, '=', path.len))
@@ -42,7 +45,8 @@ int cmd_explain(struct cli *cli)
     if (code == CLI_DONE)
         code = history_run(&h, cli->args, cli->arg_count, on_event, &x);
     if (code == CLI_DONE && !x.found)
-        code = cli_fail(cli, CLI_FINDINGS, KEER_EMISSING, "no event '%.*s' in %llu events", SLICE_ARG(x.id), (unsigned long long)h.events);
+        code = cli_fail(cli, CLI_FINDINGS, KEER_EMISSING, "no event '%.*s' in %llu events", SLICE_ARG(x.id),
+                        (unsigned long long)h.events);
     history_close(&h);
     return code;
 }

@@ -244,7 +244,8 @@ static int state_load(struct cli *cli, struct history *h)
     buf_release(&data);
     if (err == KEER_OK)
         return CLI_DONE;
-    return cli_fail(cli, CLI_IO, err, "%s: %s", path, err == KEER_EVERSION ? "the state of another policy" : "not a state of windows, or damaged");
+    return cli_fail(cli, CLI_IO, err, "%s: %s", path,
+                    err == KEER_EVERSION ? "the state of another policy" : "not a state of windows, or damaged");
 }
 
 static int state_save(struct cli *cli, struct history *h)
@@ -281,7 +282,8 @@ int cmd_replay(struct cli *cli)
     struct replay r = {.csv = cli_choice(cli, "out-format") == 1, .reasons = (unsigned)cli_count(cli, "reasons", 3)};
     bool models = cli_flag(cli, "no-model") || cli_values(cli, "model");
     buf_init(&r.line, (size_t)1 << 20);
-    int code = history_open(cli, cli_text(cli, "policy"), KEER_POLICY_WITHOUT_EXAMPLES | (models ? KEER_POLICY_WITHOUT_MODELS : 0), &h);
+    int code = history_open(cli, cli_text(cli, "policy"),
+                            KEER_POLICY_WITHOUT_EXAMPLES | (models ? KEER_POLICY_WITHOUT_MODELS : 0), &h);
     if (code == CLI_DONE)
         code = replay_models(cli, &h);
     if (code == CLI_DONE)

@@ -38,8 +38,8 @@ static int write_rows(struct cli *cli, struct cards *cards, struct io_out *out, 
     if (err != KEER_OK)
         return cli_fail(cli, cli_exit_of(err), err, "%s", keer_err_text(err));
     if (out->err == KEER_OK)
-        cli_note(cli, NULL, "%llu payments of %u customers in %u days, %llu fraudulent (%.2f %%)", (unsigned long long)rows, o->customers, o->days,
-                 (unsigned long long)frauds, rows ? 100.0 * (double)frauds / (double)rows : 0.0);
+        cli_note(cli, NULL, "%llu payments of %u customers in %u days, %llu fraudulent (%.2f %%)", (unsigned long long)rows,
+                 o->customers, o->days, (unsigned long long)frauds, rows ? 100.0 * (double)frauds / (double)rows : 0.0);
     return CLI_DONE;
 }
 
@@ -64,7 +64,8 @@ int cmd_simulate(struct cli *cli)
         err = io_out_open(&own, path, &why);
         out = &own;
     }
-    int code = err == KEER_OK ? write_rows(cli, cards, out, cli_choice(cli, "out-format") == 0, &o) : cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
+    int code = err == KEER_OK ? write_rows(cli, cards, out, cli_choice(cli, "out-format") == 0, &o)
+                              : cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
     if (code == CLI_DONE && out == &own) {
         err = io_out_commit(&own, &why);
         if (err != KEER_OK)

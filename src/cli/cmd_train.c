@@ -18,8 +18,10 @@ static enum history_next on_event(void *ctx, struct history *h, const struct kee
     enum keer_err err = collect_row(&t->rows, h->engine, h->event, d);
     if (err == KEER_OK)
         return HISTORY_GO;
-    *ret_exit = cli_fail(h->cli, cli_exit_of(err), err, "%s",
-                         err == KEER_ELIMIT ? "a text feature has more than 4,096 different texts: leave it out of `features`" : keer_err_text(err));
+    *ret_exit =
+        cli_fail(h->cli, cli_exit_of(err), err, "%s",
+                 err == KEER_ELIMIT ? "a text feature has more than 4,096 different texts: leave it out of `features`"
+                                    : keer_err_text(err));
     return HISTORY_FAILED;
 }
 
@@ -57,7 +59,8 @@ static int tell_card(struct cli *cli, const struct train_result *r, const char *
 /* Which of the policy's models, and where its file goes: beside the policy, unless --out says otherwise. */
 static int pick_model(struct cli *cli, struct history *h, unsigned *ret_model, struct buf *ret_path)
 {
-    const char *name = cli_text(cli, "name"), *out = cli_text(cli, "out"), *policy = cli_text(cli, "policy"), *slash = strrchr(policy, '/');
+    const char *name = cli_text(cli, "name"), *out = cli_text(cli, "out"), *policy = cli_text(cli, "policy"),
+               *slash = strrchr(policy, '/');
     const struct keer_policy *p = h->policy;
     unsigned m = 0;
     while (name && m < p->model_count && !slice_eq(p->models[m].stmt->name, slice_str(name)))
@@ -77,7 +80,8 @@ static int pick_model(struct cli *cli, struct history *h, unsigned *ret_model, s
         buf_slice(ret_path, path);
     }
     *ret_model = m;
-    return ret_path->err == KEER_OK ? CLI_DONE : cli_fail(cli, CLI_RESOURCES, ret_path->err, "%s", keer_err_text(ret_path->err));
+    return ret_path->err == KEER_OK ? CLI_DONE
+                                    : cli_fail(cli, CLI_RESOURCES, ret_path->err, "%s", keer_err_text(ret_path->err));
 }
 
 static int train_rows(struct cli *cli, const struct keer_policy *p, struct training *t, unsigned model, const char *path)
@@ -85,7 +89,9 @@ static int train_rows(struct cli *cli, const struct keer_policy *p, struct train
     struct train_options o;
     struct train_result r = {0};
     struct buf detail;
-    const char *name = p->model_count ? p->models[model].stmt->name.p : cli_text(cli, "name") ? cli_text(cli, "name") : "model";
+    const char *name = p->model_count          ? p->models[model].stmt->name.p
+                       : cli_text(cli, "name") ? cli_text(cli, "name")
+                                               : "model";
     training_options(cli, name, &o);
     o.xgb.monotone = t->rows.has_monotone ? t->rows.monotone : NULL;
     o.categories = t->rows.category;
@@ -111,7 +117,8 @@ static int train_rows(struct cli *cli, const struct keer_policy *p, struct train
 int cmd_train(struct cli *cli)
 {
     struct history h;
-    struct training t = {.from_us = cli_time(cli, "from", INT64_MIN), .to_us = cli_time(cli, "until", INT64_MAX), .types = ~(uint64_t)0};
+    struct training t = {
+        .from_us = cli_time(cli, "from", INT64_MIN), .to_us = cli_time(cli, "until", INT64_MAX), .types = ~(uint64_t)0};
     struct buf path;
     unsigned model = 0;
     buf_init(&path, 8192);
@@ -129,7 +136,8 @@ int cmd_train(struct cli *cli)
         if (h.policy->model_count)
             t.types = h.policy->models[model].types;
         enum keer_err err = collect_init(&t.rows, h.policy);
-        code = err == KEER_OK ? history_run(&h, cli->args, cli->arg_count, on_event, &t) : cli_fail(cli, cli_exit_of(err), err, "%s", keer_err_text(err));
+        code = err == KEER_OK ? history_run(&h, cli->args, cli->arg_count, on_event, &t)
+                              : cli_fail(cli, cli_exit_of(err), err, "%s", keer_err_text(err));
     }
     if (code == CLI_DONE && h.bad)
         cli_note(cli, NULL, "%llu bad lines left out", (unsigned long long)h.bad);

@@ -196,7 +196,8 @@ static int bad_line(struct history *h, const char *path, const struct input_erro
 {
     struct cli_place place = {path, e->line, e->column, e->hint[0] ? e->hint : NULL};
     if (fatal || cli_choice(h->cli, "on-error") == 0)
-        return cli_fail_at(h->cli, fatal && e->code == KEER_ENOMEM ? CLI_RESOURCES : CLI_BAD_INPUT, e->code, &place, "%s", e->what);
+        return cli_fail_at(h->cli, fatal && e->code == KEER_ENOMEM ? CLI_RESOURCES : CLI_BAD_INPUT, e->code, &place, "%s",
+                           e->what);
     h->bad++;
     if (!h->collects)
         return CLI_DONE;
@@ -212,7 +213,9 @@ static int bad_line(struct history *h, const char *path, const struct input_erro
     io_out_put(&h->bad_lines, buf_view(&b));
     enum keer_err err = b.err != KEER_OK ? b.err : h->bad_lines.err;
     buf_release(&b);
-    return err == KEER_OK ? CLI_DONE : cli_fail(h->cli, cli_exit_of(err), err, "%s", h->bad_lines.err ? h->bad_lines.why.text : keer_err_text(err));
+    return err == KEER_OK ? CLI_DONE
+                          : cli_fail(h->cli, cli_exit_of(err), err, "%s",
+                                     h->bad_lines.err ? h->bad_lines.why.text : keer_err_text(err));
 }
 
 struct running {
@@ -339,8 +342,9 @@ void history_summary(struct history *h)
     }
     buf_puts(&b, "; bad lines ");
     progress_number(&b, h->bad);
-    buf_fmt(&b, "; late %llu, degraded %llu; windows: %llu entities, %llu events remembered, %.1f MB", (unsigned long long)st.late,
-            (unsigned long long)h->degraded, (unsigned long long)st.entities, (unsigned long long)st.rows, (double)st.bytes / 1e6);
+    buf_fmt(&b, "; late %llu, degraded %llu; windows: %llu entities, %llu events remembered, %.1f MB",
+            (unsigned long long)st.late, (unsigned long long)h->degraded, (unsigned long long)st.entities,
+            (unsigned long long)st.rows, (double)st.bytes / 1e6);
     if (st.evicted || st.thinned)
         buf_fmt(&b, ", evicted %llu, merged %llu", (unsigned long long)st.evicted, (unsigned long long)st.thinned);
     cli_note(h->cli, NULL, "%s", b.p ? b.p : "");

@@ -31,7 +31,9 @@ void training_options(struct cli *cli, const char *name, struct train_options *r
     o->early_stopping = patience > 0;
     o->patience = (unsigned)patience;
     const char *weights = cli_text(cli, "class-weight");
-    o->weights = !weights ? TRAIN_WEIGHTS_NUMBER : strcmp(weights, "balanced") == 0 ? TRAIN_WEIGHTS_BALANCED : TRAIN_WEIGHTS_NONE;
+    o->weights = !weights                           ? TRAIN_WEIGHTS_NUMBER
+                 : strcmp(weights, "balanced") == 0 ? TRAIN_WEIGHTS_BALANCED
+                                                    : TRAIN_WEIGHTS_NONE;
     o->fraud_weight = weights ? 1 : cli_number(cli, "class-weight", 1);
     o->progress = on_progress;
     o->progress_ctx = cli;

@@ -17,7 +17,8 @@ void keer_engine_free(struct keer_engine *e)
     free(e);
 }
 
-enum keer_err keer_engine_new(const struct keer_policy *p, const struct keer_engine_options *options, struct keer_engine **ret_engine)
+enum keer_err keer_engine_new(const struct keer_policy *p, const struct keer_engine_options *options,
+                              struct keer_engine **ret_engine)
 {
     struct keer_engine *e = calloc(1, sizeof *e);
     if (!e)
@@ -43,8 +44,13 @@ enum keer_err keer_engine_new(const struct keer_policy *p, const struct keer_eng
     memcpy(e->registers, p->constants, p->constant_count * sizeof *e->registers);
     memcpy(e->text_registers, p->text_constants, p->text_constant_count * sizeof *e->text_registers);
     e->reply = (struct win_reply){.number = e->registers + p->window_reg, .hash = e->text_registers + p->window_text_reg};
-    e->vm = (struct vm_machine){.r = e->registers, .t = e->text_registers, .code = p->code, .conversion = p->conversions, .lists = &p->sets,
-                                .texts = p->texts, .zone_us = p->zone_us};
+    e->vm = (struct vm_machine){.r = e->registers,
+                                .t = e->text_registers,
+                                .code = p->code,
+                                .conversion = p->conversions,
+                                .lists = &p->sets,
+                                .texts = p->texts,
+                                .zone_us = p->zone_us};
     for (unsigned i = 0; i < p->value_count; i++)
         e->values[i] = WIN_MISSING;
     *ret_engine = e;
@@ -88,7 +94,8 @@ static void request_keys(const struct keer_engine *e, const struct keer_event *e
     req->time_us = ev->time_us;
 }
 
-static int64_t value_of(const struct keer_event *ev, const struct policy_value *v, const struct vm_conversion *conversions, unsigned *degraded)
+static int64_t value_of(const struct keer_event *ev, const struct policy_value *v, const struct vm_conversion *conversions,
+                        unsigned *degraded)
 {
     if (!event_has(ev, v->slot))
         return WIN_MISSING;
@@ -158,7 +165,8 @@ void engine_model_row(const struct keer_engine *e, const struct keer_event *ev, 
             ret_row[i] = e->features[m->feature[i]];
             continue;
         }
-        int category = event_has(ev, (unsigned)f->slot) ? model_category(m->model, i, event_text(ev, (unsigned)f->slot)) : -1;
+        int category =
+            event_has(ev, (unsigned)f->slot) ? model_category(m->model, i, event_text(ev, (unsigned)f->slot)) : -1;
         ret_row[i] = category < 0 ? NAN : (float)category;
     }
 }
@@ -234,7 +242,8 @@ static enum keer_err apply_label(struct keer_engine *e, const struct keer_event 
     return e->driver->label(e->store, ev->target, fraud, given ? ev->label_known_us : ev->time_us);
 }
 
-static enum keer_err decide(struct keer_engine *e, const struct keer_event *ev, struct win_request *req, struct keer_decision *d)
+static enum keer_err decide(struct keer_engine *e, const struct keer_event *ev, struct win_request *req,
+                            struct keer_decision *d)
 {
     unsigned degraded = 0;
     int64_t watermark = win_memory_watermark(e->store);
@@ -279,7 +288,8 @@ enum keer_err keer_engine_decide(struct keer_engine *e, const struct keer_event 
     return decide(e, ev, &e->request, ret_decision);
 }
 
-enum keer_err keer_engine_decide_many(struct keer_engine *e, const struct keer_event *const *events, size_t n, struct keer_decision *ret_decisions)
+enum keer_err keer_engine_decide_many(struct keer_engine *e, const struct keer_event *const *events, size_t n,
+                                      struct keer_decision *ret_decisions)
 {
     const char *what;
     for (size_t i = 0; i < n; i++) {
@@ -322,11 +332,15 @@ enum keer_err keer_engine_save(const struct keer_engine *e, char **ret_data, siz
     return KEER_OK;
 }
 
-enum keer_err keer_engine_load(struct keer_engine *e, const char *data, size_t len) { return win_memory_load(e->store, slice_of(data, len)); }
+enum keer_err keer_engine_load(struct keer_engine *e, const char *data, size_t len)
+{
+    return win_memory_load(e->store, slice_of(data, len));
+}
 
 const char *keer_outcome_name(enum keer_outcome o)
 {
-    static const char *const names[] = {[KEER_ALLOW] = "allow", [KEER_CHALLENGE] = "challenge", [KEER_REVIEW] = "review", [KEER_DENY] = "deny"};
+    static const char *const names[] = {
+        [KEER_ALLOW] = "allow", [KEER_CHALLENGE] = "challenge", [KEER_REVIEW] = "review", [KEER_DENY] = "deny"};
     static_assert(ARRAY_LEN(names) == KEER_OUTCOME_MAX, "a name for each outcome");
     return (unsigned)o < KEER_OUTCOME_MAX ? names[o] : "unknown";
 }

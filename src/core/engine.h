@@ -1,7 +1,7 @@
 /* engine.h - the inside of an engine: one event's way through values, windows, lets, models and rules.
  *
- * After a decision the engine still holds what it saw (registers, feature values), which explain.c and the training data read; the next decision
- * overwrites it.
+ * After a decision the engine still holds what it saw (registers, feature values), which explain.c and the training data
+ * read; the next decision overwrites it.
  */
 #ifndef CORE_ENGINE_H
 #define CORE_ENGINE_H
@@ -11,7 +11,8 @@
 
 #define AHEAD_SLOTS 32u /* requests whose keys are known before their turn */
 #define AHEAD_STAGES 3
-#define AHEAD_FAR 18u   /* events between knowing the keys and deciding; the stages of fetching are spread evenly over them */
+/* Events between knowing the keys and deciding; the stages of fetching are spread evenly over them. */
+#define AHEAD_FAR 18u
 
 struct keer_engine {
     const struct keer_policy *policy;
@@ -22,7 +23,7 @@ struct keer_engine {
     uint64_t *text_registers;
     int64_t *values;
     double *conditions;
-    float *features;            /* of the policy, in its order; NaN = missing; texts: see engine_feature_text */
+    float *features; /* of the policy, in its order; NaN = missing; texts: see engine_feature_text */
     float *model_row;
     struct win_request request;
     struct win_request *ahead;
@@ -46,10 +47,12 @@ void engine_model_row(const struct keer_engine *e, const struct keer_event *ev, 
 /* explain.c */
 enum explain_form { EXPLAIN_JSON, EXPLAIN_TEXT };
 /* `top`: how many contributions of the model; 0 = all. */
-KEER_NODISCARD enum keer_err engine_explain(struct keer_engine *e, const struct keer_event *ev, const struct keer_decision *d, enum explain_form form,
-                                            unsigned top, struct buf *out);
+KEER_NODISCARD enum keer_err engine_explain(struct keer_engine *e, const struct keer_event *ev,
+                                            const struct keer_decision *d, enum explain_form form, unsigned top,
+                                            struct buf *out);
 /* Words of the KEER_DEGRADED_ flags: NULL past the last. */
 const char *engine_degraded_word(unsigned i, unsigned *ret_flag);
 /* Names of the `top` features that raise the score of model 0 most, comma separated; nothing when there is no score. */
-KEER_NODISCARD enum keer_err engine_top_reasons(struct keer_engine *e, const struct keer_event *ev, unsigned top, struct buf *out);
+KEER_NODISCARD enum keer_err engine_top_reasons(struct keer_engine *e, const struct keer_event *ev, unsigned top,
+                                                struct buf *out);
 #endif

@@ -50,8 +50,11 @@ bool event_known_row(unsigned i, const char **ret_name, bool *ret_label, const c
 
 const char *attr_type_name(enum keer_attr_type type)
 {
-    static const char *const names[] = {
-        [KEER_TEXT] = "text", [KEER_NUMBER] = "number", [KEER_BOOLEAN] = "boolean", [KEER_MONEY] = "money", [KEER_IP] = "ip"};
+    static const char *const names[] = {[KEER_TEXT] = "text",
+                                        [KEER_NUMBER] = "number",
+                                        [KEER_BOOLEAN] = "boolean",
+                                        [KEER_MONEY] = "money",
+                                        [KEER_IP] = "ip"};
     static_assert(ARRAY_LEN(names) == KEER_ATTR_TYPE_MAX, "one name for each type");
     ASSERT((unsigned)type < KEER_ATTR_TYPE_MAX);
     return names[type];

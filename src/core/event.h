@@ -22,7 +22,7 @@ struct keer_value {
         int64_t minor;       /* MONEY */
     } u;
     union {
-        const char *text; /* TEXT, IP: borrowed */
+        const char *text;  /* TEXT, IP: borrowed */
         uint64_t currency; /* MONEY: enum currency, CUR_XXX when the event names none */
     } x;
     uint64_t len; /* TEXT, IP: bytes */

@@ -1,4 +1,5 @@
-/* explain.c - why a decision came out as it did: rules with the values that they saw, windows, named expressions, the model's contributions.
+/* explain.c - why a decision came out as it did: rules with the values that they saw, windows, named expressions, the
+ * model's contributions.
  *
  * Everything is read from what the engine still holds of its last decision; nothing is computed a second time but TreeSHAP.
  */
@@ -43,9 +44,9 @@ static double window_number(const struct keer_engine *e, const struct keer_event
     if (w->form == FORM_SHARE)
         return window[w->second] == 0 ? NAN : v / window[w->second];
     const struct policy_value *value = &p->values[w->value];
-    double now = !event_has(ev, value->slot)  ? NAN
-                 : value->conversion >= 0 ? vm_amount(ev, value->slot, &p->conversions[value->conversion])
-                                          : ev->v[value->slot].u.number;
+    double now = !event_has(ev, value->slot) ? NAN
+                 : value->conversion >= 0    ? vm_amount(ev, value->slot, &p->conversions[value->conversion])
+                                             : ev->v[value->slot].u.number;
     if (w->form == FORM_RATIO)
         return v == 0 ? NAN : now / v;
     return window[w->second] == 0 ? NAN : (now - v) / window[w->second];
@@ -71,7 +72,9 @@ static struct shown shown_of(const struct explain *x, const struct ast *n)
             s.text = event_text(ev, (unsigned)n->ref);
             s.hash = ev->v[n->ref].u.hash.lo;
         } else {
-            s.number = n->type == TYPE_MONEY ? vm_amount(ev, (unsigned)n->ref, &p->conversions[policy_conversion(p, n->currency)]) : ev->v[n->ref].u.number;
+            s.number = n->type == TYPE_MONEY
+                           ? vm_amount(ev, (unsigned)n->ref, &p->conversions[policy_conversion(p, n->currency)])
+                           : ev->v[n->ref].u.number;
         }
         break;
     case REF_LET:
@@ -128,7 +131,10 @@ static void print_shown(const struct explain *x, const struct shown *s)
         return;
     }
     switch (s->type) {
-    case TYPE_MONEY: buf_fmt(out, "%.*f %s", (int)currency_exponent(s->currency), s->number / currency_scale(s->currency), currency_code(s->currency)); break;
+    case TYPE_MONEY:
+        buf_fmt(out, "%.*f %s", (int)currency_exponent(s->currency), s->number / currency_scale(s->currency),
+                currency_code(s->currency));
+        break;
     case TYPE_DURATION: print_duration(out, s->number); break;
     case TYPE_BOOL: buf_puts(out, s->number != 0 ? "yes" : "no"); break;
     case TYPE_NUMBER:
@@ -205,13 +211,15 @@ static void leaves_of(const struct explain *x, struct leaves *l, const struct as
         return;
     if (n->kind == AST_BINARY && (n->op == OP_AND || n->op == OP_OR)) {
         enum tri settled = n->op == OP_AND ? TRI_FALSE : TRI_TRUE;
-        if (ast_for_type(x->e->policy, n->a, x->ev->type) == settled || ast_for_type(x->e->policy, n->b, x->ev->type) == settled)
+        if (ast_for_type(x->e->policy, n->a, x->ev->type) == settled ||
+            ast_for_type(x->e->policy, n->b, x->ev->type) == settled)
             return;
     }
     bool leaf = n->kind == AST_WINDOW || (n->kind == AST_NAME && n->ref_kind != REF_SAME && n->ref_kind != REF_EVENT);
     if (leaf) {
         for (unsigned i = 0; i < l->count; i++)
-            if (l->node[i] == n || (n->kind == AST_NAME && l->node[i]->kind == AST_NAME && slice_eq(l->node[i]->name, n->name)))
+            if (l->node[i] == n ||
+                (n->kind == AST_NAME && l->node[i]->kind == AST_NAME && slice_eq(l->node[i]->name, n->name)))
                 return;
         if (l->count < ARRAY_LEN(l->node))
             l->node[l->count++] = n;
@@ -226,7 +234,8 @@ static void leaves_of(const struct explain *x, struct leaves *l, const struct as
 
 static const char *action_name(enum action a)
 {
-    static const char *const names[] = {[ACTION_CHALLENGE] = "challenge", [ACTION_ALLOW] = "allow", [ACTION_DENY] = "deny", [ACTION_REVIEW] = "review"};
+    static const char *const names[] = {
+        [ACTION_CHALLENGE] = "challenge", [ACTION_ALLOW] = "allow", [ACTION_DENY] = "deny", [ACTION_REVIEW] = "review"};
     ASSERT((unsigned)a < ACTION_MAX);
     return names[a];
 }
@@ -280,7 +289,10 @@ static void rule_text(const struct explain *x, const struct policy_rule *r)
 
 /* --- windows --- */
 
-static bool window_needed(const struct explain *x, unsigned w) { return x->e->policy->plans[x->ev->type].windows[w / 64] >> w % 64 & 1; }
+static bool window_needed(const struct explain *x, unsigned w)
+{
+    return x->e->policy->plans[x->ev->type].windows[w / 64] >> w % 64 & 1;
+}
 
 /* A window of the plan; those that a share or ratio is made of show as themselves. */
 static struct shown window_shown(const struct explain *x, unsigned w)
@@ -384,7 +396,8 @@ static int by_weight(const void *a, const void *b)
     return x->feature < y->feature ? -1 : x->feature > y->feature;
 }
 
-static unsigned contributions(struct keer_engine *e, const struct keer_event *ev, unsigned model, struct contribution *ret_c, float *ret_row, double *ret_base)
+static unsigned contributions(struct keer_engine *e, const struct keer_event *ev, unsigned model, struct contribution *ret_c,
+                              float *ret_row, double *ret_base)
 {
     const struct model *m = e->policy->models[model].model;
     double phi[LIMIT_FEATURES + 1];
@@ -407,7 +420,13 @@ static void feature_value(const struct explain *x, unsigned model, unsigned i, c
         if (json && text.p)
             buf_json(x->out, text);
         else
-            buf_fmt(x->out, SLICE_FMT, text.p ? (int)MIN_OF(text.len, 40) : json ? 4 : 7, text.p ? text.p : json ? "null" : "missing");
+            buf_fmt(x->out, SLICE_FMT,
+                    text.p ? (int)MIN_OF(text.len, 40)
+                    : json ? 4
+                           : 7,
+                    text.p ? text.p
+                    : json ? "null"
+                           : "missing");
     } else if (json || !isnan(row[i])) {
         if (json)
             buf_f64(x->out, (double)row[i]);
@@ -440,7 +459,8 @@ static void model_part(const struct explain *x, unsigned m, unsigned top, bool j
         buf_f64(x->out, base);
         buf_puts(x->out, ",\"contributions\":[");
     } else {
-        buf_fmt(x->out, "\nModel " SLICE_FMT ": score %.4f (log-odds %.3f; %.3f for the average event)\n", SLICE_ARG(pm->stmt->name), e->score[m], e->margin[m], base);
+        buf_fmt(x->out, "\nModel " SLICE_FMT ": score %.4f (log-odds %.3f; %.3f for the average event)\n",
+                SLICE_ARG(pm->stmt->name), e->score[m], e->margin[m], base);
     }
     for (unsigned i = 0; i < shown; i++) {
         struct slice name = model_feature_name(pm->model, c[i].feature);
@@ -473,8 +493,11 @@ static void model_part(const struct explain *x, unsigned m, unsigned top, bool j
 static const struct {
     unsigned flag;
     const char *word;
-} degraded_words[] = {{KEER_DEGRADED_MODEL, "model"}, {KEER_DEGRADED_WINDOW, "window"}, {KEER_DEGRADED_APPROXIMATE, "approximate"},
-                      {KEER_DEGRADED_RATE, "rate"}, {KEER_DEGRADED_LATE, "late"}};
+} degraded_words[] = {{KEER_DEGRADED_MODEL, "model"},
+                      {KEER_DEGRADED_WINDOW, "window"},
+                      {KEER_DEGRADED_APPROXIMATE, "approximate"},
+                      {KEER_DEGRADED_RATE, "rate"},
+                      {KEER_DEGRADED_LATE, "late"}};
 
 const char *engine_degraded_word(unsigned i, unsigned *ret_flag)
 {
@@ -524,7 +547,8 @@ static void head_json(const struct explain *x)
     time_print(out, x->ev->time_us);
     buf_puts(out, "\",\"type\":");
     buf_json(out, event_type_name(x->ev->schema, x->ev->type));
-    buf_fmt(out, ",\"outcome\":\"%s\",\"review\":%s,\"score\":", keer_outcome_name(x->d->outcome), x->d->review ? "true" : "false");
+    buf_fmt(out, ",\"outcome\":\"%s\",\"review\":%s,\"score\":", keer_outcome_name(x->d->outcome),
+            x->d->review ? "true" : "false");
     buf_f64(out, x->d->score);
     buf_puts(out, ",\"degraded\":[");
     unsigned flag, shown = 0;
@@ -537,9 +561,11 @@ static void head_json(const struct explain *x)
 static void head_text(const struct explain *x)
 {
     struct buf *out = x->out;
-    buf_fmt(out, "Event " SLICE_FMT ", " SLICE_FMT " at ", SLICE_ARG(x->ev->id), SLICE_ARG(event_type_name(x->ev->schema, x->ev->type)));
+    buf_fmt(out, "Event " SLICE_FMT ", " SLICE_FMT " at ", SLICE_ARG(x->ev->id),
+            SLICE_ARG(event_type_name(x->ev->schema, x->ev->type)));
     time_print(out, x->ev->time_us);
-    buf_fmt(out, "\nDecision: %s%s", keer_outcome_name(x->d->outcome), x->d->review && x->d->outcome != KEER_REVIEW ? " (and review)" : "");
+    buf_fmt(out, "\nDecision: %s%s", keer_outcome_name(x->d->outcome),
+            x->d->review && x->d->outcome != KEER_REVIEW ? " (and review)" : "");
     if (!isnan(x->d->score))
         buf_fmt(out, ", score %.4f", x->d->score);
     unsigned flag;
@@ -549,8 +575,8 @@ static void head_text(const struct explain *x)
     buf_puts(out, x->d->fired_count ? "\n\nRules that matched\n" : "\n\nNo rule matched.\n");
 }
 
-enum keer_err engine_explain(struct keer_engine *e, const struct keer_event *ev, const struct keer_decision *d, enum explain_form form, unsigned top,
-                             struct buf *out)
+enum keer_err engine_explain(struct keer_engine *e, const struct keer_event *ev, const struct keer_decision *d,
+                             enum explain_form form, unsigned top, struct buf *out)
 {
     if (ev->schema != &e->policy->schema || ev->type >= e->policy->schema.type_count)
         return KEER_EINVALID;
@@ -600,7 +626,8 @@ enum keer_err engine_top_reasons(struct keer_engine *e, const struct keer_event 
     return out->err;
 }
 
-enum keer_err keer_engine_explain(struct keer_engine *e, const struct keer_event *event, const struct keer_decision *decision, char **ret_json, size_t *ret_len)
+enum keer_err keer_engine_explain(struct keer_engine *e, const struct keer_event *event,
+                                  const struct keer_decision *decision, char **ret_json, size_t *ret_len)
 {
     struct buf out;
     buf_init(&out, (size_t)16 << 20);

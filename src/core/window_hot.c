@@ -4,11 +4,11 @@
  *
  *   rows ... | tallies: one record for every CHUNK_ROWS rows and tally | sets: one hash table for every distinct window
  *
- * A tally record is the total of one full chunk for a kind of window (least, most, number, sum, squares of the rows that pass), computed
- * when it is first asked for. Where labels count it holds from the last time one of them became known until the next one does.
- * A set is the multiset of the values of the rows [lo, hi) of its window as it was last read; from one event to the next a few rows enter
- * at one end and leave at the other.
- * All of it follows from the rows and is only kept to save time: it is not saved, and after a load it is computed again when asked for.
+ * A tally record is the total of one full chunk for a kind of window (least, most, number, sum, squares of the rows that
+ * pass), computed when it is first asked for. Where labels count it holds from the last time one of them became known until
+ * the next one does. A set is the multiset of the values of the rows [lo, hi) of its window as it was last read; from one
+ * event to the next a few rows enter at one end and leave at the other. All of it follows from the rows and is only kept to
+ * save time: it is not saved, and after a load it is computed again when asked for.
  */
 #include "core/window_memory.h"
 
@@ -27,7 +27,10 @@ static uint32_t set_size(uint32_t cap)
     return size;
 }
 
-static size_t set_bytes(uint32_t cap) { return sizeof(struct hot_set) + set_size(cap) * (sizeof(uint64_t) + sizeof(uint32_t)); }
+static size_t set_bytes(uint32_t cap)
+{
+    return sizeof(struct hot_set) + set_size(cap) * (sizeof(uint64_t) + sizeof(uint32_t));
+}
 
 size_t hot_bytes(const struct group *g, uint32_t cap)
 {
@@ -109,11 +112,14 @@ static void set_remove(struct set_view v, uint64_t value)
     }
 }
 
-static inline bool row_passes(const unsigned char *row, uint32_t mask) { return ((const struct row *)(const void *)row)->mask & mask; }
+static inline bool row_passes(const unsigned char *row, uint32_t mask)
+{
+    return ((const struct row *)(const void *)row)->mask & mask;
+}
 
 /* Rows [from, to) enter (or leave) the set. */
-static void set_rows(struct set_view v, const struct group *g, const struct set_def *d, const unsigned char *rows, uint32_t from,
-                     uint32_t to, bool enter)
+static void set_rows(struct set_view v, const struct group *g, const struct set_def *d, const unsigned char *rows,
+                     uint32_t from, uint32_t to, bool enter)
 {
     const unsigned char *row = rows + (size_t)from * g->stride;
     for (uint32_t i = from; i < to; i++, row += g->stride) {
@@ -128,8 +134,8 @@ static void set_rows(struct set_view v, const struct group *g, const struct set_
 }
 
 /* Empties the set when that is cheaper than to move it to [lo, hi). */
-static void set_approach(struct set_view v, const struct group *g, const struct set_def *d, const unsigned char *rows, uint32_t lo,
-                         uint32_t hi)
+static void set_approach(struct set_view v, const struct group *g, const struct set_def *d, const unsigned char *rows,
+                         uint32_t lo, uint32_t hi)
 {
     struct hot_set *s = v.set;
     if (!s->valid) {
@@ -214,7 +220,8 @@ static void chunk_least(const struct group *g, const struct tally_def *d, const 
     }
 }
 
-static void chunk_labels(const struct group *g, const struct tally_def *d, const unsigned char *row, int64_t t, struct hot_tally *y)
+static void chunk_labels(const struct group *g, const struct tally_def *d, const unsigned char *row, int64_t t,
+                         struct hot_tally *y)
 {
     y->from = INT64_MIN;
     for (uint32_t i = 0; i < CHUNK_ROWS; i++, row += g->stride) {
@@ -228,7 +235,8 @@ static void chunk_labels(const struct group *g, const struct tally_def *d, const
     }
 }
 
-const struct hot_tally *hot_chunk(const struct group *g, unsigned char *rows, uint32_t cap, unsigned tally, uint32_t chunk, int64_t t)
+const struct hot_tally *hot_chunk(const struct group *g, unsigned char *rows, uint32_t cap, unsigned tally, uint32_t chunk,
+                                  int64_t t)
 {
     const struct tally_def *d = &g->tally[tally];
     struct hot_tally *y = tally_at(g, rows, cap, tally) + chunk;

@@ -67,7 +67,8 @@ static bool window_columns(struct group *g, const struct win_def *w)
     case WIN_SUM: return column_need(g, COL_SUM, f, w->value);
     case WIN_MEAN: return column_need(g, COL_COUNT, f, -1) && column_need(g, COL_SUM, f, w->value);
     case WIN_STDDEV:
-        return column_need(g, COL_COUNT, f, -1) && column_need(g, COL_SUM, f, w->value) && column_need(g, COL_SUMSQ, f, w->value);
+        return column_need(g, COL_COUNT, f, -1) && column_need(g, COL_SUM, f, w->value) &&
+               column_need(g, COL_SUMSQ, f, w->value);
     case WIN_MIN: return column_need(g, all ? COL_TOTAL_MIN : COL_MIN, f, w->value);
     case WIN_MAX: return column_need(g, all ? COL_TOTAL_MAX : COL_MAX, f, w->value);
     case WIN_LAST: return column_need(g, COL_LAST_VALUE, f, w->value) && column_need(g, COL_LAST_TIME, f, -1);
@@ -209,8 +210,8 @@ static bool window_reader(struct group *g, const struct win_def *w, unsigned ind
     return true;
 }
 
-/* Places: 16 bytes of row, then the wide columns, then the narrow; values before the times that they follow, so that they are
- * updated while the time is still the old one. */
+/* Places: 16 bytes of row, then the wide columns, then the narrow; values before the times that they follow, so that they
+ * are updated while the time is still the old one. */
 static bool columns_place(struct group *g)
 {
     unsigned at = sizeof(struct row);

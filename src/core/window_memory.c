@@ -70,8 +70,8 @@ static inline void prefetch_bytes(const unsigned char *from, const unsigned char
         __builtin_prefetch(p, 1);
 }
 
-/* Stage 0: the slot. Stage 1: the newest row and the place of the next one, of small blocks all rows, of others the hints. Stage 2: the
- * rows where the windows begin. Each needs what the one before has fetched. */
+/* Stage 0: the slot. Stage 1: the newest row and the place of the next one, of small blocks all rows, of others the hints.
+ * Stage 2: the rows where the windows begin. Each needs what the one before has fetched. */
 static void memory_prefetch(struct win_store *s, const struct win_request *req, int stage)
 {
     for (uint64_t groups = req->groups; groups; groups &= groups - 1) {
@@ -219,7 +219,8 @@ static enum keer_err memory_label(struct win_store *s, struct hash128 id, bool f
                 memcpy(&key.lo, row + links->column[2 * k].offset, 8);
                 memcpy(&key.hi, row + links->column[2 * k + 1].offset, 8);
                 if (key.lo | key.hi)
-                    found |= label_rows(s, &s->group[i], key, ((struct row *)(void *)row)->time, id.lo, known_us * 2 + fraud);
+                    found |=
+                        label_rows(s, &s->group[i], key, ((struct row *)(void *)row)->time, id.lo, known_us * 2 + fraud);
             }
         }
     }

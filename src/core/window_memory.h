@@ -4,10 +4,11 @@
  *                             slot: hash, tag, number of rows, block ──► block (from the group's pool): rows in time order
  *                                                                row: time, weight, mask, columns
  *
- * Cumulative columns (counts, sums, sums of squares, first and last time and value, all-time min and max) hold the state *up to and
- * including* their row, so that a window is the difference of two rows, whatever its length, and an all-time value is the newest
- * row; windows that differ only in length share them. Raw columns hold the row's own value, for what has no difference (distinct,
- * min, max, ewma, labels). When old rows are dropped the newest of them stays as row 0, the base (flag SLOT_BASE).
+ * Cumulative columns (counts, sums, sums of squares, first and last time and value, all-time min and max) hold the state *up
+ * to and including* their row, so that a window is the difference of two rows, whatever its length, and an all-time value is
+ * the newest row; windows that differ only in length share them. Raw columns hold the row's own value, for what has no
+ * difference (distinct, min, max, ewma, labels). When old rows are dropped the newest of them stays as row 0, the base (flag
+ * SLOT_BASE).
  */
 #ifndef CORE_WINDOW_MEMORY_H
 #define CORE_WINDOW_MEMORY_H
@@ -15,20 +16,20 @@
 #include "core/window.h"
 
 enum col_kind {
-    COL_COUNT,      /* u32, cumulative, per filter */
-    COL_SUM,        /* i64, cumulative (modulo 2^64), per filter and value */
-    COL_SUMSQ,      /* u128 in two u64, cumulative, per filter and value */
-    COL_FIRST_TIME, /* i64, cumulative, per filter; INT64_MAX = none yet */
-    COL_LAST_TIME,  /* i64, cumulative, per filter; INT64_MIN = none yet */
-    COL_FIRST_VALUE,/* i64, cumulative, follows COL_FIRST_TIME of the same filter */
-    COL_LAST_VALUE, /* i64, cumulative, follows COL_LAST_TIME of the same filter */
-    COL_TOTAL_MIN,  /* i64, cumulative, per filter and value; INT64_MAX = none */
-    COL_TOTAL_MAX,  /* i64, cumulative; INT64_MIN = none */
-    COL_MIN,        /* i64, raw: this row's value when it passes the filter, else INT64_MAX; of a pane: the least */
-    COL_MAX,        /* i64, raw; else INT64_MIN */
-    COL_VALUE,      /* i64, raw, per value; WIN_MISSING = none */
-    COL_LABEL,      /* i64, raw: known_us * 2 + fraud; INT64_MAX = no label */
-    COL_TAG,        /* u64, raw: low half of the event id's hash */
+    COL_COUNT,       /* u32, cumulative, per filter */
+    COL_SUM,         /* i64, cumulative (modulo 2^64), per filter and value */
+    COL_SUMSQ,       /* u128 in two u64, cumulative, per filter and value */
+    COL_FIRST_TIME,  /* i64, cumulative, per filter; INT64_MAX = none yet */
+    COL_LAST_TIME,   /* i64, cumulative, per filter; INT64_MIN = none yet */
+    COL_FIRST_VALUE, /* i64, cumulative, follows COL_FIRST_TIME of the same filter */
+    COL_LAST_VALUE,  /* i64, cumulative, follows COL_LAST_TIME of the same filter */
+    COL_TOTAL_MIN,   /* i64, cumulative, per filter and value; INT64_MAX = none */
+    COL_TOTAL_MAX,   /* i64, cumulative; INT64_MIN = none */
+    COL_MIN,         /* i64, raw: this row's value when it passes the filter, else INT64_MAX; of a pane: the least */
+    COL_MAX,         /* i64, raw; else INT64_MIN */
+    COL_VALUE,       /* i64, raw, per value; WIN_MISSING = none */
+    COL_LABEL,       /* i64, raw: known_us * 2 + fraud; INT64_MAX = no label */
+    COL_TAG,         /* u64, raw: low half of the event id's hash */
     COL_KIND_MAX
 };
 
@@ -74,11 +75,11 @@ struct segment {
 #define POOL_CHUNK ((size_t)1 << 20)
 #define POOL_LARGE (POOL_CHUNK / 8) /* blocks of more bytes get a chunk of their own */
 struct pool {
-    struct slab memory;         /* chunks of POOL_CHUNK */
+    struct slab memory; /* chunks of POOL_CHUNK */
     unsigned char **chunk;
-    void **large;               /* the larger ones, each on its own; NULL for the others */
+    void **large; /* the larger ones, each on its own; NULL for the others */
     uint32_t chunks, chunks_cap;
-    uint32_t bump;              /* next free unit, over all chunks */
+    uint32_t bump; /* next free unit, over all chunks */
     uint32_t bump_end;
     uint32_t free[POOL_CLASSES]; /* intrusive lists */
     uint32_t cap[POOL_CLASSES];  /* rows of a class */
@@ -96,10 +97,10 @@ struct reader {
     uint8_t from, upto; /* indices of offsets */
     bool all_time, including, text;
     uint16_t col, col2, squares; /* offsets of the columns it reads */
-    uint16_t sketch;    /* DISTINCT: index of the sketch */
-    uint16_t hot;       /* index of its set or tally, HOT_NONE */
-    uint32_t mask;      /* scan filter bit */
-    uint32_t mask2;     /* STREAK: of filter2 */
+    uint16_t sketch;             /* DISTINCT: index of the sketch */
+    uint16_t hot;                /* index of its set or tally, HOT_NONE */
+    uint32_t mask;               /* scan filter bit */
+    uint32_t mask2;              /* STREAK: of filter2 */
     uint32_t nth;
     int64_t over_us, half_life_us;
     double scale;
@@ -112,7 +113,7 @@ struct sketch_def {
 };
 
 /* What crowded entities keep besides their rows: window_hot.c. */
-#define HOT_ROWS 64u   /* blocks from this capacity on */
+#define HOT_ROWS 64u /* blocks from this capacity on */
 #define CHUNK_ROWS 64u
 #define HOT_NONE UINT16_MAX
 #define GROUP_SETS 64
@@ -121,7 +122,8 @@ struct set_def { /* one for each DISTINCT window without a condition */
     uint32_t mask;
     uint16_t col;
 };
-struct tally_def { /* cond WIN_ANY: the least and most of a column; else what label windows need, of column `col` (0: none) */
+struct tally_def { /* cond WIN_ANY: the least and most of a column; else what label windows need, of column `col` (0: none)
+                    */
     uint32_t mask;
     uint16_t col;
     uint8_t cond;
@@ -144,21 +146,21 @@ struct group {
     unsigned stride, columns, readers, offsets, sketches;
     struct column column[LIMIT_KEY_COLUMNS];
     struct reader *reader;
-    int64_t offset[GROUP_OFFSETS];     /* distinct distances from t */
-    uint64_t scan_filter[32];          /* filter numbers behind the mask bits */
+    int64_t offset[GROUP_OFFSETS]; /* distinct distances from t */
+    uint64_t scan_filter[32];      /* filter numbers behind the mask bits */
     unsigned scan_filters;
     struct sketch_def sketch[LIMIT_FILTERS];
     unsigned sets, tallies;
     struct set_def set[GROUP_SETS];
     struct tally_def tally[GROUP_TALLIES];
     int64_t horizon_us;
-    bool all_time;     /* has windows over all time: entities never expire */
-    bool keeps_rows;   /* an all-time window looks at the rows themselves: they don't expire either */
+    bool all_time;   /* has windows over all time: entities never expire */
+    bool keeps_rows; /* an all-time window looks at the rows themselves: they don't expire either */
     bool labelled, labelled_all;
     uint32_t rows_max;
-    unsigned char *blank;              /* a row before anything happened */
+    unsigned char *blank; /* a row before anything happened */
     uint16_t tag_offset, label_offset;
-    int link_index;                    /* index of this group among the labelled, -1 */
+    int link_index;                          /* index of this group among the labelled, -1 */
     uint64_t need_words[LIMIT_WINDOWS / 64]; /* windows of this group */
     /* table */
     struct slab segments_memory;
@@ -178,7 +180,7 @@ struct side {
     uint32_t next_free;
     uint64_t bytes;
     uint8_t ranks[LIMIT_FILTERS]; /* of each sketch, how many ranks were ever seen */
-    uint32_t *sketch;   /* sketches * RANKS * REGISTERS */
+    uint32_t *sketch;             /* sketches * RANKS * REGISTERS */
 };
 
 struct win_store {
@@ -197,7 +199,8 @@ struct win_store {
 
 /* window_layout.c */
 KEER_NODISCARD enum keer_err group_layout(struct group *g, const struct win_plan *plan, unsigned index);
-KEER_NODISCARD enum keer_err links_layout(struct group *g, const struct win_plan *plan, unsigned labelled, int64_t horizon_us);
+KEER_NODISCARD enum keer_err links_layout(struct group *g, const struct win_plan *plan, unsigned labelled,
+                                          int64_t horizon_us);
 
 /* window_table.c: finding, making and dropping entities; the pool. */
 KEER_NODISCARD enum keer_err table_init(struct group *g);
@@ -225,8 +228,9 @@ static inline unsigned char *pool_at(const struct pool *p, uint32_t block)
 uint32_t pool_take(struct group *g, unsigned cls); /* 0 without memory */
 void pool_give(struct group *g, uint32_t block, unsigned cls);
 static inline size_t class_bytes(const struct group *g, unsigned cls) { return g->pool.bytes[cls]; } /* of a block */
-/* The end of a block of HINT_ROWS rows and more: for each offset, how many rows were at or before it when it was last asked. From one event to
- * the next that moves by a row or two: looking there first touches the rows that are read anyway. Only a hint: any value is right. */
+/* The end of a block of HINT_ROWS rows and more: for each offset, how many rows were at or before it when it was last asked.
+ * From one event to the next that moves by a row or two: looking there first touches the rows that are read anyway. Only a
+ * hint: any value is right. */
 #define HINT_ROWS 12u
 static inline size_t hints_bytes(const struct group *g, uint32_t cap)
 {
@@ -253,8 +257,8 @@ static inline struct row *row_at(const struct group *g, unsigned char *rows, uin
 uint32_t rows_upto(const struct group *g, unsigned char *rows, uint32_t n, int64_t bound);
 /* The same, looking around `near` first. */
 uint32_t rows_upto_near(const struct group *g, unsigned char *rows, uint32_t n, int64_t bound, uint32_t near);
-/* Room for one more row: drops what is out of sight, grows, or thins. The slot, which may have moved; NULL without memory, and then
- * it may have moved too. */
+/* Room for one more row: drops what is out of sight, grows, or thins. The slot, which may have moved; NULL without memory,
+ * and then it may have moved too. */
 struct slot *rows_room(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key);
 /* Adds the event of the request; room was made. Returns the index it got, UINT32_MAX when it went into the base. */
 uint32_t rows_add(struct win_store *s, struct group *g, struct slot *slot, const struct win_request *req, uint64_t filters);
@@ -264,16 +268,19 @@ void sketch_add(struct side *side, unsigned sketch, uint64_t hash, int64_t time_
 double sketch_count(const struct side *side, unsigned sketch, int64_t after_us);
 void sketch_ranks(struct side *side, unsigned sketch); /* finds side->ranks again */
 
-/* window_hot.c: sets and tallies behind the rows of a block of capacity `cap`; small blocks have none and all of these do nothing. */
+/* window_hot.c: sets and tallies behind the rows of a block of capacity `cap`; small blocks have none and all of these do
+ * nothing. */
 size_t hot_bytes(const struct group *g, uint32_t cap);
 void hot_reset(const struct group *g, unsigned char *rows, uint32_t cap); /* nothing is known of the rows any more */
-void hot_insert(const struct group *g, unsigned char *rows, uint32_t cap, uint32_t n, uint32_t at); /* row `at` of now n is new */
+void hot_insert(const struct group *g, unsigned char *rows, uint32_t cap, uint32_t n,
+                uint32_t at);                                                           /* row `at` of now n is new */
 void hot_drop(const struct group *g, unsigned char *rows, uint32_t cap, uint32_t drop); /* the first `drop` rows went */
 void hot_label(const struct group *g, unsigned char *rows, uint32_t cap, uint32_t at);  /* the label of row `at` changed */
 /* Different values among rows [lo, hi), lo < hi. */
 uint32_t hot_distinct(const struct group *g, unsigned char *rows, uint32_t cap, unsigned set, uint32_t lo, uint32_t hi);
 /* The total of one full chunk as of t. */
-const struct hot_tally *hot_chunk(const struct group *g, unsigned char *rows, uint32_t cap, unsigned tally, uint32_t chunk, int64_t t);
+const struct hot_tally *hot_chunk(const struct group *g, unsigned char *rows, uint32_t cap, unsigned tally, uint32_t chunk,
+                                  int64_t t);
 bool label_fits(enum win_cond cond, int64_t label, int64_t t);
 void tally_add(struct hot_tally *y, int64_t v, uint32_t weight);
 void tally_join(struct hot_tally *y, const struct hot_tally *o);

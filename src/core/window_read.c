@@ -32,7 +32,10 @@ struct span {
     uint32_t lo, hi;
     int64_t t, after; /* after: the window's open lower end */
 };
-static inline const unsigned char *span_row(const struct span *sp, uint32_t i) { return sp->rows + (size_t)i * sp->g->stride; }
+static inline const unsigned char *span_row(const struct span *sp, uint32_t i)
+{
+    return sp->rows + (size_t)i * sp->g->stride;
+}
 
 /* The tally of the chunk that begins at row i, when all of the chunk is in the span and tallies are kept; else NULL. */
 static inline const struct hot_tally *span_chunk(const struct span *sp, const struct reader *r, uint32_t i)
@@ -65,7 +68,10 @@ static double stddev_of(double n, i128 sum, u128 squares)
 
 /* --- differences of cumulative columns --- */
 
-static uint32_t count_at(const struct span *sp, uint32_t i, unsigned col) { return i ? get_u32(span_row(sp, i - 1) + col) : 0; }
+static uint32_t count_at(const struct span *sp, uint32_t i, unsigned col)
+{
+    return i ? get_u32(span_row(sp, i - 1) + col) : 0;
+}
 
 /* The first row in [lo, hi) whose cumulative count is at least `want`. */
 static uint32_t row_of_count(const struct span *sp, unsigned col, uint32_t want)
@@ -161,9 +167,7 @@ static double read_prefix(const struct span *sp, const struct reader *r, uint64_
         return stddev_of(n, sum, squares) * r->scale;
     }
     case WIN_MIN:
-    case WIN_MAX:
-        v = least_or_most(sp, r);
-        return v == INT64_MAX || v == INT64_MIN ? MISSING : (double)v * r->scale;
+    case WIN_MAX: v = least_or_most(sp, r); return v == INT64_MAX || v == INT64_MIN ? MISSING : (double)v * r->scale;
     case WIN_FIRST:
     case WIN_LAST:
     case WIN_NTH:
@@ -197,7 +201,10 @@ static inline int64_t row_value(const struct span *sp, const struct reader *r, u
 {
     return r->col ? get_i64(span_row(sp, i) + r->col) : 0;
 }
-static inline const struct row *row_head(const struct span *sp, uint32_t i) { return (const struct row *)(const void *)span_row(sp, i); }
+static inline const struct row *row_head(const struct span *sp, uint32_t i)
+{
+    return (const struct row *)(const void *)span_row(sp, i);
+}
 
 /* Different values among the rows of a window: an open hash table on the stack, for windows without a set. */
 #define DISTINCT_SLOTS 8192u
@@ -413,7 +420,8 @@ static double read_scan(const struct win_store *s, const struct slot *slot, cons
 static inline bool needed(const struct win_request *req, unsigned w) { return req->need[w / 64] >> w % 64 & 1; }
 
 /* Number of rows at or before t less offset `k` of the group. */
-static uint32_t offset_index(const struct group *g, unsigned char *rows, const struct slot *slot, uint16_t *hints, unsigned k, int64_t bound)
+static uint32_t offset_index(const struct group *g, unsigned char *rows, const struct slot *slot, uint16_t *hints,
+                             unsigned k, int64_t bound)
 {
     if (!hints)
         return rows_upto(g, rows, slot->rows, bound);
@@ -435,11 +443,18 @@ void group_read(const struct win_store *s, const struct group *g, const struct s
         if (r->including != including || !needed(req, r->window))
             continue;
         if (!(done >> r->upto & 1))
-            index[r->upto] = offset_index(g, rows, slot, hints, r->upto, MAX_OF(req->time_us - g->offset[r->upto], floor_us));
+            index[r->upto] =
+                offset_index(g, rows, slot, hints, r->upto, MAX_OF(req->time_us - g->offset[r->upto], floor_us));
         if (!r->all_time && !(done >> r->from & 1))
-            index[r->from] = offset_index(g, rows, slot, hints, r->from, MAX_OF(req->time_us - g->offset[r->from], floor_us));
+            index[r->from] =
+                offset_index(g, rows, slot, hints, r->from, MAX_OF(req->time_us - g->offset[r->from], floor_us));
         done |= (uint64_t)1 << r->upto | (r->all_time ? 0 : (uint64_t)1 << r->from);
-        struct span sp = {.g = g, .rows = rows, .cap = cap, .lo = r->all_time ? 0 : index[r->from], .hi = index[r->upto], .t = req->time_us};
+        struct span sp = {.g = g,
+                          .rows = rows,
+                          .cap = cap,
+                          .lo = r->all_time ? 0 : index[r->from],
+                          .hi = index[r->upto],
+                          .t = req->time_us};
         sp.after = r->all_time ? INT64_MIN : MAX_OF(req->time_us - g->offset[r->from], floor_us);
         uint64_t hash = 0;
         reply->number[r->window] = r->path == READ_SCAN ? read_scan(s, slot, &sp, r, &hash) : read_prefix(&sp, r, &hash);

@@ -58,7 +58,8 @@ uint32_t rows_upto_near(const struct group *g, unsigned char *rows, uint32_t n, 
 /* --- adding --- */
 
 /* One column of one row takes an event into account: its own row (`own`), or a later one that the event lies before. */
-static inline void column_apply(const struct column *c, unsigned char *row, const struct win_request *req, uint64_t filters, bool own)
+static inline void column_apply(const struct column *c, unsigned char *row, const struct win_request *req, uint64_t filters,
+                                bool own)
 {
     bool pass = filters >> c->filter & 1;
     int64_t t = req->time_us;
@@ -115,7 +116,8 @@ static inline void column_apply(const struct column *c, unsigned char *row, cons
         break;
     case COL_LABEL:
         if (own)
-            *cell_i64(row, c->offset) = req->label_known_us == INT64_MAX ? INT64_MAX : req->label_known_us * 2 + req->label_fraud;
+            *cell_i64(row, c->offset) =
+                req->label_known_us == INT64_MAX ? INT64_MAX : req->label_known_us * 2 + req->label_fraud;
         break;
     case COL_TAG:
         if (own)
@@ -125,7 +127,8 @@ static inline void column_apply(const struct column *c, unsigned char *row, cons
     }
 }
 
-static inline void row_apply(const struct group *g, unsigned char *row, const struct win_request *req, uint64_t filters, bool own)
+static inline void row_apply(const struct group *g, unsigned char *row, const struct win_request *req, uint64_t filters,
+                             bool own)
 {
     for (unsigned i = 0; i < g->columns; i++)
         column_apply(&g->column[i], row, req, filters, own);
@@ -225,7 +228,8 @@ static void pane_merge(const struct group *g, unsigned char *newer, const unsign
     }
 }
 
-/* One pass from the newest row to the oldest: two neighbours become one pane when the pane stays small against what is newer than it. */
+/* One pass from the newest row to the oldest: two neighbours become one pane when the pane stays small against what is newer
+ * than it. */
 static uint32_t rows_thin_pass(const struct group *g, unsigned char *rows, uint32_t n, uint32_t first, uint32_t resolution,
                                int64_t *thin_until)
 {
@@ -252,7 +256,8 @@ static uint32_t rows_thin_pass(const struct group *g, unsigned char *rows, uint3
 }
 
 /* The slot after making room for `bytes`, which moves slots; NULL when there is none. */
-static struct slot *slot_with_room(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key, uint64_t bytes)
+static struct slot *slot_with_room(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key,
+                                   uint64_t bytes)
 {
     if (store_bytes(s) + bytes <= s->limits.memory_max)
         return slot;
@@ -297,7 +302,8 @@ bool rows_approximate(const struct win_store *s, const struct group *g, const st
 }
 
 /* Rows into a block of another class, without the first `drop`. */
-static struct slot *rows_move(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key, unsigned cls, uint32_t drop)
+static struct slot *rows_move(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key, unsigned cls,
+                              uint32_t drop)
 {
     slot = slot_with_room(s, g, slot, key, class_bytes(g, cls));
     uint32_t block = slot ? pool_take(g, cls) : 0;
@@ -395,7 +401,8 @@ double sketch_count(const struct side *side, unsigned sketch, int64_t after_us)
             c = lanes_seen(c, row + 8, after, unit);
             d = lanes_seen(d, row + 12, after, unit);
         }
-        lanes low = (a & 0xFFFF) + (b & 0xFFFF) + (c & 0xFFFF) + (d & 0xFFFF), high = (a >> 16) + (b >> 16) + (c >> 16) + (d >> 16);
+        lanes low = (a & 0xFFFF) + (b & 0xFFFF) + (c & 0xFFFF) + (d & 0xFFFF),
+              high = (a >> 16) + (b >> 16) + (c >> 16) + (d >> 16);
         lanes never = (lanes)(a == none) + (lanes)(b == none) + (lanes)(c == none) + (lanes)(d == none);
         for (unsigned k = 0; k < 4; k++) {
             sum += low[k] + ((uint64_t)high[k] << 16);

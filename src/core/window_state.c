@@ -1,7 +1,8 @@
 /* window_state.c - the memory driver's state as bytes, and back.
  *
- * Layout, little-endian: magic "KEERWIN1", fingerprint of the plan (16), body, SipHash of all before it (16). The body holds the
- * segments as they lie in memory, so that a loaded store behaves to the byte like the one that was saved, eviction included.
+ * Layout, little-endian: magic "KEERWIN1", fingerprint of the plan (16), body, SipHash of all before it (16). The body holds
+ * the segments as they lie in memory, so that a loaded store behaves to the byte like the one that was saved, eviction
+ * included.
  */
 #include "core/window_memory.h"
 
@@ -13,8 +14,8 @@ static struct hash128 plan_fingerprint(const struct win_store *s)
     struct hash128 h = {s->plan->groups, s->limits.rows_max};
     for (unsigned i = 0; i < s->plan->windows; i++) {
         const struct win_def *w = &s->plan->window[i];
-        int64_t word[] = {(int64_t)w->agg,    (int64_t)w->cond, w->group,       w->filter,         w->value, w->text,
-                          w->including, w->over_us,       w->delay_us,    w->half_life_us, w->nth,        w->filter2};
+        int64_t word[] = {(int64_t)w->agg, (int64_t)w->cond, w->group,    w->filter,       w->value, w->text,
+                          w->including,    w->over_us,       w->delay_us, w->half_life_us, w->nth,   w->filter2};
         h = hash_join(h, hash_bytes(STATE_KEY, word, sizeof word));
     }
     int64_t lateness = s->plan->lateness_us;
@@ -23,9 +24,13 @@ static struct hash128 plan_fingerprint(const struct win_store *s)
 
 static void put_u64(struct buf *b, uint64_t v) { buf_put(b, &v, sizeof v); }
 
-static uint64_t segments_step(const struct group *g, const struct segment *seg) { return (uint64_t)1 << (g->depth - seg->depth); }
+static uint64_t segments_step(const struct group *g, const struct segment *seg)
+{
+    return (uint64_t)1 << (g->depth - seg->depth);
+}
 
-static void save_slot(const struct win_store *s, const struct group *g, const struct slot *slot, uint32_t at, struct buf *out)
+static void save_slot(const struct win_store *s, const struct group *g, const struct slot *slot, uint32_t at,
+                      struct buf *out)
 {
     struct slot copy = *slot;
     copy.block = at; /* the place in the segment; blocks get new places */

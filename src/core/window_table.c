@@ -1,7 +1,8 @@
 /* window_table.c - the entities of a group: extendible hashing over segments of 256 slots, and the pool of row blocks.
  *
- * A segment that fills is split in two by one more bit of the hash; nothing else moves, so that growth never stops the world. The
- * directory doubles when a segment is as deep as it. Blocks come in size classes and go back to a list of their class.
+ * A segment that fills is split in two by one more bit of the hash; nothing else moves, so that growth never stops the
+ * world. The directory doubles when a segment is as deep as it. Blocks come in size classes and go back to a list of their
+ * class.
  */
 #include "core/window_memory.h"
 
@@ -17,11 +18,13 @@ static bool pool_chunk(struct pool *p, size_t bytes)
     if (p->chunks == p->chunks_cap) {
         uint32_t cap = p->chunks_cap ? p->chunks_cap * 2 : 16;
         unsigned char **chunk = realloc(p->chunk, cap * sizeof *chunk);
-        p->chunk = chunk ? chunk : p->chunk;
-        void **large = chunk ? realloc(p->large, cap * sizeof *large) : NULL;
-        p->large = large ? large : p->large;
-        if (!chunk || !large)
+        if (!chunk)
             return false;
+        p->chunk = chunk;
+        void **large = realloc(p->large, cap * sizeof *large);
+        if (!large)
+            return false;
+        p->large = large;
         p->chunks_cap = cap;
     }
     bool own = bytes != POOL_CHUNK;
@@ -238,7 +241,10 @@ bool table_sound(struct segment *seg)
     return true;
 }
 
-struct slot *table_find(const struct group *g, struct hash128 key) { return segment_find(segment_of(g, key.lo), key.lo, tag_of(key)); }
+struct slot *table_find(const struct group *g, struct hash128 key)
+{
+    return segment_find(segment_of(g, key.lo), key.lo, tag_of(key));
+}
 
 static struct slot *segment_place(struct segment *seg, uint64_t lo)
 {
@@ -249,8 +255,8 @@ static struct slot *segment_place(struct segment *seg, uint64_t lo)
     return &seg->slot[at];
 }
 
-/* Splits a full segment by one more bit. Slots are moved in the order of the ring that begins after an empty slot, so that the result
- * depends on the contents alone. */
+/* Splits a full segment by one more bit. Slots are moved in the order of the ring that begins after an empty slot, so that
+ * the result depends on the contents alone. */
 static bool table_split(struct group *g, struct segment *seg, uint64_t lo)
 {
     if (seg->depth == g->depth) {

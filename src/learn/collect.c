@@ -71,7 +71,8 @@ static enum keer_err category_code(struct collect *c, unsigned k, struct slice t
     return KEER_OK;
 }
 
-enum keer_err collect_row(struct collect *c, const struct keer_engine *e, const struct keer_event *ev, const struct keer_decision *d)
+enum keer_err collect_row(struct collect *c, const struct keer_engine *e, const struct keer_event *ev,
+                          const struct keer_decision *d)
 {
     size_t r;
     if (event_type_is_label(ev->type))
@@ -94,7 +95,8 @@ enum keer_err collect_row(struct collect *c, const struct keer_engine *e, const 
         k++;
     }
     data->time_us[r] = ev->time_us;
-    data->entity[r] = c->account_slot >= 0 && event_has(ev, (unsigned)c->account_slot) ? ev->v[c->account_slot].u.hash.lo : 0;
+    data->entity[r] =
+        c->account_slot >= 0 && event_has(ev, (unsigned)c->account_slot) ? ev->v[c->account_slot].u.hash.lo : 0;
     data->id[r] = ev->id_hash.lo;
     double minor = c->amount_slot >= 0 ? vm_amount(ev, (unsigned)c->amount_slot, &c->policy->conversions[0]) : (double)NAN;
     data->amount[r] = minor / currency_scale(c->policy->currency);

@@ -1,8 +1,8 @@
-/* collect.h - from decided events to rows: what an engine just computed becomes a row of a dataset, so that training and serving
- * see the same numbers.
+/* collect.h - from decided events to rows: what an engine just computed becomes a row of a dataset, so that training and
+ * serving see the same numbers.
  *
- * A text feature becomes a category code: texts get codes in the order in which they first appear; collect_categories hands them to
- * train.h. Label events are not rows.
+ * A text feature becomes a category code: texts get codes in the order in which they first appear; collect_categories hands
+ * them to train.h. Label events are not rows.
  */
 #ifndef LEARN_COLLECT_H
 #define LEARN_COLLECT_H
@@ -26,5 +26,6 @@ struct collect {
 KEER_NODISCARD enum keer_err collect_init(struct collect *c, const struct keer_policy *policy);
 void collect_release(struct collect *c);
 /* Adds the event that `e` has just decided. KEER_ELIMIT when a text feature has too many categories. */
-KEER_NODISCARD enum keer_err collect_row(struct collect *c, const struct keer_engine *e, const struct keer_event *ev, const struct keer_decision *d);
+KEER_NODISCARD enum keer_err collect_row(struct collect *c, const struct keer_engine *e, const struct keer_event *ev,
+                                         const struct keer_decision *d);
 #endif

@@ -1,5 +1,5 @@
-/* policy_fuzz.c - any text as a policy: parse, check, compile; when it compiles, events are decided and explained by two engines, one of which is
- * saved and loaded half way: both must say the same, byte for byte. */
+/* policy_fuzz.c - any text as a policy: parse, check, compile; when it compiles, events are decided and explained by two
+ * engines, one of which is saved and loaded half way: both must say the same, byte for byte. */
 #include <math.h>
 
 #include "core/engine.h"
@@ -29,7 +29,8 @@ static enum keer_err read_file(void *ctx, const char *path, char **ret_data, siz
 static void fill(struct keer_event *ev, const struct keer_schema *s, unsigned i)
 {
     static const char *const texts[] = {"a", "10.0.0.1", "NL", "success", "failure", "x@example.com"};
-    static const char *const ids[EVENTS] = {"e0", "e1", "e2", "e3", "e4", "e5", "e6", "e7", "e8", "e9", "e10", "e11", "e12", "e13"};
+    static const char *const ids[EVENTS] = {"e0", "e1", "e2", "e3",  "e4",  "e5",  "e6",
+                                            "e7", "e8", "e9", "e10", "e11", "e12", "e13"};
     keer_event_reset(ev);
     enum keer_err err = keer_event_set_id(ev, ids[i], strlen(ids[i]));
     if (err == KEER_OK)
@@ -45,7 +46,9 @@ static void fill(struct keer_event *ev, const struct keer_schema *s, unsigned i)
         case KEER_IP: err = keer_event_set_text(ev, slot, text, strlen(text)); break;
         case KEER_NUMBER: err = keer_event_set_number(ev, slot, i == 9 ? 1e300 : (double)i * 1.5 - 3); break;
         case KEER_BOOLEAN: err = keer_event_set_boolean(ev, slot, i & 1); break;
-        case KEER_MONEY: err = keer_event_set_money(ev, slot, (int64_t)i * 997 - 500, i % 3 ? "EUR" : i % 2 ? "GBP" : NULL); break;
+        case KEER_MONEY:
+            err = keer_event_set_money(ev, slot, (int64_t)i * 997 - 500, i % 3 ? "EUR" : i % 2 ? "GBP" : NULL);
+            break;
         case KEER_ATTR_TYPE_MAX: break;
         }
     }

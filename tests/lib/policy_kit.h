@@ -8,9 +8,9 @@
 #include "lib/test.h"
 
 /* Check writes to a file at every assertion that holds; in inner loops only those that don't hold may cost. */
-#define REQUIRE(x, ...) \
-    do { \
-        if (!(x)) \
+#define REQUIRE(x, ...)                \
+    do {                               \
+        if (!(x))                      \
             ck_abort_msg(__VA_ARGS__); \
     } while (0)
 
@@ -95,7 +95,8 @@ static inline void kit_set(struct kit *k, struct slice name, struct slice v)
         err = keer_event_set_target(k->ev, v.p, v.len);
     } else if (slice_eq(name, SLICE("label"))) {
         struct slice what = slice_cut(&v, '@');
-        err = keer_event_set_label(k->ev, slice_eq(what, SLICE("fraud")) ? KEER_LABEL_FRAUD : KEER_LABEL_GENUINE, v.p ? kit_time(v) : k->ev->time_us);
+        err = keer_event_set_label(k->ev, slice_eq(what, SLICE("fraud")) ? KEER_LABEL_FRAUD : KEER_LABEL_GENUINE,
+                                   v.p ? kit_time(v) : k->ev->time_us);
     } else if (slot < 0) {
         return; /* an attribute that the policy does not look at */
     } else if (keer_schema_type(&k->p->schema, slot) == KEER_MONEY) {
@@ -129,7 +130,8 @@ static inline void kit_fill(struct kit *k, const char *line)
     (void)snprintf(k->id, sizeof k->id, "e%u", k->n++);
     REQUIRE(keer_event_set_id(k->ev, k->id, strlen(k->id)) == KEER_OK, "id");
     REQUIRE(keer_event_set_time(k->ev, kit_time(time)) == KEER_OK, "time");
-    REQUIRE(keer_event_set_type(k->ev, keer_schema_event_type(&k->p->schema, type.p, type.len)) == KEER_OK, "type '%.*s'", SLICE_ARG(type));
+    REQUIRE(keer_event_set_type(k->ev, keer_schema_event_type(&k->p->schema, type.p, type.len)) == KEER_OK, "type '%.*s'",
+            SLICE_ARG(type));
     while (rest.len) {
         struct slice value = slice_cut(&rest, ' '), name = slice_cut(&value, '=');
         kit_set(k, name, value);
@@ -150,7 +152,8 @@ static inline double kit_value(const struct kit *k, const char *name)
 {
     for (unsigned i = 0; i < k->p->let_count; i++)
         if (slice_eq(k->p->lets[i].stmt->name, slice_str(name)))
-            return k->p->lets[i].stmt->value->type == TYPE_TEXT ? (k->e->text_registers[k->p->lets[i].reg] ? 1 : NAN) : k->e->registers[k->p->lets[i].reg];
+            return k->p->lets[i].stmt->value->type == TYPE_TEXT ? (k->e->text_registers[k->p->lets[i].reg] ? 1 : NAN)
+                                                                : k->e->registers[k->p->lets[i].reg];
     ck_abort_msg("no let %s", name);
     return NAN;
 }
@@ -163,7 +166,8 @@ static inline bool kit_fired(const struct kit *k, const char *rule)
     return false;
 }
 
-/* The history's lines, parted by '\n'; then the value of `let v = EXPRESSION` at the last of them. `head` comes before in the policy. */
+/* The history's lines, parted by '\n'; then the value of `let v = EXPRESSION` at the last of them. `head` comes before in
+ * the policy. */
 static inline double kit_after(const char *head, const char *expression, const char *history)
 {
     char text[8192], line[512];
@@ -182,9 +186,10 @@ static inline double kit_after(const char *head, const char *expression, const c
     kit_free(&k);
     return v;
 }
-#define ck_value(head, expression, history, want) \
-    do { \
-        double have_ = kit_after(head, expression, history), want_ = (want); \
-        ck_assert_msg((isnan(have_) && isnan(want_)) || fabs(have_ - want_) <= 1e-9 * fmax(1, fabs(want_)), "%s: %.17g, want %.17g", expression, have_, want_); \
+#define ck_value(head, expression, history, want)                                                           \
+    do {                                                                                                    \
+        double have_ = kit_after(head, expression, history), want_ = (want);                                \
+        ck_assert_msg((isnan(have_) && isnan(want_)) || fabs(have_ - want_) <= 1e-9 * fmax(1, fabs(want_)), \
+                      "%s: %.17g, want %.17g", expression, have_, want_);                                   \
     } while (0)
 #endif

@@ -1,7 +1,9 @@
-/* policy_random.h - random expressions as text, and a plain recursive evaluator of the checked tree: what vm.c is compared with.
+/* policy_random.h - random expressions as text, and a plain recursive evaluator of the checked tree: what vm.c is compared
+ * with.
  *
- * The evaluator shares nothing with compile.c and vm.c but the tree: texts are compared as texts and not by hash, lists are walked, money is
- * converted from the rates. Windows alone are taken from the engine, as they are not computed from the event.
+ * The evaluator shares nothing with compile.c and vm.c but the tree: texts are compared as texts and not by hash, lists are
+ * walked, money is converted from the rates. Windows alone are taken from the engine, as they are not computed from the
+ * event.
  */
 #ifndef TESTS_LIB_POLICY_RANDOM_H
 #define TESTS_LIB_POLICY_RANDOM_H
@@ -28,7 +30,9 @@ static inline double plain_factor(enum currency from, enum currency to)
 {
     if (from == to)
         return 1;
-    return plain_rates[from] != 0 && plain_rates[to] != 0 ? plain_rates[to] / plain_rates[from] * currency_scale(to) / currency_scale(from) : NAN;
+    return plain_rates[from] != 0 && plain_rates[to] != 0
+               ? plain_rates[to] / plain_rates[from] * currency_scale(to) / currency_scale(from)
+               : NAN;
 }
 
 static inline double plain_money(const struct plain_env *x, unsigned slot, enum currency to)
@@ -68,7 +72,10 @@ static inline struct plain plain_name(const struct plain_env *x, const struct as
     }
 }
 
-static inline bool plain_equal(struct plain a, struct plain b) { return a.fold || b.fold ? slice_eqi(a.text, b.text) : slice_eq(a.text, b.text); }
+static inline bool plain_equal(struct plain a, struct plain b)
+{
+    return a.fold || b.fold ? slice_eqi(a.text, b.text) : slice_eq(a.text, b.text);
+}
 
 static inline double plain_compare(const struct ast *n, struct plain a, struct plain b)
 {
@@ -118,11 +125,13 @@ static inline double plain_binary(const struct plain_env *x, const struct ast *n
     case OP_LIKE: return !a.text.p ? NAN : plain_like(a.text, b.text, a.fold);
     case OP_INCLUDES: {
         bool found = false;
+        if (!a.text.p)
+            return NAN;
         for (size_t i = 0; i + b.text.len <= a.text.len; i++) {
             struct slice part = slice_of(a.text.p + i, b.text.len);
             found |= a.fold ? slice_eqi(part, b.text) : slice_eq(part, b.text);
         }
-        return !a.text.p ? NAN : found;
+        return found;
     }
     case OP_ADD:
     case OP_SUB:
@@ -189,9 +198,11 @@ static inline double plain_in(const struct plain_env *x, const struct ast *n)
         return NAN;
     for (const struct ast_list *l = x->p->lists[n->set->index].items; l; l = l->next) {
         struct ip_range range, one;
-        if (ip && ip_parse(l->item->name, &range) && ip_parse(a.text, &one) && one.from >= range.from && one.from <= range.to)
+        if (ip && ip_parse(l->item->name, &range) && ip_parse(a.text, &one) && one.from >= range.from &&
+            one.from <= range.to)
             return 1;
-        if (!ip && (n->a->type == TYPE_TEXT ? plain_equal(a, (struct plain){NAN, l->item->name, false}) : a.number == l->item->number))
+        if (!ip && (n->a->type == TYPE_TEXT ? plain_equal(a, (struct plain){NAN, l->item->name, false})
+                                            : a.number == l->item->number))
             return 1;
     }
     return 0;
@@ -227,10 +238,15 @@ struct random_text {
     unsigned lets[TYPE_KIND_MAX]; /* how many of each type there are: n3, m0, d1, b7, s2 */
 };
 
-static inline const char *pick(struct random_text *x, const char *const *words, size_t n) { return words[rng_below(&x->r, n)]; }
-#define PICK(x, ...) pick((x), (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+static inline const char *pick(struct random_text *x, const char *const *words, size_t n)
+{
+    return words[rng_below(&x->r, n)];
+}
+#define PICK(x, ...) \
+    pick((x), (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
-static const char random_letter[TYPE_KIND_MAX] = {[TYPE_NUMBER] = 'n', [TYPE_MONEY] = 'm', [TYPE_DURATION] = 'd', [TYPE_BOOL] = 'b', [TYPE_TEXT] = 's'};
+static const char random_letter[TYPE_KIND_MAX] = {
+    [TYPE_NUMBER] = 'n', [TYPE_MONEY] = 'm', [TYPE_DURATION] = 'd', [TYPE_BOOL] = 'b', [TYPE_TEXT] = 's'};
 
 static void random_expr(struct random_text *x, enum type_kind type, int depth);
 
@@ -272,10 +288,18 @@ static inline void random_leaf(struct random_text *x, enum type_kind type)
         return;
     }
     switch (type) {
-    case TYPE_NUMBER: buf_puts(&x->out, PICK(x, "units", "score_a", "units", "score_a", "hour", "weekday", "minute_of_day", "0", "1", "2", "2.5", "-1", "1e6", "w_count")); break;
-    case TYPE_MONEY: buf_puts(&x->out, PICK(x, "amount", "amount", "fee", "fee", "0 EUR", "1 EUR", "2.50 USD", "160 JPY", "3 EUR", "w_sum", "w_usd")); break;
+    case TYPE_NUMBER:
+        buf_puts(&x->out, PICK(x, "units", "score_a", "units", "score_a", "hour", "weekday", "minute_of_day", "0", "1", "2",
+                               "2.5", "-1", "1e6", "w_count"));
+        break;
+    case TYPE_MONEY:
+        buf_puts(&x->out, PICK(x, "amount", "amount", "fee", "fee", "0 EUR", "1 EUR", "2.50 USD", "160 JPY", "3 EUR",
+                               "w_sum", "w_usd"));
+        break;
     case TYPE_DURATION: buf_puts(&x->out, PICK(x, "0s", "90s", "1h", "1d12h", "w_since", "w_age")); break;
-    case TYPE_BOOL: buf_puts(&x->out, PICK(x, "vip", "flag", "vip", "flag", "purchase", "sign_in", "custom.x", "true", "false")); break;
+    case TYPE_BOOL:
+        buf_puts(&x->out, PICK(x, "vip", "flag", "vip", "flag", "purchase", "sign_in", "custom.x", "true", "false"));
+        break;
     default: buf_puts(&x->out, PICK(x, "account", "device", "'a'", "'A'", "'b'", "'nl'")); break;
     }
 }
@@ -297,9 +321,15 @@ static inline void random_condition(struct random_text *x, int depth)
     case 6: random_pair(x, TYPE_MONEY, compare, TYPE_MONEY, depth); break;
     case 7: random_pair(x, TYPE_DURATION, compare, TYPE_DURATION, depth); break;
     case 8: random_pair(x, TYPE_TEXT, PICK(x, "=", "!="), TYPE_TEXT, depth); break;
-    case 9: buf_fmt(&x->out, "(%s %s %s)", folded, PICK(x, "=", "!="), PICK(x, "'NL'", "country", "email", "account", "if(vip, 'nl', 'A')", "coalesce('nl', ip_country)")); break;
+    case 9:
+        buf_fmt(&x->out, "(%s %s %s)", folded, PICK(x, "=", "!="),
+                PICK(x, "'NL'", "country", "email", "account", "if(vip, 'nl', 'A')", "coalesce('nl', ip_country)"));
+        break;
     case 10:
-        random_call(x, "is_missing", (enum type_kind)(int[]){TYPE_NUMBER, TYPE_MONEY, TYPE_DURATION, TYPE_BOOL, TYPE_TEXT}[rng_below(&x->r, 5)], TYPE_ERROR, depth);
+        random_call(
+            x, "is_missing",
+            (enum type_kind)(int[]){TYPE_NUMBER, TYPE_MONEY, TYPE_DURATION, TYPE_BOOL, TYPE_TEXT}[rng_below(&x->r, 5)],
+            TYPE_ERROR, depth);
         break;
     case 11:
         buf_char(&x->out, '(');
@@ -307,9 +337,15 @@ static inline void random_condition(struct random_text *x, int depth)
         buf_puts(&x->out, PICK(x, " in (1, 2, 2.5)", " not in (-1, 0, 1e6)", " in numbers"));
         buf_char(&x->out, ')');
         break;
-    case 12: buf_fmt(&x->out, "(%s %s)", PICK(x, "account", "country", "email", "alias", "if(flag, 'a', account)"), PICK(x, "in ('a', 'NL')", "not in words", "in @words")); break;
+    case 12:
+        buf_fmt(&x->out, "(%s %s)", PICK(x, "account", "country", "email", "alias", "if(flag, 'a', account)"),
+                PICK(x, "in ('a', 'NL')", "not in words", "in @words"));
+        break;
     case 13: buf_fmt(&x->out, "(%s %s)", PICK(x, "ip", "from"), PICK(x, "in ('10.0.0.0/8', '::1')", "not in nets")); break;
-    case 14: buf_fmt(&x->out, "(%s %s %s)", PICK(x, "account", "country", "email", "alias"), PICK(x, "like", "includes"), PICK(x, "'%a%'", "'a'", "'N_'", "'%'", "''", "'l'")); break;
+    case 14:
+        buf_fmt(&x->out, "(%s %s %s)", PICK(x, "account", "country", "email", "alias"), PICK(x, "like", "includes"),
+                PICK(x, "'%a%'", "'a'", "'N_'", "'%'", "''", "'l'"));
+        break;
     default: random_pair(x, TYPE_BOOL, PICK(x, "=", "!="), TYPE_BOOL, depth); break;
     }
 }
@@ -360,23 +396,30 @@ static void random_expr(struct random_text *x, enum type_kind type, int depth)
         random_pair(x, type, PICK(x, "+", "-"), type, depth);
 }
 
-static const char random_head[] =
-    "currency EUR rates \"rates\" timezone \"+02:00\" attribute units number attribute score_a number attribute vip boolean attribute flag boolean attribute fee money\n"
-    "list words = ('a', 'nl', 'x@y') list nets = ('10.1.0.0/16') list numbers = (0, 2)\n"
-    "let from = ip let alias = email\n"
-    "window w_count = count(any) by account window w_sum = sum(amount of any) by account over 1d window w_usd = mean(fee of any in USD) by device\n"
-    "window w_since = time since(purchase) by account window w_age = age(any) by device\n";
+static const char random_head[] = "currency EUR rates \"rates\" timezone \"+02:00\" attribute units number attribute "
+                                  "score_a number attribute vip boolean attribute flag boolean attribute fee money\n"
+                                  "list words = ('a', 'nl', 'x@y') list nets = ('10.1.0.0/16') list numbers = (0, 2)\n"
+                                  "let from = ip let alias = email\n"
+                                  "window w_count = count(any) by account window w_sum = sum(amount of any) by account over "
+                                  "1d window w_usd = mean(fee of any in USD) by device\n"
+                                  "window w_since = time since(purchase) by account window w_age = age(any) by device\n";
 
 static inline void random_event(struct rng *r, struct buf *out, unsigned i)
 {
     static const struct {
         const char *name, *values[6];
-    } attrs[] = {{"account", {"a", "b", "A", "nl", "x@y", "aa"}},     {"device", {"a", "b", "d", "A", "nl", "e"}},
-                 {"country", {"NL", "nl", "a", "A", "be", "Nl"}},     {"ip_country", {"NL", "a", "be", "nL", "A", "b"}},
-                 {"email", {"X@Y", "x@y", "a", "A", "nl", "balL"}},   {"ip", {"10.1.2.3", "10.2.0.0", "::1", "::ffff:10.1.0.1", "junk", "11.0.0.1"}},
-                 {"units", {"0", "1", "2", "2.5", "-1", "-0"}},       {"score_a", {"0", "1", "2.5", "1e6", "-3", "0.1"}},
-                 {"vip", {"true", "false", "true", "false", "true", "false"}}, {"flag", {"true", "false", "false", "false", "true", "true"}},
-                 {"amount", {"0EUR", "1.00EUR", "2.50USD", "160JPY", "300", "5.00GBP"}}, {"fee", {"1.00EUR", "-3.00EUR", "2.50USD", "1", "0JPY", "100"}}};
+    } attrs[] = {{"account", {"a", "b", "A", "nl", "x@y", "aa"}},
+                 {"device", {"a", "b", "d", "A", "nl", "e"}},
+                 {"country", {"NL", "nl", "a", "A", "be", "Nl"}},
+                 {"ip_country", {"NL", "a", "be", "nL", "A", "b"}},
+                 {"email", {"X@Y", "x@y", "a", "A", "nl", "balL"}},
+                 {"ip", {"10.1.2.3", "10.2.0.0", "::1", "::ffff:10.1.0.1", "junk", "11.0.0.1"}},
+                 {"units", {"0", "1", "2", "2.5", "-1", "-0"}},
+                 {"score_a", {"0", "1", "2.5", "1e6", "-3", "0.1"}},
+                 {"vip", {"true", "false", "true", "false", "true", "false"}},
+                 {"flag", {"true", "false", "false", "false", "true", "true"}},
+                 {"amount", {"0EUR", "1.00EUR", "2.50USD", "160JPY", "300", "5.00GBP"}},
+                 {"fee", {"1.00EUR", "-3.00EUR", "2.50USD", "1", "0JPY", "100"}}};
     static const char *const types[] = {"purchase", "sign_in", "custom.x", "custom.unknown", "top_up"};
     buf_fmt(out, "%um %s", i * 47 + 1, types[rng_below(r, ARRAY_LEN(types))]);
     for (size_t k = 0; k < ARRAY_LEN(attrs); k++)
@@ -395,7 +438,10 @@ static inline enum keer_outcome random_outcome(const struct plain_env *x)
             if (action == ACTION_CHALLENGE)
                 challenge = true;
             else
-                return action == ACTION_DENY ? KEER_DENY : challenge ? KEER_CHALLENGE : action == ACTION_ALLOW ? KEER_ALLOW : KEER_REVIEW;
+                return action == ACTION_DENY    ? KEER_DENY
+                       : challenge              ? KEER_CHALLENGE
+                       : action == ACTION_ALLOW ? KEER_ALLOW
+                                                : KEER_REVIEW;
         }
     return challenge ? KEER_CHALLENGE : KEER_ALLOW;
 }
@@ -421,7 +467,8 @@ static inline void random_round(uint64_t seed, uint64_t *pairs, uint64_t *known)
         random_expr(&x, TYPE_BOOL, 4);
         buf_char(&x.out, '\n');
     }
-    buf_puts(&x.out, "features w_count, w_sum, w_usd, w_since, w_age"); /* all lets are features, so that all are computed for all events */
+    buf_puts(&x.out, "features w_count, w_sum, w_usd, w_since, w_age"); /* all lets are features, so that all are computed
+                                                                           for all events */
     for (enum type_kind type = TYPE_NUMBER; type <= TYPE_BOOL; type++)
         for (unsigned i = 0; i < x.lets[type]; i++)
             buf_fmt(&x.out, ", %c%u", random_letter[type], i);
@@ -437,12 +484,13 @@ static inline void random_round(uint64_t seed, uint64_t *pairs, uint64_t *known)
             if (let->stmt->value->type == TYPE_TEXT)
                 continue;
             double have = k.e->registers[let->reg], want = plain_eval(&env, let->stmt->value).number;
-            REQUIRE(have == want || (isnan(have) && isnan(want)), "seed %llu, %s: %.*s is %.17g, want %.17g in\n%s", (unsigned long long)seed, line.p,
-                    SLICE_ARG(let->stmt->name), have, want, x.out.p);
+            REQUIRE(have == want || (isnan(have) && isnan(want)), "seed %llu, %s: %.*s is %.17g, want %.17g in\n%s",
+                    (unsigned long long)seed, line.p, SLICE_ARG(let->stmt->name), have, want, x.out.p);
             *known += isnan(want) ? 0 : 1;
             ++*pairs;
         }
-        REQUIRE(outcome == random_outcome(&env), "seed %llu, %s: %s in\n%s", (unsigned long long)seed, line.p, keer_outcome_name(outcome), x.out.p);
+        REQUIRE(outcome == random_outcome(&env), "seed %llu, %s: %s in\n%s", (unsigned long long)seed, line.p,
+                keer_outcome_name(outcome), x.out.p);
         buf_init(&out, (size_t)1 << 20);
         REQUIRE(engine_explain(k.e, k.ev, &k.d, i & 1 ? EXPLAIN_JSON : EXPLAIN_TEXT, 0, &out) == KEER_OK, "explain");
         buf_release(&out);

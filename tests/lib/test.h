@@ -21,19 +21,19 @@ uint64_t oom_live_bytes(void);
  * 'skipped: shared data not present' was printed. */
 const char *shared_dir(void);
 
-#define ck_slice_eq(a, b) \
-    do { \
-        struct slice sa_ = (a), sb_ = (b); \
+#define ck_slice_eq(a, b)                                                                          \
+    do {                                                                                           \
+        struct slice sa_ = (a), sb_ = (b);                                                         \
         ck_assert_msg(slice_eq(sa_, sb_), "'%.*s' is not '%.*s'", SLICE_ARG(sa_), SLICE_ARG(sb_)); \
     } while (0)
-#define ck_ok(call) \
-    do { \
-        enum keer_err err_ = (call); \
+#define ck_ok(call)                                                           \
+    do {                                                                      \
+        enum keer_err err_ = (call);                                          \
         ck_assert_msg(err_ == KEER_OK, "%s: %s", #call, keer_err_name(err_)); \
     } while (0)
-#define ck_err(call, want) \
-    do { \
-        enum keer_err err_ = (call); \
+#define ck_err(call, want)                                                                                 \
+    do {                                                                                                   \
+        enum keer_err err_ = (call);                                                                       \
         ck_assert_msg(err_ == (want), "%s: %s, want %s", #call, keer_err_name(err_), keer_err_name(want)); \
     } while (0)
 

@@ -1,5 +1,5 @@
-/* window_brute.h - the windows of core/window.h computed the slow way, from its header comment alone: the list of all past events is
- * kept, and every window of every event is worked out from it anew. What the memory driver is compared with.
+/* window_brute.h - the windows of core/window.h computed the slow way, from its header comment alone: the list of all past
+ * events is kept, and every window of every event is worked out from it anew. What the memory driver is compared with.
  */
 #ifndef TESTS_LIB_WINDOW_BRUTE_H
 #define TESTS_LIB_WINDOW_BRUTE_H
@@ -62,8 +62,8 @@ static inline bool brute_cond(const struct brute_event *e, enum win_cond cond, i
 static inline const struct brute_event *brute_at(const struct brute *b, unsigned i) { return &b->event[i]; }
 
 /* The events that window w sees for event `self`, in order of time, arrival among equals. */
-static inline unsigned brute_seen(const struct brute *b, const struct win_def *w, unsigned self, const unsigned *mine, unsigned n_mine,
-                                  unsigned *seen)
+static inline unsigned brute_seen(const struct brute *b, const struct win_def *w, unsigned self, const unsigned *mine,
+                                  unsigned n_mine, unsigned *seen)
 {
     const struct brute_event *now = brute_at(b, self);
     int64_t floor = b->watermark - brute_horizon(b->plan, w->group), t = now->time;
@@ -138,7 +138,8 @@ static inline unsigned brute_distinct(int64_t *v, unsigned n)
 }
 
 /* `seen` holds the events that pass the filter, whatever their labels. */
-static inline double brute_streak(const struct brute *b, const struct win_def *w, unsigned self, const unsigned *seen, unsigned n)
+static inline double brute_streak(const struct brute *b, const struct win_def *w, unsigned self, const unsigned *seen,
+                                  unsigned n)
 {
     int64_t t = brute_at(b, self)->time, oldest = INT64_MIN;
     unsigned length = 0;
@@ -157,8 +158,8 @@ static inline double brute_streak(const struct brute *b, const struct win_def *w
     return length ? (double)MAX_OF(t - oldest, 0) * 1e-6 : BRUTE_MISSING;
 }
 
-static inline double brute_window(const struct brute *b, const struct win_def *w, unsigned self, const unsigned *seen, unsigned n,
-                                  uint64_t *ret_hash)
+static inline double brute_window(const struct brute *b, const struct win_def *w, unsigned self, const unsigned *seen,
+                                  unsigned n, uint64_t *ret_hash)
 {
     int64_t v[BRUTE_EVENTS], t = brute_at(b, self)->time, least = INT64_MAX, most = INT64_MIN;
     *ret_hash = 0;
@@ -212,7 +213,8 @@ static inline void brute_exchange(struct brute *b, const struct brute_event *e, 
         number[i] = BRUTE_MISSING;
         hash[i] = 0;
         if (e->groups >> w->group & 1)
-            number[i] = brute_window(b, w, self, seen, brute_seen(b, w, self, mine[w->group], n_mine[w->group], seen), &hash[i]);
+            number[i] =
+                brute_window(b, w, self, seen, brute_seen(b, w, self, mine[w->group], n_mine[w->group], seen), &hash[i]);
     }
 }
 

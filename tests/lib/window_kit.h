@@ -16,9 +16,9 @@
 #endif
 
 /* Check writes to a file at every assertion that holds; in inner loops only those that don't hold may cost. */
-#define REQUIRE(x, ...) \
-    do { \
-        if (!(x)) \
+#define REQUIRE(x, ...)                \
+    do {                               \
+        if (!(x))                      \
             ck_abort_msg(__VA_ARGS__); \
     } while (0)
 #define REQUIRE_OK(call) REQUIRE((call) == KEER_OK, "%s", #call)
@@ -46,7 +46,8 @@ static inline struct win_store *store_new(const struct win_plan *plan, struct wi
 }
 
 /* Saves `s` and returns a new store that was loaded from it. */
-static inline struct win_store *through_state(const struct win_plan *plan, struct win_limits limits, const struct win_store *s)
+static inline struct win_store *through_state(const struct win_plan *plan, struct win_limits limits,
+                                              const struct win_store *s)
 {
     struct buf b;
     buf_init(&b, (size_t)64 << 20);

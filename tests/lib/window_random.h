@@ -27,14 +27,16 @@ static inline bool random_text_value(int v) { return v >= BRUTE_VALUES - 2; }
 
 static inline int64_t random_duration(struct rng *r)
 {
-    static const int64_t some[] = {1, US_SECOND, 10 * US_SECOND, US_MINUTE, 10 * US_MINUTE, US_HOUR, 6 * US_HOUR, US_DAY, 7 * US_DAY};
+    static const int64_t some[] = {1,       US_SECOND,   10 * US_SECOND, US_MINUTE, 10 * US_MINUTE,
+                                   US_HOUR, 6 * US_HOUR, US_DAY,         7 * US_DAY};
     return rng_chance(r, 0.8) ? some[rng_below(r, ARRAY_LEN(some))] : rng_between(r, 1, US_DAY);
 }
 
 static inline void random_window(struct random_world *x, struct win_def *w)
 {
     struct rng *r = &x->rng;
-    *w = (struct win_def){.agg = (enum win_agg)rng_below(r, WIN_AGG_MAX), .value = -1, .scale = rng_chance(r, 0.5) ? 1.0 : 1e-6};
+    *w = (struct win_def){
+        .agg = (enum win_agg)rng_below(r, WIN_AGG_MAX), .value = -1, .scale = rng_chance(r, 0.5) ? 1.0 : 1e-6};
     w->group = (uint8_t)rng_below(r, x->plan.groups);
     w->filter = (uint8_t)(rng_chance(r, 0.9) ? rng_below(r, RANDOM_FILTERS) : 63);
     w->filter2 = (uint8_t)rng_below(r, RANDOM_FILTERS);
@@ -45,7 +47,8 @@ static inline void random_window(struct random_world *x, struct win_def *w)
     w->half_life_us = random_duration(r);
     w->nth = (uint32_t)rng_between(r, 1, 4);
     bool may_text = w->agg == WIN_DISTINCT || w->agg == WIN_FIRST || w->agg == WIN_LAST || w->agg == WIN_NTH;
-    if (w->agg != WIN_COUNT && w->agg != WIN_AGE && w->agg != WIN_SINCE && w->agg != WIN_STREAK && w->agg != WIN_STREAK_AGE) {
+    if (w->agg != WIN_COUNT && w->agg != WIN_AGE && w->agg != WIN_SINCE && w->agg != WIN_STREAK &&
+        w->agg != WIN_STREAK_AGE) {
         w->value = (int16_t)rng_below(r, may_text ? BRUTE_VALUES : BRUTE_VALUES - 2);
         w->text = random_text_value(w->value);
         x->needs[w->group][w->filter] |= (uint64_t)1 << w->value;
@@ -68,7 +71,8 @@ static inline void random_world_make(struct random_world *x, uint64_t seed)
         for (unsigned k = 0; k < RANDOM_KEYS; k++) {
             x->key[g][k] = (struct hash128){rng_u64(r), rng_u64(r)};
             if (k && rng_chance(r, 0.3)) /* the same slot, and sometimes the same low half */
-                x->key[g][k].lo = rng_chance(r, 0.3) ? x->key[g][0].lo : x->key[g][0].lo ^ (uint64_t)1 << rng_between(r, 8, 40);
+                x->key[g][k].lo =
+                    rng_chance(r, 0.3) ? x->key[g][0].lo : x->key[g][0].lo ^ (uint64_t)1 << rng_between(r, 8, 40);
         }
     }
     for (unsigned w = 0; w < x->plan.windows; w++)
@@ -130,7 +134,8 @@ static inline void random_event(struct random_world *x, struct brute_event *e)
 }
 
 /* The request that an event is to a driver; `need` has all windows. */
-static inline struct win_request random_request(const struct win_plan *plan, const struct brute_event *e, const uint64_t *need)
+static inline struct win_request random_request(const struct win_plan *plan, const struct brute_event *e,
+                                                const uint64_t *need)
 {
     struct win_request q = {.time_us = e->time, .groups = e->groups, .values = e->values, .need = need, .id = e->id};
     for (unsigned g = 0; g < plan->groups; g++) {

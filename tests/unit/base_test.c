@@ -29,8 +29,19 @@ END_TEST
 
 START_TEST(doubles_round_correctly)
 {
-    static const char *texts[] = {"0",      "57.16",  "-0.1", "1e22", "1e23",  "1.7976931348623157e308", "123456789012345678901234567890",
-                                  "4.9e-324", "0.30000000000000004", "9007199254740993", "1e-30", "+3", "002.50"};
+    static const char *texts[] = {"0",
+                                  "57.16",
+                                  "-0.1",
+                                  "1e22",
+                                  "1e23",
+                                  "1.7976931348623157e308",
+                                  "123456789012345678901234567890",
+                                  "4.9e-324",
+                                  "0.30000000000000004",
+                                  "9007199254740993",
+                                  "1e-30",
+                                  "+3",
+                                  "002.50"};
     for (size_t k = 0; k < ARRAY_LEN(texts); k++) {
         double v = 1;
         ck_ok(num_f64(slice_str(texts[k]), &v));
@@ -174,8 +185,8 @@ END_TEST
 
 START_TEST(siphash_is_itself)
 {
-    /* SipHash-1-3-128 of 0..n-1 under key 0..15 has no published table; its 2-4 sister does. What must hold here: folding equals
-     * hashing the lower-cased text, every length differs, and every bit of the key matters. */
+    /* SipHash-1-3-128 of 0..n-1 under key 0..15 has no published table; its 2-4 sister does. What must hold here: folding
+     * equals hashing the lower-cased text, every length differs, and every bit of the key matters. */
     struct hash_key k = {0x0706050403020100u, 0x0F0E0D0C0B0A0908u};
     struct hash128 a = hash_folded(k, SLICE("NL-Amsterdam@[`{ZAza")), b = hash_bytes(k, "nl-amsterdam@[`{zaza", 20);
     ck_assert(a.lo == b.lo && a.hi == b.hi);

@@ -1,16 +1,20 @@
-/* engine_oom_test.c - every allocation fails once, and then every later one too: parse, check, compile, examples, decide, explain, save, load. */
+/* engine_oom_test.c - every allocation fails once, and then every later one too: parse, check, compile, examples, decide,
+ * explain, save, load. */
 #include <keer/keer.h>
 
 #include "lib/test.h"
 
 static const char text[] =
     "currency EUR\nrates \"rates\"\nlist bad = \"bad\"\nlist nets = ('10.0.0.0/8', '2001:db8::/32')\n"
-    "window n = count(purchase where amount > 5 EUR) by account over 1h\nwindow s = sum(amount of purchase in USD) by account, device over 1d\n"
+    "window n = count(purchase where amount > 5 EUR) by account over 1h\nwindow s = sum(amount of purchase in USD) by "
+    "account, device over 1d\n"
     "window d = distinct(device of purchase) by account over 7d\nwindow f = share(fraud of purchase) by device over 7d\n"
-    "window r = streak(outcome = 'failure' of sign_in) by account over 1d\nlet x = if(n > 1, zscore(amount of purchase) by account, 2)\n"
+    "window r = streak(outcome = 'failure' of sign_in) by account over 1d\nlet x = if(n > 1, zscore(amount of purchase) by "
+    "account, 2)\n"
     "rule a challenge if purchase and n > 2 and s > 10 USD because 'text'\nrule b deny if account in bad or ip in nets\n"
     "rule c review if x > 1 or f > 0.5 or d > 3 or r > 2\nBlock if :total_charges_per_ip_address_hourly: > 5\n"
-    "example \"one\" with account = 'z' { at 0 purchase: amount = 6 EUR expect review at 1h purchase: ip = '10.1.1.1', amount = 1 EUR expect deny by b }\n";
+    "example \"one\" with account = 'z' { at 0 purchase: amount = 6 EUR expect review at 1h purchase: ip = '10.1.1.1', "
+    "amount = 1 EUR expect deny by b }\n";
 
 static enum keer_err read_file(void *ctx, const char *path, char **ret_data, size_t *ret_len)
 {
@@ -25,7 +29,8 @@ static enum keer_err read_file(void *ctx, const char *path, char **ret_data, siz
     return KEER_OK;
 }
 
-static enum keer_err decide_some(struct keer_engine *e, struct keer_event *ev, const struct keer_schema *s, char *ret_outcomes)
+static enum keer_err decide_some(struct keer_engine *e, struct keer_event *ev, const struct keer_schema *s,
+                                 char *ret_outcomes)
 {
     static const char *const accounts[] = {"a", "b", "mallory"};
     enum keer_err err = KEER_OK;

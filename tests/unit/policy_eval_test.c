@@ -1,5 +1,6 @@
-/* policy_eval_test.c - what a policy computes: aggregates with values worked out by hand, functions, missing values, the order of rules, money,
- * texts, lists, labels, and ten thousands of random expressions against a plain evaluator of the tree. */
+/* policy_eval_test.c - what a policy computes: aggregates with values worked out by hand, functions, missing values, the
+ * order of rules, money, texts, lists, labels, and ten thousands of random expressions against a plain evaluator of the
+ * tree. */
 #include "lib/policy_kit.h"
 #include "lib/policy_random.h"
 
@@ -31,7 +32,7 @@ static const struct {
     {"count(purchase where vip) by account", 1},
     {"count(purchase where not vip) by account", 1},
     {"count(purchase where is_missing(vip)) by account", 1},
-    {"count(purchase) by terminal", NAN},     /* this event has no terminal */
+    {"count(purchase) by terminal", NAN},      /* this event has no terminal */
     {"count(purchase) by account, device", 0}, /* the pair a, d3 is new */
     {"count(sign_in where outcome = 'FAILURE') by account", 1},
     {"sum(amount of purchase) by account", 9000},
@@ -90,7 +91,8 @@ START_TEST(aggregates_by_hand)
     for (unsigned row = 0; (name = aggregate_row(row, &takes, &doc)); row++) {
         bool asked = false;
         for (size_t i = 0; i < ARRAY_LEN(aggregate_values); i++)
-            asked |= strncmp(aggregate_values[i].expression, name, strlen(name)) == 0 && aggregate_values[i].expression[strlen(name)] == '(';
+            asked |= strncmp(aggregate_values[i].expression, name, strlen(name)) == 0 &&
+                     aggregate_values[i].expression[strlen(name)] == '(';
         ck_assert_msg(asked, "no test for the aggregate %s", name);
     }
 }
@@ -104,7 +106,8 @@ START_TEST(texts_from_windows)
     ck_value("", "nth(9, device of purchase) by account over 1d != 'd2'", history, NAN);
     ck_value("", "is_missing(nth(9, device of purchase) by account over 1d)", history, 1);
     ck_value("", "last(ip of any) by account = '10.0.0.1'", history, 1);
-    ck_value("", "last(ip_country of any) by account = ip_country", "0 sign_in account=a ip_country=nl\n1h sign_in account=a ip_country=NL", 1);
+    ck_value("", "last(ip_country of any) by account = ip_country",
+             "0 sign_in account=a ip_country=nl\n1h sign_in account=a ip_country=NL", 1);
     ck_value("", "last(device of any) by account in ('D1', 'd1')", history, 1);
     ck_value("", "coalesce((last(device of top_up) by account), 'none') = 'none'", history, 1);
 }
@@ -112,11 +115,15 @@ END_TEST
 
 START_TEST(keys_of_parts)
 {
-    ck_value(HEAD, "count(purchase) by account, device", "0 purchase account=a device=d\n1h purchase account=a device=e\n2h purchase account=a device=d", 1);
-    ck_value(HEAD, "count(purchase) by device, account", "0 purchase account=a device=d\n1h purchase account=b device=d\n2h purchase account=a device=d", 1);
-    ck_value(HEAD, "count(purchase) by account, units", "0 purchase account=a units=-0\n1h purchase account=a units=1\n2h purchase account=a units=0", 1);
+    ck_value(HEAD, "count(purchase) by account, device",
+             "0 purchase account=a device=d\n1h purchase account=a device=e\n2h purchase account=a device=d", 1);
+    ck_value(HEAD, "count(purchase) by device, account",
+             "0 purchase account=a device=d\n1h purchase account=b device=d\n2h purchase account=a device=d", 1);
+    ck_value(HEAD, "count(purchase) by account, units",
+             "0 purchase account=a units=-0\n1h purchase account=a units=1\n2h purchase account=a units=0", 1);
     ck_value(HEAD, "count(purchase) by units", "0 purchase units=0\n1h purchase units=0.5\n2h purchase units=0", 1);
-    ck_value(HEAD, "count(purchase) by vip, units", "0 purchase vip=true units=1\n1h purchase vip=false units=1\n2h purchase vip=true units=1", 1);
+    ck_value(HEAD, "count(purchase) by vip, units",
+             "0 purchase vip=true units=1\n1h purchase vip=false units=1\n2h purchase vip=true units=1", 1);
     ck_value(HEAD, "count(purchase) by account, device", "0 purchase account=a device=d\n2h purchase account=a", NAN);
     /* texts that a naive join would mix up */
     ck_value("", "count(purchase) by account, device", "0 purchase account=ab device=c\n1h purchase account=a device=bc", 0);
@@ -131,7 +138,8 @@ END_TEST
 
 START_TEST(labels_count_from_when_they_are_known)
 {
-    static const char by_event[] = "0 purchase terminal=t amount=5EUR id=x\n1h purchase terminal=t amount=50EUR\n2d chargeback target=x\n3d purchase terminal=t";
+    static const char by_event[] = "0 purchase terminal=t amount=5EUR id=x\n1h purchase terminal=t amount=50EUR\n2d "
+                                   "chargeback target=x\n3d purchase terminal=t";
     ck_value("", "count(purchase where fraud) by terminal over 9d", by_event, 1);
     ck_value("", "share(fraud of purchase) by terminal over 9d", by_event, 0.5);
     ck_value("", "share(fraud and amount > 10 EUR of purchase) by terminal over 9d", by_event, 0);
@@ -142,8 +150,10 @@ START_TEST(labels_count_from_when_they_are_known)
     ck_value("", "count(purchase where not fraud) by terminal over 9d", by_event, 1);
     ck_value("", "count(purchase where labelled and amount > 1 EUR) by terminal over 9d", by_event, 1);
     ck_value("", "count(purchase where genuine) by terminal over 9d", by_event, 0);
-    ck_value("", "streak(fraud of purchase) by terminal over 9d", "0 purchase terminal=t label=fraud@1h\n1h purchase terminal=t label=genuine@2h\n"
-             "2h purchase terminal=t label=fraud@3h\n4h purchase terminal=t label=fraud@5h\n6h purchase terminal=t", 2);
+    ck_value("", "streak(fraud of purchase) by terminal over 9d",
+             "0 purchase terminal=t label=fraud@1h\n1h purchase terminal=t label=genuine@2h\n"
+             "2h purchase terminal=t label=fraud@3h\n4h purchase terminal=t label=fraud@5h\n6h purchase terminal=t",
+             2);
     /* known after seven days, whatever the event itself carries */
     static const char late[] = "0 purchase terminal=t label=fraud@7d\n6d purchase terminal=t";
     static const char later[] = "0 purchase terminal=t label=fraud@7d\n8d purchase terminal=t";
@@ -153,7 +163,10 @@ START_TEST(labels_count_from_when_they_are_known)
     ck_value("", "share(fraud of purchase) by terminal over 28d delayed 7d", late, NAN);
     ck_value("", "days(time since(purchase where fraud) by terminal over 30d)", later, 8);
     /* a later label replaces it */
-    ck_value("", "count(purchase where fraud) by terminal over 9d", "0 purchase terminal=t id=x\n1h fraud_reported target=x\n2h label target=x label=genuine\n3h purchase terminal=t", 0);
+    ck_value(
+        "", "count(purchase where fraud) by terminal over 9d",
+        "0 purchase terminal=t id=x\n1h fraud_reported target=x\n2h label target=x label=genuine\n3h purchase terminal=t",
+        0);
 }
 END_TEST
 
@@ -163,33 +176,107 @@ static const struct {
     const char *expression;
     double want;
 } function_values[] = {
-    {"is_missing(device)", 0}, {"is_missing(card)", 1}, {"is_missing(units / 0)", 1}, {"is_missing(amount)", 0}, {"is_missing('x')", 0},
+    {"is_missing(device)", 0},
+    {"is_missing(card)", 1},
+    {"is_missing(units / 0)", 1},
+    {"is_missing(amount)", 0},
+    {"is_missing('x')", 0},
     {"is_missing(vip and units > 1)", 1},
-    {"coalesce(units, 3)", 9}, {"coalesce(play_time, 3)", 3}, {"coalesce(play_time, play_time)", NAN}, {"coalesce(vip, true)", 1},
-    {"COALESCE(card, 'none') = 'none'", 1}, {"coalesce(amount, 0 EUR)", 3000}, {"coalesce(age(top_up) by account, 1d)", 86400},
-    {"least(units, 4)", 4}, {"least(play_time, 4)", NAN}, {"least(amount, 1 EUR)", 100}, {"greatest(10m, 5m)", 600}, {"greatest(units, 11)", 11},
-    {"abs(-units)", 9}, {"abs(1 EUR - amount)", 2900}, {"floor(2.7)", 2}, {"floor(-2.1)", -3}, {"log(1)", 0}, {"log(0)", NAN}, {"log(-1)", NAN},
-    {"sqrt(16)", 4}, {"sqrt(-1)", NAN}, {"sqrt(0)", 0},
-    {"if(units > 3, 1, 2)", 1}, {"if(units > 30, 1, 2)", 2}, {"if(vip, 1, 2)", NAN}, {"if(purchase, amount, 0 EUR)", 3000},
-    {"if(purchase, 'a', 'b') = 'a'", 1}, {"if(vip, 'a', 'b') = 'a'", NAN}, {"if(sign_in, 'fr', ip_country) = 'NL'", 1}, {"if(purchase, false, true)", 0},
-    {"major(amount)", 30}, {"major(12.5 EUR)", 12.5}, {"seconds(2m)", 120}, {"minutes(90s)", 1.5}, {"hours(1d)", 24}, {"days(36h)", 1.5},
+    {"coalesce(units, 3)", 9},
+    {"coalesce(play_time, 3)", 3},
+    {"coalesce(play_time, play_time)", NAN},
+    {"coalesce(vip, true)", 1},
+    {"COALESCE(card, 'none') = 'none'", 1},
+    {"coalesce(amount, 0 EUR)", 3000},
+    {"coalesce(age(top_up) by account, 1d)", 86400},
+    {"least(units, 4)", 4},
+    {"least(play_time, 4)", NAN},
+    {"least(amount, 1 EUR)", 100},
+    {"greatest(10m, 5m)", 600},
+    {"greatest(units, 11)", 11},
+    {"abs(-units)", 9},
+    {"abs(1 EUR - amount)", 2900},
+    {"floor(2.7)", 2},
+    {"floor(-2.1)", -3},
+    {"log(1)", 0},
+    {"log(0)", NAN},
+    {"log(-1)", NAN},
+    {"sqrt(16)", 4},
+    {"sqrt(-1)", NAN},
+    {"sqrt(0)", 0},
+    {"if(units > 3, 1, 2)", 1},
+    {"if(units > 30, 1, 2)", 2},
+    {"if(vip, 1, 2)", NAN},
+    {"if(purchase, amount, 0 EUR)", 3000},
+    {"if(purchase, 'a', 'b') = 'a'", 1},
+    {"if(vip, 'a', 'b') = 'a'", NAN},
+    {"if(sign_in, 'fr', ip_country) = 'NL'", 1},
+    {"if(purchase, false, true)", 0},
+    {"major(amount)", 30},
+    {"major(12.5 EUR)", 12.5},
+    {"seconds(2m)", 120},
+    {"minutes(90s)", 1.5},
+    {"hours(1d)", 24},
+    {"days(36h)", 1.5},
     {"days(time since(purchase) by account)", 2 / 24.0},
     /* arithmetic */
-    {"1 + 2 * 3", 7}, {"(1 + 2) * 3", 9}, {"7 - 2 - 1", 4}, {"8 / 4 / 2", 1}, {"-units + 1", -8}, {"- - 2", 2}, {"1 / 0", NAN}, {"0 / 5", 0},
-    {"units + play_time", NAN}, {"amount * 2 + 1 EUR", 6100}, {"2 * amount", 6000}, {"amount / 2", 1500}, {"amount / 10 EUR", 3},
-    {"1h + 30m", 5400}, {"2 * 1h - 1h", 3600}, {"1d / 1h", 24}, {"1d / 2", 43200}, {"1e300 * 1e300 - 1e300 * 1e300", NAN},
+    {"1 + 2 * 3", 7},
+    {"(1 + 2) * 3", 9},
+    {"7 - 2 - 1", 4},
+    {"8 / 4 / 2", 1},
+    {"-units + 1", -8},
+    {"- - 2", 2},
+    {"1 / 0", NAN},
+    {"0 / 5", 0},
+    {"units + play_time", NAN},
+    {"amount * 2 + 1 EUR", 6100},
+    {"2 * amount", 6000},
+    {"amount / 2", 1500},
+    {"amount / 10 EUR", 3},
+    {"1h + 30m", 5400},
+    {"2 * 1h - 1h", 3600},
+    {"1d / 1h", 24},
+    {"1d / 2", 43200},
+    {"1e300 * 1e300 - 1e300 * 1e300", NAN},
     /* comparisons */
-    {"units = 9", 1}, {"units == 9", 1}, {"units != 9", 0}, {"units <> 8", 1}, {"units < 9", 0}, {"units <= 9", 1}, {"units > 8.5", 1}, {"units >= 10", 0},
-    {"device = 'd3'", 1}, {"device = 'D3'", 0}, {"ip_country = 'nl'", 1}, {"'Nl' = ip_country", 1}, {"email != account", 1}, {"purchase = true", 1},
-    {"sign_in", 0}, {"purchase && !sign_in || sign_in", 1}, {"not purchase", 0}, {"amount = 30 EUR", 1}, {"amount > 29.99 EUR", 1},
-    {"email like '%@Example.com'", 1}, {"email like 'x_@%'", 0}, {"device like 'd_'", 1}, {"device like 'D%'", 0}, {"email includes 'EXAMPLE'", 1},
-    {"device includes 'D'", 0}, {"card like '%'", NAN}, {"not (card like 'x')", NAN},
-    {"hour", 4}, {"weekday", 0}, {"minute_of_day", 240}, {"day", 17805}, {"0 - 0", 0},
+    {"units = 9", 1},
+    {"units == 9", 1},
+    {"units != 9", 0},
+    {"units <> 8", 1},
+    {"units < 9", 0},
+    {"units <= 9", 1},
+    {"units > 8.5", 1},
+    {"units >= 10", 0},
+    {"device = 'd3'", 1},
+    {"device = 'D3'", 0},
+    {"ip_country = 'nl'", 1},
+    {"'Nl' = ip_country", 1},
+    {"email != account", 1},
+    {"purchase = true", 1},
+    {"sign_in", 0},
+    {"purchase && !sign_in || sign_in", 1},
+    {"not purchase", 0},
+    {"amount = 30 EUR", 1},
+    {"amount > 29.99 EUR", 1},
+    {"email like '%@Example.com'", 1},
+    {"email like 'x_@%'", 0},
+    {"device like 'd_'", 1},
+    {"device like 'D%'", 0},
+    {"email includes 'EXAMPLE'", 1},
+    {"device includes 'D'", 0},
+    {"card like '%'", NAN},
+    {"not (card like 'x')", NAN},
+    {"hour", 4},
+    {"weekday", 0},
+    {"minute_of_day", 240},
+    {"day", 17805},
+    {"0 - 0", 0},
 };
 
-static const char functions_history[] = "0 purchase account=a\n"
-                                        "2h purchase account=a amount=60.00EUR\n"
-                                        "4h purchase account=a amount=30.00EUR device=d3 units=9 ip_country=NL email=x@example.com";
+static const char functions_history[] =
+    "0 purchase account=a\n"
+    "2h purchase account=a amount=60.00EUR\n"
+    "4h purchase account=a amount=30.00EUR device=d3 units=9 ip_country=NL email=x@example.com";
 
 START_TEST(functions_and_operators)
 {
@@ -214,7 +301,8 @@ END_TEST
 START_TEST(logic_is_kleenes)
 {
     static const char *const v[] = {"false", "true", "vip"}; /* vip is missing */
-    static const double and[3][3] = {{0, 0, 0}, {0, 1, NAN}, {0, NAN, NAN}}, or[3][3] = {{0, 1, NAN}, {1, 1, 1}, {NAN, 1, NAN}};
+    static const double and[3][3] = {{0, 0, 0}, {0, 1, NAN}, {0, NAN, NAN}},
+                        or [3][3] = {{0, 1, NAN}, {1, 1, 1}, {NAN, 1, NAN}};
     static const double not [] = {1, 0, NAN};
     for (unsigned a = 0; a < 3; a++) {
         char text[100];
@@ -224,7 +312,7 @@ START_TEST(logic_is_kleenes)
             (void)snprintf(text, sizeof text, "%s and %s", v[a], v[b]);
             ck_value(HEAD, text, "0 purchase", and[a][b]);
             (void)snprintf(text, sizeof text, "%s or %s", v[a], v[b]);
-            ck_value(HEAD, text, "0 purchase", or[a][b]);
+            ck_value(HEAD, text, "0 purchase", or [a][b]);
         }
     }
 }
@@ -232,16 +320,33 @@ END_TEST
 
 START_TEST(missing_never_fires)
 {
-    static const char *const comparisons[] = {"units = 1", "units != 1", "units < 1", "units >= 1", "card = 'x'", "card != 'x'", "card != account", "amount > 1 EUR",
-                                              "amount = amount", "card like 'x%'", "card includes 'x'", "card in ('x')", "card not in ('x')", "ip in ('10.0.0.0/8')",
-                                              "units in (1, 2)", "vip", "units + 1 > units", "count(purchase) by terminal > 0", "device = last(device of any) by ip"};
+    static const char *const comparisons[] = {"units = 1",
+                                              "units != 1",
+                                              "units < 1",
+                                              "units >= 1",
+                                              "card = 'x'",
+                                              "card != 'x'",
+                                              "card != account",
+                                              "amount > 1 EUR",
+                                              "amount = amount",
+                                              "card like 'x%'",
+                                              "card includes 'x'",
+                                              "card in ('x')",
+                                              "card not in ('x')",
+                                              "ip in ('10.0.0.0/8')",
+                                              "units in (1, 2)",
+                                              "vip",
+                                              "units + 1 > units",
+                                              "count(purchase) by terminal > 0",
+                                              "device = last(device of any) by ip"};
     for (size_t i = 0; i < ARRAY_LEN(comparisons); i++) {
         char text[400];
-        (void)snprintf(text, sizeof text, HEAD " rule yes deny if %s rule no deny if not (%s) rule see review if is_missing(%s)", comparisons[i], comparisons[i],
-                       strncmp(comparisons[i], "amount", 6) == 0 ? "amount" : "units");
+        (void)snprintf(text, sizeof text,
+                       HEAD " rule yes deny if %s rule no deny if not (%s) rule see review if is_missing(%s)",
+                       comparisons[i], comparisons[i], strncmp(comparisons[i], "amount", 6) == 0 ? "amount" : "units");
         struct kit k = kit_new(text);
-        ck_assert_msg(kit_decide(&k, "0 purchase account=a device=d") == KEER_REVIEW && kit_fired(&k, "see"), "%s: %s", comparisons[i],
-                      keer_outcome_name(k.d.outcome));
+        ck_assert_msg(kit_decide(&k, "0 purchase account=a device=d") == KEER_REVIEW && kit_fired(&k, "see"), "%s: %s",
+                      comparisons[i], keer_outcome_name(k.d.outcome));
         kit_free(&k);
     }
 }
@@ -251,8 +356,9 @@ END_TEST
 
 START_TEST(rules_have_an_order)
 {
-    struct kit k = kit_new(HEAD " rule r review if units >= 1 rule d1 deny if units >= 4 rule d2 deny if units >= 4 rule a allow if vip\n"
-                                "rule c1 challenge if units >= 2 rule c2 challenge if units >= 3");
+    struct kit k = kit_new(
+        HEAD " rule r review if units >= 1 rule d1 deny if units >= 4 rule d2 deny if units >= 4 rule a allow if vip\n"
+             "rule c1 challenge if units >= 2 rule c2 challenge if units >= 3");
     static const struct {
         const char *event;
         enum keer_outcome outcome;
@@ -263,12 +369,15 @@ START_TEST(rules_have_an_order)
                  {"0 purchase units=4", KEER_DENY, 3, 0},           {"0 purchase units=4 vip=true", KEER_CHALLENGE, 3, 0},
                  {"0 purchase units=1 vip=true", KEER_ALLOW, 1, 0}, {"0 purchase vip=false", KEER_ALLOW, 0, 0}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        ck_assert_msg(kit_decide(&k, cases[i].event) == cases[i].outcome, "%s: %s", cases[i].event, keer_outcome_name(k.d.outcome));
-        ck_assert_msg(k.d.fired_count == cases[i].fired && k.d.review == cases[i].review, "%s: %u fired, review %d", cases[i].event, k.d.fired_count, k.d.review);
+        ck_assert_msg(kit_decide(&k, cases[i].event) == cases[i].outcome, "%s: %s", cases[i].event,
+                      keer_outcome_name(k.d.outcome));
+        ck_assert_msg(k.d.fired_count == cases[i].fired && k.d.review == cases[i].review, "%s: %u fired, review %d",
+                      cases[i].event, k.d.fired_count, k.d.review);
         ck_assert(isnan(k.d.score));
     }
     kit_decide(&k, "0 purchase units=4");
-    ck_assert(kit_fired(&k, "c1") && kit_fired(&k, "c2") && kit_fired(&k, "d1") && !kit_fired(&k, "d2") && !kit_fired(&k, "r"));
+    ck_assert(kit_fired(&k, "c1") && kit_fired(&k, "c2") && kit_fired(&k, "d1") && !kit_fired(&k, "d2") &&
+              !kit_fired(&k, "r"));
     kit_free(&k);
     /* Unnamed rules are called after their line; more rules than a decision can list are counted. */
     struct buf text;
@@ -338,18 +447,28 @@ END_TEST
 
 START_TEST(explanations_in_words)
 {
-    struct kit k = kit_new("currency CNY timezone \"+08:00\" let gap = time since(sign_in) by account let neg = gap - 100d\n"
-                           "window spent = sum(amount of purchase) by account over 1d window used = last(device of purchase) by account\n"
-                           "rule a challenge if spent + amount > 1 CNY and gap < 1d and used = 'x' or\n  neg < 0s because \"it's much\"\n"
-                           "rule b review if is_missing(card) and hour = 9");
+    struct kit k = kit_new(
+        "currency CNY timezone \"+08:00\" let gap = time since(sign_in) by account let neg = gap - 100d\n"
+        "window spent = sum(amount of purchase) by account over 1d window used = last(device of purchase) by account\n"
+        "rule a challenge if spent + amount > 1 CNY and gap < 1d and used = 'x' or\n  neg < 0s because \"it's much\"\n"
+        "rule b review if is_missing(card) and hour = 9");
     (void)kit_decide(&k, "0 sign_in account=a");
     (void)kit_decide(&k, "30m purchase account=a amount=5CNY device=x");
     ck_assert(kit_decide(&k, "1h5m purchase account=a amount=648.5CNY device=x") == KEER_CHALLENGE);
     struct buf out;
     buf_init(&out, 100000);
     ck_ok(engine_explain(k.e, k.ev, &k.d, EXPLAIN_TEXT, 0, &out));
-    static const char *const want[] = {"Event e2, purchase at 2018-10-01T01:05:00Z", "Decision: challenge (and review)", "challenge a: it's much", "if spent + amount > 1 CNY and gap < 1d and used = 'x' or neg < 0s\n",
-                                       "spent = 5.00 CNY", "amount = 648.50 CNY", "gap = 1h5m", "used = 'x'", "card = missing", "hour = 9", "neg = -99d22h55m"};
+    static const char *const want[] = {"Event e2, purchase at 2018-10-01T01:05:00Z",
+                                       "Decision: challenge (and review)",
+                                       "challenge a: it's much",
+                                       "if spent + amount > 1 CNY and gap < 1d and used = 'x' or neg < 0s\n",
+                                       "spent = 5.00 CNY",
+                                       "amount = 648.50 CNY",
+                                       "gap = 1h5m",
+                                       "used = 'x'",
+                                       "card = missing",
+                                       "hour = 9",
+                                       "neg = -99d22h55m"};
     for (size_t i = 0; i < ARRAY_LEN(want); i++)
         ck_assert_msg(slice_has(buf_view(&out), slice_str(want[i])), "'%s' is not in\n%s", want[i], out.p);
     buf_release(&out);
@@ -362,13 +481,14 @@ END_TEST
 START_TEST(money_is_converted_once)
 {
     struct kit_file files[] = {{"rates", "# one euro is\nEUR 1\nUSD 1.15\nJPY,160\n"}, {0}};
-    static const char text[] = "currency EUR rates \"rates\"\n"
-                               "let usd = amount in USD let mixed = amount + 1.15 USD let jpy = amount in JPY let back = (amount * 2) in USD\n"
-                               "let limit = 100 USD let over_limit = amount > limit let same = amount = 100 USD let turned = 100 USD < amount\n"
-                               "let pick = if(purchase, 1 EUR, amount) let low = least(amount, 230 USD) let part = amount / 1 USD\n"
-                               "window dollars = sum(amount of purchase in USD) by account window euros = sum(amount of purchase) by account\n"
-                               "let far = mean(amount of purchase in USD) by account > amount\n"
-                               "features usd, mixed, jpy, back, over_limit, same, turned, pick, low, part, dollars, euros, far";
+    static const char text[] =
+        "currency EUR rates \"rates\"\n"
+        "let usd = amount in USD let mixed = amount + 1.15 USD let jpy = amount in JPY let back = (amount * 2) in USD\n"
+        "let limit = 100 USD let over_limit = amount > limit let same = amount = 100 USD let turned = 100 USD < amount\n"
+        "let pick = if(purchase, 1 EUR, amount) let low = least(amount, 230 USD) let part = amount / 1 USD\n"
+        "window dollars = sum(amount of purchase in USD) by account window euros = sum(amount of purchase) by account\n"
+        "let far = mean(amount of purchase in USD) by account > amount\n"
+        "features usd, mixed, jpy, back, over_limit, same, turned, pick, low, part, dollars, euros, far";
     struct kit k = kit_files(text, files);
     (void)kit_decide(&k, "0 purchase account=a amount=100.00USD");
     ck_assert_double_eq(kit_value(&k, "usd"), 10000); /* not 10000.4 by way of 86.96 EUR */
@@ -414,7 +534,8 @@ END_TEST
 
 START_TEST(degraded_is_said)
 {
-    struct kit k = kit_new("lateness 1h model m = \"m.json\" for purchase rule a deny if score > 0.5 rule b review if count(any) by account over 1d > 0");
+    struct kit k = kit_new("lateness 1h model m = \"m.json\" for purchase rule a deny if score > 0.5 rule b review if "
+                           "count(any) by account over 1d > 0");
     (void)kit_decide(&k, "5h sign_in account=a");
     ck_assert_uint_eq(k.d.degraded, 0); /* the model is for purchases */
     (void)kit_decide(&k, "5h purchase account=a");
@@ -431,10 +552,17 @@ END_TEST
 
 START_TEST(lists_of_all_kinds)
 {
-    struct kit_file files[] = {{"texts", "\xEF\xBB\xBF" "a\r\n  b  # comment\n#c\n\nd#e\n\"f\",\n"}, {"nets", "10.0.0.0/8\n2001:db8::/32 # doc\n192.168.1.7\n"}, {"numbers", "1\n2.5\n-3e2\n"}, {0}};
-    static const char text[] = "attribute units number attribute tag text_ci list t = \"texts\" list n = \"nets\" list x = \"numbers\" list in_line = ('it''s', \"b\")\n"
-                               "let r1 = account in t let r2 = tag in @t let r3 = ip in n let r4 = units in x let r5 = account in in_line let r6 = account not in @in_line\n"
-                               "let here = ip let r7 = here in ('10.1.0.0/16', '::1') let r8 = units in (1, -3e2) let r9 = if(purchase, 'a', 'b') in t\n"
+    struct kit_file files[] = {{"texts", "\xEF\xBB\xBF"
+                                         "a\r\n  b  # comment\n#c\n\nd#e\n\"f\",\n"},
+                               {"nets", "10.0.0.0/8\n2001:db8::/32 # doc\n192.168.1.7\n"},
+                               {"numbers", "1\n2.5\n-3e2\n"},
+                               {0}};
+    static const char text[] = "attribute units number attribute tag text_ci list t = \"texts\" list n = \"nets\" list x = "
+                               "\"numbers\" list in_line = ('it''s', \"b\")\n"
+                               "let r1 = account in t let r2 = tag in @t let r3 = ip in n let r4 = units in x let r5 = "
+                               "account in in_line let r6 = account not in @in_line\n"
+                               "let here = ip let r7 = here in ('10.1.0.0/16', '::1') let r8 = units in (1, -3e2) let r9 = "
+                               "if(purchase, 'a', 'b') in t\n"
                                "let mail = email let r10 = mail like '%@x.nl'\n"
                                "features r1, r2, r3, r4, r5, r6, r7, r8, r9, r10";
     static const struct {
@@ -457,7 +585,8 @@ START_TEST(lists_of_all_kinds)
             char name[8];
             (void)snprintf(name, sizeof name, "r%u", i + 1);
             double have = kit_value(&k, name), want = cases[c].want[i];
-            ck_assert_msg(have == want || (isnan(have) && isnan(want)), "%s: %s is %g, want %g", cases[c].event, name, have, want);
+            ck_assert_msg(have == want || (isnan(have) && isnan(want)), "%s: %s is %g, want %g", cases[c].event, name, have,
+                          want);
         }
     }
     kit_free(&k);
@@ -467,12 +596,14 @@ END_TEST
 START_TEST(texts_mind_case_as_attributes_do)
 {
     ck_value("", "coalesce(ip_country, 'XX') = 'nl'", "0 purchase ip_country=NL", 1);
-    ck_value("", "coalesce('nl', ip_country) = 'NL'", "0 purchase ip_country=be", 1); /* what is written takes case as the attribute does */
+    ck_value("", "coalesce('nl', ip_country) = 'NL'", "0 purchase ip_country=be",
+             1); /* what is written takes case as the attribute does */
     ck_value("", "if(sign_in, 'nl', ip_country) = 'NL'", "0 purchase ip_country=nL", 1);
     ck_value("", "if(purchase, if(purchase, 'nl', 'be'), ip_country) = card_country", "0 purchase card_country=NL", 1);
     ck_value("let home = 'nl'", "ip_country = home and count(purchase where ip_country = home) by account > 0",
              "0 purchase account=a ip_country=NL\n1h purchase account=a ip_country=Nl", 1);
-    ck_value("let limit = 5 EUR", "count(purchase where amount > limit) by account", "0 purchase account=a amount=6EUR\n1h purchase account=a", 1);
+    ck_value("let limit = 5 EUR", "count(purchase where amount > limit) by account",
+             "0 purchase account=a amount=6EUR\n1h purchase account=a", 1);
     ck_value("", "account = ip_country", "0 purchase account=nl ip_country=NL", 1);
     ck_value("let a = account let c = ip_country", "a != c", "0 purchase account=nl ip_country=NL", 0);
 }
@@ -489,8 +620,8 @@ START_TEST(random_expressions)
     uint64_t pairs = 0, known = 0;
     for (unsigned round = 0; round < 600; round++)
         random_round(seed + round, &pairs, &known);
-    printf("# random expressions: seed %llu, %llu pairs of expression and event, %llu with a value\n", (unsigned long long)seed, (unsigned long long)pairs,
-           (unsigned long long)known);
+    printf("# random expressions: seed %llu, %llu pairs of expression and event, %llu with a value\n",
+           (unsigned long long)seed, (unsigned long long)pairs, (unsigned long long)known);
     ck_assert(pairs > 50000 && known > pairs / 5 && known < pairs);
 }
 END_TEST

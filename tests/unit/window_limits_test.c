@@ -1,4 +1,5 @@
-/* window_limits_test.c - the memory driver of the windows at its limits: entities past their budget, a full memory, a failing allocator. */
+/* window_limits_test.c - the memory driver of the windows at its limits: entities past their budget, a full memory, a
+ * failing allocator. */
 #include <malloc.h>
 
 #include "core/window_memory.h"
@@ -28,7 +29,8 @@ static void check_books(const struct win_store *s)
             entities += used;
             REQUIRE(used == seg->used && table_sound(seg), "a segment's slots");
         }
-        REQUIRE(entities == g->entities && rows == g->rows && segments == g->segments && bytes == g->pool.live_bytes, "group %u", i);
+        REQUIRE(entities == g->entities && rows == g->rows && segments == g->segments && bytes == g->pool.live_bytes,
+                "group %u", i);
     }
     REQUIRE(sides == s->side_bytes, "side bytes");
 }
@@ -48,7 +50,8 @@ static void stream_init(struct stream *x, const struct win_def *window, unsigned
 {
     memset(x, 0, sizeof *x);
     memcpy(x->window, window, windows * sizeof *window);
-    x->plan = (struct win_plan){.groups = 1, .windows = windows, .values = 2, .window = x->window, .lateness_us = lateness_us};
+    x->plan =
+        (struct win_plan){.groups = 1, .windows = windows, .values = 2, .window = x->window, .lateness_us = lateness_us};
     x->plan.group[0].filters = 1;
     x->req = (struct win_request){.groups = 1, .values = x->value, .need = all_needed, .label_known_us = INT64_MAX};
     x->req.filters[0] = 1;
@@ -192,7 +195,8 @@ static void run_crowd(uint64_t seed, uint32_t rows_max, unsigned texts, bool lat
         REQUIRE(!x.reply.refused, "refused");
         const struct slot *slot = only_slot(s, &x);
         if (c.n % 13 == 0 || x.reply.approximate != before)
-            REQUIRE((x.reply.approximate == 1) == has_panes(s, slot), "event %u: approximate %d", c.n, (int)x.reply.approximate);
+            REQUIRE((x.reply.approximate == 1) == has_panes(s, slot), "event %u: approximate %d", c.n,
+                    (int)x.reply.approximate);
         REQUIRE(x.reply.approximate == 0 || c.n >= budget, "approximate at event %u, within the budget of %u", c.n, budget);
         REQUIRE(slot->rows <= budget + budget / 16, "%u rows", slot->rows);
         if (c.n % (SLOW_BUILD ? 997 : 197) == 0 || c.n + 1 == CROWD_EVENTS)
@@ -206,8 +210,8 @@ static void run_crowd(uint64_t seed, uint32_t rows_max, unsigned texts, bool lat
     }
     check_books(s);
     if (getenv("KEER_VERBOSE"))
-        printf("budget %u: resolution %u, off by count %.4f sum %.4f distinct %.4f, %llu bytes\n", budget, resolution, worst.count,
-               worst.sum, worst.distinct, (unsigned long long)bytes_max);
+        printf("budget %u: resolution %u, off by count %.4f sum %.4f distinct %.4f, %llu bytes\n", budget, resolution,
+               worst.count, worst.sum, worst.distinct, (unsigned long long)bytes_max);
     /* Everything passes out of sight: no panes any more, and exact again. */
     now += 3 * US_DAY;
     for (unsigned i = 0; i < budget; i++) {
@@ -239,7 +243,8 @@ START_TEST(an_entity_within_its_budget_is_exact)
         for (unsigned i = 0; i < 6 * budget; i++) {
             x.value[0] = x.value[1] = i + 1;
             stream_send(&x, s, 1, 1538352000 * US_SECOND + i * (US_DAY / budget + 1));
-            REQUIRE(x.reply.approximate == 0 && x.number[0] == MIN_OF(i, budget - 1), "budget %u event %u: %.0f", budget, i, x.number[0]);
+            REQUIRE(x.reply.approximate == 0 && x.number[0] == MIN_OF(i, budget - 1), "budget %u event %u: %.0f", budget, i,
+                    x.number[0]);
         }
         win_memory_free(s);
     }
@@ -268,7 +273,9 @@ START_TEST(memory_stays_under_its_ceiling)
     struct win_store *s = store_new(&x.plan, limits);
     uint64_t made = 0, loyal = 0;
     for (unsigned i = 0; i < EVENTS; i++) {
-        uint32_t key = i % 16 == 0 ? 0 : i % 3 ? 1 + (uint32_t)rng_below(&r, POPULATION - 1) : 1 + (uint32_t)rng_below(&r, 500);
+        uint32_t key = i % 16 == 0 ? 0
+                       : i % 3     ? 1 + (uint32_t)rng_below(&r, POPULATION - 1)
+                                   : 1 + (uint32_t)rng_below(&r, 500);
         int64_t now = 1538352000 * US_SECOND + (int64_t)i * 100000;
         struct hash128 hash = {hash_mix(key + 1), hash_mix(~(uint64_t)key)};
         const struct slot *slot = table_find(&s->group[0], hash);
@@ -280,8 +287,8 @@ START_TEST(memory_stays_under_its_ceiling)
         REQUIRE(x.reply.refused == 0, "refused at %u", i);
         REQUIRE(store_bytes(s) <= limits.memory_max, "%llu bytes at %u", (unsigned long long)store_bytes(s), i);
         /* The stream is shorter than a day: what survives has seen everything since it was made. */
-        REQUIRE(x.number[1] == (double)count[key] * (key + 1) && x.number[2] == (count[key] > 0), "key %u event %u: sum %.0f, distinct %.0f, want %u events", key, i,
-                x.number[1], x.number[2], count[key]);
+        REQUIRE(x.number[1] == (double)count[key] * (key + 1) && x.number[2] == (count[key] > 0),
+                "key %u event %u: sum %.0f, distinct %.0f, want %u events", key, i, x.number[1], x.number[2], count[key]);
         since[key] = now;
         count[key]++;
         loyal += key == 0;
@@ -294,9 +301,9 @@ START_TEST(memory_stays_under_its_ceiling)
     ck_assert_uint_eq(st.entities, made - st.evicted - st.expired);
     ck_assert_uint_ge(st.reserved_bytes, 0);
     if (getenv("KEER_VERBOSE"))
-        printf("ceiling %llu: %llu bytes, %llu reserved, %llu entities, %llu evicted, %llu expired\n", (unsigned long long)limits.memory_max,
-               (unsigned long long)st.bytes, (unsigned long long)st.reserved_bytes, (unsigned long long)st.entities,
-               (unsigned long long)st.evicted, (unsigned long long)st.expired);
+        printf("ceiling %llu: %llu bytes, %llu reserved, %llu entities, %llu evicted, %llu expired\n",
+               (unsigned long long)limits.memory_max, (unsigned long long)st.bytes, (unsigned long long)st.reserved_bytes,
+               (unsigned long long)st.entities, (unsigned long long)st.evicted, (unsigned long long)st.expired);
     win_memory_free(s);
 }
 END_TEST
@@ -384,7 +391,8 @@ START_TEST(without_any_room_all_is_answered_and_nothing_remembered)
             UNUSED(untouched);
             REQUIRE_OK(win_memory.exchange(s, &q, &reply));
             REQUIRE_OK(win_memory.label(s, e.id, true, e.time));
-            REQUIRE(store_bytes(s) <= MAX_OF(max, empty), "%llu bytes of %llu", (unsigned long long)store_bytes(s), (unsigned long long)max);
+            REQUIRE(store_bytes(s) <= MAX_OF(max, empty), "%llu bytes of %llu", (unsigned long long)store_bytes(s),
+                    (unsigned long long)max);
             refused += reply.refused != 0;
             for (unsigned k = 0; k < w.plan.windows; k++)
                 REQUIRE(memcmp(&got.number[k], &same.number[k], sizeof(double)) != 0, "window %u was left as it was", k);
@@ -429,7 +437,8 @@ START_TEST(after_a_warm_up_nothing_is_allocated)
                 oom_reset();
             REQUIRE_OK(win_memory.exchange(s, &q, &reply));
         }
-        ck_assert_msg(oom_count() == 0, "seed %llu: %llu allocations", (unsigned long long)seed, (unsigned long long)oom_count());
+        ck_assert_msg(oom_count() == 0, "seed %llu: %llu allocations", (unsigned long long)seed,
+                      (unsigned long long)oom_count());
         win_memory_free(s);
     }
 }
@@ -464,7 +473,8 @@ static bool sweep(uint64_t seed, uint64_t n, bool persistent, const struct answe
         refused |= reply.refused;
         for (unsigned k = 0; k < w.plan.windows; k++)
             REQUIRE((refused >> w.window[k].group & 1) || memcmp(&got.number[k], &want[i].number[k], sizeof(double)) == 0,
-                    "seed %llu: allocation %llu failed, event %u window %u", (unsigned long long)seed, (unsigned long long)n, i, k);
+                    "seed %llu: allocation %llu failed, event %u window %u", (unsigned long long)seed, (unsigned long long)n,
+                    i, k);
     }
     bool passed = oom_count() < n;
     oom_reset();

@@ -18,30 +18,32 @@ static bool same(const struct random_world *x, const struct win_def *w, double g
 
 static const char *describe(const struct win_def *w)
 {
-    static const char *agg[] = {"count", "sum", "mean", "stddev", "min", "max", "distinct", "first", "last", "nth", "ewma", "age", "since", "streak",
-                                "streak age"};
+    static const char *agg[] = {"count", "sum", "mean", "stddev", "min",   "max",    "distinct",  "first",
+                                "last",  "nth", "ewma", "age",    "since", "streak", "streak age"};
     static_assert(ARRAY_LEN(agg) == WIN_AGG_MAX, "a name for each");
     static char text[200];
-    snprintf(text, sizeof text, "%s cond %d group %d filter %d value %d%s%s over %lld delay %lld nth %u", agg[w->agg], (int)w->cond, w->group,
-             w->filter, w->value, w->text ? " text" : "", w->including ? " including" : "", (long long)w->over_us, (long long)w->delay_us,
-             w->nth);
+    snprintf(text, sizeof text, "%s cond %d group %d filter %d value %d%s%s over %lld delay %lld nth %u", agg[w->agg],
+             (int)w->cond, w->group, w->filter, w->value, w->text ? " text" : "", w->including ? " including" : "",
+             (long long)w->over_us, (long long)w->delay_us, w->nth);
     return text;
 }
 
-static void check_answers(const struct random_world *x, uint64_t seed, unsigned i, const struct answers *got, const struct answers *want)
+static void check_answers(const struct random_world *x, uint64_t seed, unsigned i, const struct answers *got,
+                          const struct answers *want)
 {
     for (unsigned w = 0; w < x->plan.windows; w++)
         REQUIRE(same(x, &x->window[w], got->number[w], want->number[w]) && got->hash[w] == want->hash[w],
-                      "seed %llu event %u window %u (%s): %.17g %llx, want %.17g %llx", (unsigned long long)seed, i, w,
-                      describe(&x->window[w]), got->number[w], (unsigned long long)got->hash[w], want->number[w],
-                      (unsigned long long)want->hash[w]);
+                "seed %llu event %u window %u (%s): %.17g %llx, want %.17g %llx", (unsigned long long)seed, i, w,
+                describe(&x->window[w]), got->number[w], (unsigned long long)got->hash[w], want->number[w],
+                (unsigned long long)want->hash[w]);
 }
 
 struct history {
     unsigned events_min, events_max, keys_max;
 };
 
-/* One history: every reply as brute force has it; a second store is cut in two by save and load and must not differ in a bit. */
+/* One history: every reply as brute force has it; a second store is cut in two by save and load and must not differ in a
+ * bit. */
 static void run_history(struct history h, uint64_t seed)
 {
     static struct brute brute;
@@ -74,7 +76,8 @@ static void run_history(struct history h, uint64_t seed)
         }
         if (cut) {
             REQUIRE_OK(win_memory.exchange(cut, &q, &other));
-            REQUIRE(memcmp(&got, &third, sizeof got) == 0, "seed %llu event %u: differs after a load", (unsigned long long)seed, i);
+            REQUIRE(memcmp(&got, &third, sizeof got) == 0, "seed %llu event %u: differs after a load",
+                    (unsigned long long)seed, i);
         }
         while (rng_chance(&x.rng, 0.4 * x.label_chance)) {
             unsigned at = (unsigned)rng_below(&x.rng, i + 1);
@@ -92,7 +95,8 @@ static void run_history(struct history h, uint64_t seed)
     win_memory_free(s);
 }
 
-/* The control: brute force with delays that are wrong by a microsecond, or with equal times in the wrong order, must be caught. */
+/* The control: brute force with delays that are wrong by a microsecond, or with equal times in the wrong order, must be
+ * caught. */
 static unsigned differences(uint64_t seed, int64_t shift_us)
 {
     static struct brute brute;
@@ -312,7 +316,9 @@ START_TEST(a_forged_state_does_not_crash)
             buf_slice(&copy, buf_view(&b));
             for (uint64_t n = 1 + rng_below(&r, 8); n > 0; n--) {
                 size_t at = 24 + rng_below(&r, copy.len - 24 - 16), len = MIN_OF((size_t)8, copy.len - 16 - at);
-                uint64_t word = rng_chance(&r, 0.5) ? rng_u64(&r) : rng_chance(&r, 0.5) ? rng_below(&r, 300) : UINT64_MAX / 2;
+                uint64_t word = rng_chance(&r, 0.5)   ? rng_u64(&r)
+                                : rng_chance(&r, 0.5) ? rng_below(&r, 300)
+                                                      : UINT64_MAX / 2;
                 memcpy(copy.p + at, &word, rng_chance(&r, 0.5) ? 1 : len);
             }
             struct hash128 sum = hash_bytes(STATE_KEY, copy.p, copy.len - sizeof sum);

@@ -9,28 +9,44 @@
 #include "core/policy/diag.h"
 
 enum ast_kind {
-    AST_NUMBER,     /* number */
-    AST_MONEY,      /* number in major units, name = currency */
-    AST_DURATION,   /* duration_us */
-    AST_TEXT,       /* name = the text */
-    AST_BOOL,       /* number = 0 or 1 */
-    AST_NAME,       /* name; `radar` when written :name:; in `features` number = 1 rising, -1 falling */
-    AST_NOT,        /* a */
-    AST_NEGATE,     /* a */
-    AST_BINARY,     /* op, a, b */
-    AST_CALL,       /* name, args */
-    AST_WINDOW,     /* window */
-    AST_IN,         /* a in list */
-    AST_CONVERT,    /* a in currency `name` */
+    AST_NUMBER,   /* number */
+    AST_MONEY,    /* number in major units, name = currency */
+    AST_DURATION, /* duration_us */
+    AST_TEXT,     /* name = the text */
+    AST_BOOL,     /* number = 0 or 1 */
+    AST_NAME,     /* name; `radar` when written :name:; in `features` number = 1 rising, -1 falling */
+    AST_NOT,      /* a */
+    AST_NEGATE,   /* a */
+    AST_BINARY,   /* op, a, b */
+    AST_CALL,     /* name, args */
+    AST_WINDOW,   /* window */
+    AST_IN,       /* a in list */
+    AST_CONVERT,  /* a in currency `name` */
     AST_KIND_MAX
 };
 
-enum ast_op { OP_OR, OP_AND, OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE, OP_LIKE, OP_INCLUDES, OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_MAX_ };
+enum ast_op {
+    OP_OR,
+    OP_AND,
+    OP_EQ,
+    OP_NE,
+    OP_LT,
+    OP_LE,
+    OP_GT,
+    OP_GE,
+    OP_LIKE,
+    OP_INCLUDES,
+    OP_ADD,
+    OP_SUB,
+    OP_MUL,
+    OP_DIV,
+    OP_MAX_
+};
 
 enum type_kind { TYPE_ERROR, TYPE_NUMBER, TYPE_MONEY, TYPE_DURATION, TYPE_BOOL, TYPE_TEXT, TYPE_LABEL, TYPE_KIND_MAX };
 
 struct ast;
-struct ast_list { /* of expressions, or of names */
+struct ast_list {                 /* of expressions, or of names */
     struct ast_list *next, *last; /* `last` of the first link alone: adding is O(1) */
     struct ast *item;
 };
@@ -40,7 +56,7 @@ struct ast_set {
     struct slice name;      /* p NULL: inline */
     struct ast_list *items; /* AST_TEXT, AST_NUMBER, AST_MONEY */
     struct span_at at;
-    int index;              /* in the policy's lists, set by the checker */
+    int index; /* in the policy's lists, set by the checker */
 };
 
 struct ast_window {
@@ -48,19 +64,19 @@ struct ast_window {
     struct ast_list *args;  /* before `of` */
     struct ast_list *types; /* after `of`; AST_NAME */
     bool has_of;
-    struct slice currency;  /* `in EUR`, p NULL when absent */
+    struct slice currency; /* `in EUR`, p NULL when absent */
     struct span_at currency_at;
     struct ast *where;
-    struct ast_list *keys;  /* AST_NAME */
+    struct ast_list *keys; /* AST_NAME */
     bool has_by;
     int64_t over_us, delay_us, half_life_us;
     bool including;
     struct span_at at;
     /* set by the checker */
-    int index;              /* first window of the plan, -1 */
-    int second;             /* share: what it divides by; zscore: the standard deviation */
-    int value;              /* ratio, zscore: the value of this event, index of the policy's values */
-    unsigned form;          /* enum window_form */
+    int index;     /* first window of the plan, -1 */
+    int second;    /* share: what it divides by; zscore: the standard deviation */
+    int value;     /* ratio, zscore: the value of this event, index of the policy's values */
+    unsigned form; /* enum window_form */
 };
 
 struct ast {
@@ -179,16 +195,17 @@ struct parse {
     struct policy_ast *out;
     struct ast *expression; /* of a text that is one expression */
     struct slice source;
-    uint32_t shift;         /* added to every place, for text that stands for a Radar name */
-    bool fixed_at;          /* every place is `at`: the text is not the policy's own */
+    uint32_t shift; /* added to every place, for text that stands for a Radar name */
+    bool fixed_at;  /* every place is `at`: the text is not the policy's own */
     struct span_at at;
-    struct token last;      /* the token before this one */
+    struct token last; /* the token before this one */
     bool failed_alloc, stop;
 };
 
 void policy_ast_init(struct policy_ast *ast);
 /* Parses a policy text into `out`; problems go to `diags`. KEER_ENOMEM only: syntax errors are diagnostics. */
-KEER_NODISCARD enum keer_err policy_parse_text(struct slice text, struct arena *arena, struct diags *diags, struct policy_ast *out);
+KEER_NODISCARD enum keer_err policy_parse_text(struct slice text, struct arena *arena, struct diags *diags,
+                                               struct policy_ast *out);
 /* Parses one expression, with every node placed at `at`. NULL when it does not parse. */
 struct ast *policy_parse_expression(struct slice text, struct span_at at, struct arena *arena, struct diags *diags);
 
@@ -199,6 +216,7 @@ struct ast_list *ast_list_add(struct parse *p, struct ast_list *list, struct ast
 struct span_at span_join(struct span_at a, struct span_at b);
 struct slice text_unquote(struct parse *p, struct token t);
 
-/* lexer.re: the next token of *cursor; kind 0 at the end, -1 for a byte that begins no token, -2 for an unterminated text. */
+/* lexer.re: the next token of *cursor; kind 0 at the end, -1 for a byte that begins no token, -2 for an unterminated text.
+ */
 struct token policy_lex(struct slice source, size_t *cursor);
 #endif

@@ -119,10 +119,13 @@ struct ast *build_money(struct parse *p, struct token number, struct token curre
     enum currency c = currency_parse(currency.text);
     int64_t minor;
     if (c != CUR_MAX && num_scaled(number.text, currency_exponent(c), &minor) != KEER_OK)
-        diag_add(p->diags, DIAG_ERROR, number.at, "amounts are plain decimals below 90 000 000 000 000, with the decimals that the currency has",
-                 "%.*s is not an amount in %s, which has %u decimals", SHOWN(number.text), currency_code(c), currency_exponent(c));
+        diag_add(p->diags, DIAG_ERROR, number.at,
+                 "amounts are plain decimals below 90 000 000 000 000, with the decimals that the currency has",
+                 "%.*s is not an amount in %s, which has %u decimals", SHOWN(number.text), currency_code(c),
+                 currency_exponent(c));
     if (c == CUR_MAX)
-        diag_add(p->diags, DIAG_ERROR, currency.at, "write a currency as its ISO 4217 code, like 30 EUR, or a duration without a space, like 30d",
+        diag_add(p->diags, DIAG_ERROR, currency.at,
+                 "write a currency as its ISO 4217 code, like 30 EUR, or a duration without a space, like 30d",
                  "'%.*s' is not a currency", SHOWN(currency.text));
     return n;
 }
@@ -140,8 +143,8 @@ static int64_t duration_of(struct parse *p, struct token t)
 {
     int64_t us = 0;
     if (t.kind && duration_parse(t.text, &us) != KEER_OK)
-        diag_add(p->diags, DIAG_ERROR, t.at, "durations are 1ms to 100 years, like 90s, 10m, 24h, 30d, 1d12h", "'%.*s' is not a duration",
-                 SHOWN(t.text));
+        diag_add(p->diags, DIAG_ERROR, t.at, "durations are 1ms to 100 years, like 90s, 10m, 24h, 30d, 1d12h",
+                 "'%.*s' is not a duration", SHOWN(t.text));
     return us;
 }
 
@@ -216,8 +219,8 @@ struct ast_set *build_set(struct parse *p, const struct token *name, struct ast_
     return s;
 }
 
-struct ast_window *build_call_head(struct parse *p, struct token name, struct ast_list *args, struct build_of *of, struct ast *where,
-                                   struct token end)
+struct ast_window *build_call_head(struct parse *p, struct token name, struct ast_list *args, struct build_of *of,
+                                   struct ast *where, struct token end)
 {
     struct ast_window *w = take(p, sizeof *w);
     if (!w)
@@ -251,7 +254,8 @@ struct build_of *build_of(struct parse *p, struct ast_list *types, const struct 
 
 struct build_mods build_mod(struct parse *p, struct build_mods m, int token, struct token t)
 {
-    bool twice = (token == TK_OVER && m.over_us) || (token == TK_DELAYED && m.delay_us) || (token == TK_HALFLIFE && m.half_life_us);
+    bool twice =
+        (token == TK_OVER && m.over_us) || (token == TK_DELAYED && m.delay_us) || (token == TK_HALFLIFE && m.half_life_us);
     if (twice)
         diag_add(p->diags, DIAG_ERROR, t.at, NULL, "'%.*s' is a second duration of the same kind", SHOWN(t.text));
     int64_t us = token == TK_INCLUDING ? 0 : duration_of(p, t);
@@ -297,11 +301,14 @@ struct ast *build_window(struct parse *p, struct ast_window *w, struct ast_list 
 /* --- statements --- */
 
 /* A name, or :name:, which may be a key word. */
-static struct slice plain_name(struct token t) { return t.kind == TK_RADAR ? slice_of(t.text.p + 1, t.text.len - 2) : t.text; }
+static struct slice plain_name(struct token t)
+{
+    return t.kind == TK_RADAR ? slice_of(t.text.p + 1, t.text.len - 2) : t.text;
+}
 
-#define APPEND(list, node) \
-    do { \
-        *p->out->list##_end = (node); \
+#define APPEND(list, node)                  \
+    do {                                    \
+        *p->out->list##_end = (node);       \
         p->out->list##_end = &(node)->next; \
     } while (0)
 

@@ -1,5 +1,5 @@
-/* build.h - what the grammar's actions call: one function for each shape of node or statement. NULL and empty results after a failed
- * allocation are remembered in the parse and make policy_parse_text fail as a whole. */
+/* build.h - what the grammar's actions call: one function for each shape of node or statement. NULL and empty results after
+ * a failed allocation are remembered in the parse and make policy_parse_text fail as a whole. */
 #ifndef CORE_POLICY_BUILD_H
 #define CORE_POLICY_BUILD_H
 #include "core/policy/ast.h"
@@ -29,8 +29,8 @@ struct ast *build_bool(struct parse *p, struct token t, double value);
 struct ast *build_unary(struct parse *p, enum ast_kind kind, struct token t, struct ast *a);
 struct ast *build_in(struct parse *p, struct ast *a, struct ast_set *set, bool negated);
 struct ast_set *build_set(struct parse *p, const struct token *name, struct ast_list *items, struct span_at at);
-struct ast_window *build_call_head(struct parse *p, struct token name, struct ast_list *args, struct build_of *of, struct ast *where,
-                                   struct token end);
+struct ast_window *build_call_head(struct parse *p, struct token name, struct ast_list *args, struct build_of *of,
+                                   struct ast *where, struct token end);
 struct build_of *build_of(struct parse *p, struct ast_list *types, const struct token *currency);
 struct build_mods build_mod(struct parse *p, struct build_mods m, int token, struct token t);
 struct ast *build_call(struct parse *p, struct ast_window *w);

@@ -1,4 +1,5 @@
-/* check.c - names and types: every node gets its type, every name what it stands for, or a message says what was expected. */
+/* check.c - names and types: every node gets its type, every name what it stands for, or a message says what was expected.
+ */
 #include <math.h>
 
 #include "base/num.h"
@@ -7,9 +8,10 @@
 
 const char *type_word(enum type_kind t)
 {
-    static const char *const words[] = {[TYPE_ERROR] = "nothing", [TYPE_NUMBER] = "a number", [TYPE_MONEY] = "an amount of money",
-                                        [TYPE_DURATION] = "a duration", [TYPE_BOOL] = "a condition", [TYPE_TEXT] = "a text",
-                                        [TYPE_LABEL] = "a label"};
+    static const char *const words[] = {
+        [TYPE_ERROR] = "nothing",       [TYPE_NUMBER] = "a number",  [TYPE_MONEY] = "an amount of money",
+        [TYPE_DURATION] = "a duration", [TYPE_BOOL] = "a condition", [TYPE_TEXT] = "a text",
+        [TYPE_LABEL] = "a label"};
     static_assert(ARRAY_LEN(words) == TYPE_KIND_MAX, "a word for each type");
     return words[t];
 }
@@ -62,7 +64,9 @@ void check_suggest(const struct check *c, struct slice name, char *hint, size_t 
     if (found.p)
         (void)snprintf(hint, size, "did you mean '%.*s'?", SHOWN(found));
     else
-        (void)snprintf(hint, size, "declare it with `attribute %.*s text` (or number, boolean, money, ip), `let` or `window`", SHOWN(name));
+        (void)snprintf(hint, size,
+                       "declare it with `attribute %.*s text` (or number, boolean, money, ip), `let` or `window`",
+                       SHOWN(name));
 }
 
 /* --- names --- */
@@ -89,8 +93,11 @@ bool check_name_slot(struct check *c, struct ast *n)
         found = (int)slot;
     }
     const struct keer_attr *attr = &c->p->schema.attrs[found];
-    static const enum type_kind types[] = {[KEER_TEXT] = TYPE_TEXT, [KEER_NUMBER] = TYPE_NUMBER, [KEER_BOOLEAN] = TYPE_BOOL,
-                                           [KEER_MONEY] = TYPE_MONEY, [KEER_IP] = TYPE_TEXT};
+    static const enum type_kind types[] = {[KEER_TEXT] = TYPE_TEXT,
+                                           [KEER_NUMBER] = TYPE_NUMBER,
+                                           [KEER_BOOLEAN] = TYPE_BOOL,
+                                           [KEER_MONEY] = TYPE_MONEY,
+                                           [KEER_IP] = TYPE_TEXT};
     n->ref_kind = REF_SLOT;
     n->ref = found;
     n->type = types[attr->type];
@@ -102,7 +109,8 @@ bool check_name_slot(struct check *c, struct ast *n)
 /* `let limit = 30 EUR`: a name for a value is that value, also in a `where` and beside texts that do not mind case. */
 static bool name_constant(const struct check *c, struct ast *n, const struct ast *value)
 {
-    bool constant = value->kind == AST_NUMBER || value->kind == AST_MONEY || value->kind == AST_DURATION || value->kind == AST_TEXT || value->kind == AST_BOOL;
+    bool constant = value->kind == AST_NUMBER || value->kind == AST_MONEY || value->kind == AST_DURATION ||
+                    value->kind == AST_TEXT || value->kind == AST_BOOL;
     if (!constant || value->type == TYPE_ERROR || c->where == IN_FEATURE)
         return false;
     n->kind = value->kind;
@@ -174,14 +182,15 @@ static bool name_radar(struct check *c, struct ast *n)
             n->currency = n->same->currency;
         }
     } else if (why) {
-        error_at(c, n, "if your events carry it, declare it: `attribute NAME text` (or number, boolean)", "Radar's :%.*s: has no counterpart here: %s",
-                 SHOWN(n->name), why);
+        error_at(c, n, "if your events carry it, declare it: `attribute NAME text` (or number, boolean)",
+                 "Radar's :%.*s: has no counterpart here: %s", SHOWN(n->name), why);
     }
     buf_release(&text);
     return known || why;
 }
 
-/* Whether the text defines the name in a statement that did not parse: that was said, and its uses are not mistakes of their own. */
+/* Whether the text defines the name in a statement that did not parse: that was said, and its uses are not mistakes of their
+ * own. */
 static bool defined_badly(struct check *c, struct slice name)
 {
     if (!c->p->syntax || ++c->looked > LIMIT_POLICY_ERRORS)
@@ -189,7 +198,8 @@ static bool defined_badly(struct check *c, struct slice name)
     size_t cursor = 0;
     for (struct token t = {.kind = 1}, before = t; t.kind != 0; before = t) {
         t = policy_lex(c->p->text, &cursor);
-        if ((before.kind == TK_LET || before.kind == TK_WINDOW || before.kind == TK_LIST || before.kind == TK_MODEL || before.kind == TK_ATTRIBUTE) &&
+        if ((before.kind == TK_LET || before.kind == TK_WINDOW || before.kind == TK_LIST || before.kind == TK_MODEL ||
+             before.kind == TK_ATTRIBUTE) &&
             slice_eq(t.text, name))
             return true;
     }
@@ -200,8 +210,8 @@ static void check_name(struct check *c, struct ast *n)
 {
     char hint[200];
     if (n->meta) {
-        error_at(c, n, "declare an attribute and set it in your events, then use its name", "Radar's metadata %.*s has no counterpart here",
-                 SHOWN(n->name));
+        error_at(c, n, "declare an attribute and set it in your events, then use its name",
+                 "Radar's metadata %.*s has no counterpart here", SHOWN(n->name));
         return;
     }
     if (name_let(c, n))
@@ -228,9 +238,11 @@ static void check_name(struct check *c, struct ast *n)
         return;
     }
     if (slice_eq(n->name, SLICE("fraud")) || slice_eq(n->name, SLICE("genuine")) || slice_eq(n->name, SLICE("labelled"))) {
-        error_at(c, n, "a label is known later than the event: it can be counted, as in share(fraud of purchase) by terminal over 28d",
-                 "'%.*s' can only be used in a window: share(%.*s of ...), or as a part of its `where` joined with `and`", SHOWN(n->name),
-                 SHOWN(n->name));
+        error_at(
+            c, n,
+            "a label is known later than the event: it can be counted, as in share(fraud of purchase) by terminal over 28d",
+            "'%.*s' can only be used in a window: share(%.*s of ...), or as a part of its `where` joined with `and`",
+            SHOWN(n->name), SHOWN(n->name));
         return;
     }
     if (name_radar(c, n))
@@ -239,8 +251,8 @@ static void check_name(struct check *c, struct ast *n)
         return;
     check_suggest(c, n->name, hint, sizeof hint);
     if (n->radar && !strchr(hint, '?'))
-        error_at(c, n, "if your events carry it, declare it: `attribute NAME text` (or number, boolean)", "Radar's :%.*s: has no counterpart here",
-                 SHOWN(n->name));
+        error_at(c, n, "if your events carry it, declare it: `attribute NAME text` (or number, boolean)",
+                 "Radar's :%.*s: has no counterpart here", SHOWN(n->name));
     else
         error_at(c, n, hint, "unknown name '%.*s'", SHOWN(n->name));
 }
@@ -312,7 +324,8 @@ bool check_convertible(struct check *c, struct span_at at, enum currency to)
     if (to == p->currency)
         return true;
     if (!p->has_rates)
-        diag_add(c->diags, DIAG_ERROR, at, "name a file of rates: rates \"rates.txt\"; or write amounts in the policy's currency",
+        diag_add(c->diags, DIAG_ERROR, at,
+                 "name a file of rates: rates \"rates.txt\"; or write amounts in the policy's currency",
                  "the policy counts in %s and has no rates to convert to %s", currency_code(p->currency), currency_code(to));
     else if (isnan(p->rate[to]))
         diag_add(c->diags, DIAG_ERROR, at, "add a line to the file of rates", "the rates have no %s", currency_code(to));
@@ -323,12 +336,15 @@ bool check_convertible(struct check *c, struct span_at at, enum currency to)
     return false;
 }
 
-/* An amount of the event beside an amount in another currency is converted at once: by way of the policy's currency it would be rounded twice. */
+/* An amount of the event beside an amount in another currency is converted at once: by way of the policy's currency it would
+ * be rounded twice. */
 static void meet_currency(struct check *c, struct ast *a, struct ast *b)
 {
     if (a->type != TYPE_MONEY || b->type != TYPE_MONEY || a->currency == b->currency)
         return;
-    struct ast *slot = a->kind == AST_NAME && a->ref_kind == REF_SLOT ? a : b->kind == AST_NAME && b->ref_kind == REF_SLOT ? b : NULL;
+    struct ast *slot = a->kind == AST_NAME && a->ref_kind == REF_SLOT   ? a
+                       : b->kind == AST_NAME && b->ref_kind == REF_SLOT ? b
+                                                                        : NULL;
     enum currency to = slot == a ? b->currency : a->currency;
     if (slot && check_conversion(c, to) >= 0)
         slot->currency = to;
@@ -342,7 +358,8 @@ static void check_text_test(struct check *c, struct ast *n)
         return;
     const struct ast *a = ast_through(c->p, n->a);
     if (a->type != TYPE_TEXT || a->ref_kind != REF_SLOT || a->kind != AST_NAME)
-        error_at(c, n->a, "texts that come from a window can be compared with = and != only", "%s needs an attribute that is a text on its left", word);
+        error_at(c, n->a, "texts that come from a window can be compared with = and != only",
+                 "%s needs an attribute that is a text on its left", word);
     else if (n->b->kind != AST_TEXT)
         error_at(c, n->b, n->op == OP_LIKE ? "as in email like '%@example.com'" : "as in user_agent includes 'Headless'",
                  "%s needs a text in quotes on its right", word);
@@ -393,7 +410,8 @@ static void check_comparison(struct check *c, struct ast *n)
         return;
     bool ordered = n->op != OP_EQ && n->op != OP_NE;
     if (a == TYPE_TEXT && b == TYPE_TEXT && !fold_meet(c, n->a, n->b)) {
-        error_at(c, n, "compare attributes with attributes, or windows over the same attribute", "one side minds case and the other does not");
+        error_at(c, n, "compare attributes with attributes, or windows over the same attribute",
+                 "one side minds case and the other does not");
         return;
     }
     if (a == b && !(ordered && (a == TYPE_TEXT || a == TYPE_BOOL))) {
@@ -423,7 +441,8 @@ static void check_arithmetic(struct check *c, struct ast *n)
     enum type_kind a = n->a->type, b = n->b->type;
     if (a == TYPE_ERROR || b == TYPE_ERROR)
         return;
-    bool additive = n->op == OP_ADD || n->op == OP_SUB, unit_a = a == TYPE_MONEY || a == TYPE_DURATION, unit_b = b == TYPE_MONEY || b == TYPE_DURATION;
+    bool additive = n->op == OP_ADD || n->op == OP_SUB, unit_a = a == TYPE_MONEY || a == TYPE_DURATION,
+         unit_b = b == TYPE_MONEY || b == TYPE_DURATION;
     bool plain = a == TYPE_NUMBER && b == TYPE_NUMBER;
     if (additive || n->op == OP_DIV)
         meet_currency(c, n->a, n->b);
@@ -435,21 +454,30 @@ static void check_arithmetic(struct check *c, struct ast *n)
     else if (n->op == OP_DIV && unit_a && (b == TYPE_NUMBER || a == b))
         n->type = b == TYPE_NUMBER ? a : TYPE_NUMBER;
     else
-        error_at(c, n, a == TYPE_TEXT || b == TYPE_TEXT   ? "texts can be compared, but not computed with"
-                       : a == TYPE_BOOL || b == TYPE_BOOL ? "a condition becomes a number with if(condition, 1, 0)"
-                       : additive                         ? "both sides must be of one kind; money needs its currency: 30 EUR"
-                                                          : "amounts and durations are multiplied and divided by plain numbers; two of a kind give their ratio with /",
-                 "'%s' does not take %s and %s", n->op == OP_ADD ? "+" : n->op == OP_SUB ? "-" : n->op == OP_MUL ? "*" : "/", type_word(a), type_word(b));
+        error_at(
+            c, n,
+            a == TYPE_TEXT || b == TYPE_TEXT   ? "texts can be compared, but not computed with"
+            : a == TYPE_BOOL || b == TYPE_BOOL ? "a condition becomes a number with if(condition, 1, 0)"
+            : additive
+                ? "both sides must be of one kind; money needs its currency: 30 EUR"
+                : "amounts and durations are multiplied and divided by plain numbers; two of a kind give their ratio with /",
+            "'%s' does not take %s and %s",
+            n->op == OP_ADD   ? "+"
+            : n->op == OP_SUB ? "-"
+            : n->op == OP_MUL ? "*"
+                              : "/",
+            type_word(a), type_word(b));
 }
 
 static void want(struct check *c, const struct ast *n, enum type_kind type, const char *whose)
 {
     if (n->type != type && n->type != TYPE_ERROR)
-        error_at(c, n, type != TYPE_BOOL                ? ""
-                       : n->type == TYPE_TEXT     ? "compare it: name = 'value'"
-                       : n->type == TYPE_MONEY    ? "compare it: amount > 30 EUR"
-                       : n->type == TYPE_DURATION ? "compare it: device_age < 1d"
-                                                  : "compare it: purchases_1h > 5",
+        error_at(c, n,
+                 type != TYPE_BOOL          ? ""
+                 : n->type == TYPE_TEXT     ? "compare it: name = 'value'"
+                 : n->type == TYPE_MONEY    ? "compare it: amount > 30 EUR"
+                 : n->type == TYPE_DURATION ? "compare it: device_age < 1d"
+                                            : "compare it: purchases_1h > 5",
                  "%s needs %s, this is %s", whose, type_word(type), type_word(n->type));
 }
 
@@ -494,7 +522,8 @@ static int list_named(struct check *c, struct ast_set *set)
         return -1;
     check_suggest(c, set->name, hint, sizeof hint);
     if (!strchr(hint, '?'))
-        (void)snprintf(hint, sizeof hint, "declare it: list %.*s = ('a', 'b') or list %.*s = \"file.txt\"", SHOWN(set->name), SHOWN(set->name));
+        (void)snprintf(hint, sizeof hint, "declare it: list %.*s = ('a', 'b') or list %.*s = \"file.txt\"", SHOWN(set->name),
+                       SHOWN(set->name));
     diag_add(c->diags, DIAG_ERROR, set->at, hint, "there is no list '%.*s'", SHOWN(set->name));
     return -1;
 }
@@ -535,7 +564,8 @@ static void check_in(struct check *c, struct ast *n)
     }
     for (struct ast_list *l = c->p->lists[set->index].items; l; l = l->next)
         if ((l->item->kind == AST_TEXT) != (n->a->type == TYPE_TEXT)) {
-            error_at(c, l->item, "", "the list is asked for %s, this is %s", type_word(n->a->type), l->item->kind == AST_TEXT ? "a text" : "a number");
+            error_at(c, l->item, "", "the list is asked for %s, this is %s", type_word(n->a->type),
+                     l->item->kind == AST_TEXT ? "a text" : "a number");
             return;
         }
 }
@@ -560,9 +590,19 @@ static void check_function(struct check *c, struct ast *n, enum function_form fo
     (void)snprintf(whose, sizeof whose, "%.*s()", SHOWN(n->name));
     switch (form) {
     case FUNC_MISSING: n->type = TYPE_BOOL; return;
-    case FUNC_NUMBERS: want(c, x, TYPE_NUMBER, whose); n->type = TYPE_NUMBER; return;
-    case FUNC_MONEY: want(c, x, TYPE_MONEY, "major()"); n->type = TYPE_NUMBER; n->currency = x->currency; return;
-    case FUNC_DURATION: want(c, x, TYPE_DURATION, whose); n->type = TYPE_NUMBER; return;
+    case FUNC_NUMBERS:
+        want(c, x, TYPE_NUMBER, whose);
+        n->type = TYPE_NUMBER;
+        return;
+    case FUNC_MONEY:
+        want(c, x, TYPE_MONEY, "major()");
+        n->type = TYPE_NUMBER;
+        n->currency = x->currency;
+        return;
+    case FUNC_DURATION:
+        want(c, x, TYPE_DURATION, whose);
+        n->type = TYPE_NUMBER;
+        return;
     case FUNC_CHOICE: {
         struct ast *z = n->args->next->next->item;
         want(c, x, TYPE_BOOL, "the first argument of if()");
@@ -574,11 +614,15 @@ static void check_function(struct check *c, struct ast *n, enum function_form fo
     }
     n->type = x->type;
     if (y && x->type == TYPE_TEXT && y->type == TYPE_TEXT && (!fold_meet(c, x, y) || x->fold != y->fold))
-        error_at(c, y, "both should be attributes that mind case, or attributes that don't", "one of the texts minds case and the other does not");
+        error_at(c, y, "both should be attributes that mind case, or attributes that don't",
+                 "one of the texts minds case and the other does not");
     n->fold = x->fold;
     n->currency = x->currency;
     if (y && y->type != x->type && y->type != TYPE_ERROR && x->type != TYPE_ERROR)
-        error_at(c, y, x->type == TYPE_MONEY ? "money needs its currency: 0 EUR" : x->type == TYPE_DURATION ? "durations are written 90s, 10m, 24h, 30d" : "",
+        error_at(c, y,
+                 x->type == TYPE_MONEY      ? "money needs its currency: 0 EUR"
+                 : x->type == TYPE_DURATION ? "durations are written 90s, 10m, 24h, 30d"
+                                            : "",
                  "both arguments must be of one kind, these are %s and %s", type_word(x->type), type_word(y->type));
     bool coalesce = slice_eqi(n->name, SLICE("coalesce"));
     if (n->type == TYPE_BOOL && form == FUNC_SAME && !coalesce)
@@ -609,7 +653,8 @@ static void check_call(struct check *c, struct ast *n)
     for (unsigned i = 0; aggregate_row(i, &takes, &doc); i++)
         if (slice_eqi(n->name, slice_str(aggregate_row(i, &takes, &doc)))) {
             if (!c->p->syntax) /* else `by` may stand in what did not parse */
-                error_at(c, n, "as in count(purchase) by account over 24h", "%.*s() is a window and needs `by`: what it is counted by", SHOWN(n->name));
+                error_at(c, n, "as in count(purchase) by account over 24h",
+                         "%.*s() is a window and needs `by`: what it is counted by", SHOWN(n->name));
             return;
         }
     for (struct ast_list *l = n->args; l; l = l->next)
@@ -621,9 +666,11 @@ static void check_call(struct check *c, struct ast *n)
         for (struct ast_list *l = n->args; l; l = l->next)
             have++;
         if (have != functions[i].arguments)
-            error_at(c, n, "", "%s() takes %u argument%s, not %u", functions[i].name, functions[i].arguments, functions[i].arguments == 1 ? "" : "s", have);
+            error_at(c, n, "", "%s() takes %u argument%s, not %u", functions[i].name, functions[i].arguments,
+                     functions[i].arguments == 1 ? "" : "s", have);
         else if (n->window && (n->window->has_of || n->window->where))
-            error_at(c, n, "`of` and `where` belong to windows: sum(amount of purchase) by account", "%s() is not a window", functions[i].name);
+            error_at(c, n, "`of` and `where` belong to windows: sum(amount of purchase) by account", "%s() is not a window",
+                     functions[i].name);
         else
             check_function(c, n, functions[i].form);
         return;
@@ -693,7 +740,8 @@ static bool attribute_reserved(struct check *c, const struct stmt_attribute *s)
     static const char *const words[] = {"id", "time", "type", "target", "fraud", "genuine", "labelled", "any"};
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (slice_eq(s->name, slice_str(words[i]))) {
-            diag_add(c->diags, DIAG_ERROR, s->at, "choose another name", "'%.*s' has a meaning of its own and cannot be an attribute", SHOWN(s->name));
+            diag_add(c->diags, DIAG_ERROR, s->at, "choose another name",
+                     "'%.*s' has a meaning of its own and cannot be an attribute", SHOWN(s->name));
             return true;
         }
     return false;
@@ -705,7 +753,7 @@ static void check_attribute(struct check *c, const struct stmt_attribute *s)
         const char *word;
         enum keer_attr_type type;
         bool fold;
-    } words[] = {{"text", KEER_TEXT, false}, {"text_ci", KEER_TEXT, true}, {"number", KEER_NUMBER, false},
+    } words[] = {{"text", KEER_TEXT, false},       {"text_ci", KEER_TEXT, true}, {"number", KEER_NUMBER, false},
                  {"boolean", KEER_BOOLEAN, false}, {"money", KEER_MONEY, false}, {"ip", KEER_IP, true}};
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         if (!slice_eqi(s->type, slice_str(words[i].word)))
@@ -716,13 +764,16 @@ static void check_attribute(struct check *c, const struct stmt_attribute *s)
         enum keer_err err = schema_add(&c->p->schema, s->name, words[i].type, words[i].fold, &slot);
         c->failed_alloc |= err == KEER_ENOMEM;
         if (err == KEER_ECONFLICT)
-            diag_add(c->diags, DIAG_ERROR, s->at, "attributes that keer knows are listed by `keer --describe=attributes`; `account` and `amount` cannot change their type",
+            diag_add(c->diags, DIAG_ERROR, s->at,
+                     "attributes that keer knows are listed by `keer --describe=attributes`; `account` and `amount` cannot "
+                     "change their type",
                      "'%.*s' is declared twice with different types", SHOWN(s->name));
         if (err == KEER_ELIMIT)
             diag_add(c->diags, DIAG_ERROR, s->at, "", "too many attributes, or a name over %d bytes", LIMIT_NAME_BYTES);
         return;
     }
-    diag_add(c->diags, DIAG_ERROR, s->type_at, "text, text_ci (case does not matter), number, boolean, money or ip", "'%.*s' is not a type", SHOWN(s->type));
+    diag_add(c->diags, DIAG_ERROR, s->type_at, "text, text_ci (case does not matter), number, boolean, money or ip",
+             "'%.*s' is not a type", SHOWN(s->type));
 }
 
 static void check_setting(struct check *c, const struct stmt_setting *s)
@@ -732,17 +783,20 @@ static void check_setting(struct check *c, const struct stmt_setting *s)
     switch (s->token) {
     case TK_CURRENCY:
         if (currency_parse(s->name) == CUR_MAX)
-            diag_add(c->diags, DIAG_ERROR, s->at, "as in `currency EUR` (ISO 4217)", "'%.*s' is not a currency", SHOWN(s->name));
+            diag_add(c->diags, DIAG_ERROR, s->at, "as in `currency EUR` (ISO 4217)", "'%.*s' is not a currency",
+                     SHOWN(s->name));
         break;
     case TK_LATENESS: c->p->lateness_us = s->duration_us; break;
     case TK_TIMEZONE: /* an offset is what a time may end in */
         buf_init(&b, 64);
         buf_puts(&b, "2000-01-01T00:00:00");
         buf_slice(&b, s->name);
-        if (s->name.len && strchr("+-Zz", s->name.p[0]) && b.err == KEER_OK && time_parse(SLICE("2000-01-01T00:00:00Z"), &probe) == KEER_OK && time_parse(buf_view(&b), &us) == KEER_OK)
+        if (s->name.len && strchr("+-Zz", s->name.p[0]) && b.err == KEER_OK &&
+            time_parse(SLICE("2000-01-01T00:00:00Z"), &probe) == KEER_OK && time_parse(buf_view(&b), &us) == KEER_OK)
             c->p->zone_us = probe - us;
         else
-            diag_add(c->diags, DIAG_ERROR, s->at, "as in `timezone \"+08:00\"`", "'%.*s' is not an offset from UTC", SHOWN(s->name));
+            diag_add(c->diags, DIAG_ERROR, s->at, "as in `timezone \"+08:00\"`", "'%.*s' is not an offset from UTC",
+                     SHOWN(s->name));
         c->failed_alloc |= b.err == KEER_ENOMEM;
         buf_release(&b);
         break;
@@ -765,8 +819,8 @@ static void warn_hidden(struct check *c, const struct stmt_let *s)
     if (slice_eq(s->name, SLICE("score")))
         what = "score";
     if (what)
-        diag_add(c->diags, DIAG_WARNING, s->at, "from here on the name means this expression; choose another one", "'%.*s' hides the %s of that name",
-                 SHOWN(s->name), what);
+        diag_add(c->diags, DIAG_WARNING, s->at, "from here on the name means this expression; choose another one",
+                 "'%.*s' hides the %s of that name", SHOWN(s->name), what);
 }
 
 static void check_length(struct check *c, struct slice name, struct span_at at)
@@ -788,7 +842,8 @@ static void check_lets(struct check *c)
         warn_hidden(c, s);
         check_length(c, s->name, s->at);
         if (s->window && s->value->kind != AST_WINDOW && s->value->type != TYPE_ERROR)
-            diag_add(c->diags, DIAG_ERROR, s->value->at, "for other expressions write `let`", "a window is an aggregate with `by`, as in count(purchase) by account over 24h");
+            diag_add(c->diags, DIAG_ERROR, s->value->at, "for other expressions write `let`",
+                     "a window is an aggregate with `by`, as in count(purchase) by account over 24h");
         if (s->value->kind == AST_WINDOW && s->value->window->index >= 0 && s->value->window->form == FORM_PLAIN)
             p->window_info[s->value->window->index].name = s->name;
         p->lets[c->lets_known++] = (struct policy_let){.stmt = s, .after_score = c->uses_score};
@@ -835,7 +890,8 @@ static void check_rules(struct check *c)
         }
         for (unsigned i = 0; i + 1 < p->rule_count; i++)
             if (slice_eq(p->rules[i].name, r->name))
-                diag_add(c->diags, DIAG_ERROR, s->name.p ? s->name_at : s->at, "", "there are two rules named '%.*s'", SHOWN(r->name));
+                diag_add(c->diags, DIAG_ERROR, s->name.p ? s->name_at : s->at, "", "there are two rules named '%.*s'",
+                         SHOWN(r->name));
     }
 }
 
@@ -878,7 +934,8 @@ enum keer_err policy_check(struct keer_policy *p)
             break;
         }
         if (currency_parse(s->name) != CUR_MAX)
-            diag_add(c.diags, DIAG_ERROR, s->at, "`in` and a currency converts an amount: choose another name", "'%.*s' is a currency and cannot name a list", SHOWN(s->name));
+            diag_add(c.diags, DIAG_ERROR, s->at, "`in` and a currency converts an amount: choose another name",
+                     "'%.*s' is a currency and cannot name a list", SHOWN(s->name));
         for (const struct stmt_list *o = p->ast.lists; o != s; o = o->next)
             if (slice_eq(o->name, s->name))
                 diag_add(c.diags, DIAG_ERROR, s->at, "", "there are two lists named '%.*s'", SHOWN(s->name));
@@ -896,15 +953,18 @@ const struct ast *ast_through(const struct keer_policy *p, const struct ast *n)
     const struct ast *at = n;
     while (at->kind == AST_NAME && (at->ref_kind == REF_SAME || at->ref_kind == REF_LET))
         at = at->ref_kind == REF_SAME ? at->same : p->lets[at->ref].stmt->value;
-    return at->kind == AST_NAME && at->ref_kind == REF_SLOT ? at : n->kind == AST_NAME && n->ref_kind == REF_SAME ? n->same : n;
+    return at->kind == AST_NAME && at->ref_kind == REF_SLOT ? at
+           : n->kind == AST_NAME && n->ref_kind == REF_SAME ? n->same
+                                                            : n;
 }
 
 bool ast_same(const struct ast *a, const struct ast *b)
 {
     if (!a || !b)
         return a == b;
-    if (a->kind != b->kind || a->op != b->op || a->number != b->number || a->duration_us != b->duration_us || !slice_eq(a->name, b->name) ||
-        a->ref_kind != b->ref_kind || a->ref != b->ref || a->type != b->type || a->fold != b->fold || (a->type == TYPE_MONEY && a->currency != b->currency))
+    if (a->kind != b->kind || a->op != b->op || a->number != b->number || a->duration_us != b->duration_us ||
+        !slice_eq(a->name, b->name) || a->ref_kind != b->ref_kind || a->ref != b->ref || a->type != b->type ||
+        a->fold != b->fold || (a->type == TYPE_MONEY && a->currency != b->currency))
         return false;
     if (a->kind == AST_WINDOW) {
         const struct ast_window *v = a->window, *w = b->window;

@@ -1,8 +1,8 @@
 /* check_window.c - from `sum(amount of purchase where ...) by account over 24h` to windows of the plan.
  *
- * Windows that ask the same share one place in the plan; those by the same attributes share a group, those with the same types, `where`
- * and value share a filter. A label in a `where` (fraud, genuine, labelled, joined with `and`) becomes the window's condition, since it is
- * known later than the event.
+ * Windows that ask the same share one place in the plan; those by the same attributes share a group, those with the same
+ * types, `where` and value share a filter. A label in a `where` (fraud, genuine, labelled, joined with `and`) becomes the
+ * window's condition, since it is known later than the event.
  */
 #include "core/policy/policy.h"
 
@@ -37,8 +37,8 @@ struct draft {
     unsigned row; /* of aggregates */
     struct policy_key key;
     uint64_t types;
-    const struct ast *where;      /* what is left of the `where` without labels */
-    const struct ast *goes_on;    /* streak: what must hold for it to go on, NULL when it is a label */
+    const struct ast *where;   /* what is left of the `where` without labels */
+    const struct ast *goes_on; /* streak: what must hold for it to go on, NULL when it is a label */
     enum win_cond cond;
     int value;
     bool text;
@@ -67,7 +67,8 @@ static void check_suggest_attribute(const struct check *c, struct slice name, ch
             return;
         }
     if (keer_schema_event_type(&c->p->schema, name.p, name.len) >= 0)
-        (void)snprintf(hint, size, "it is an event type: count(%.*s) by account, sum(amount of %.*s) by account", SHOWN(name), SHOWN(name));
+        (void)snprintf(hint, size, "it is an event type: count(%.*s) by account, sum(amount of %.*s) by account",
+                       SHOWN(name), SHOWN(name));
     else
         check_suggest(c, name, hint, size);
 }
@@ -93,7 +94,8 @@ static void key_add(struct draft *d, struct ast *n)
         return;
     }
     if (n->type == TYPE_MONEY) {
-        complain(d, n->at, "count by who or what it is about, as in `by account`", "events cannot be counted by an amount of money");
+        complain(d, n->at, "count by who or what it is about, as in `by account`",
+                 "events cannot be counted by an amount of money");
         return;
     }
     memmove(&k->slot[at + 1], &k->slot[at], k->parts - at);
@@ -105,7 +107,8 @@ static bool key_group(struct draft *d, uint8_t *ret_group)
 {
     struct keer_policy *p = d->c->p;
     unsigned g = 0;
-    while (g < p->plan.groups && (p->keys[g].parts != d->key.parts || memcmp(p->keys[g].slot, d->key.slot, d->key.parts) != 0))
+    while (g < p->plan.groups &&
+           (p->keys[g].parts != d->key.parts || memcmp(p->keys[g].slot, d->key.slot, d->key.parts) != 0))
         g++;
     if (g == LIMIT_KEYS) {
         complain(d, d->w->at, "", "a policy can count by %d kinds of key at most", LIMIT_KEYS);
@@ -167,8 +170,8 @@ static struct ast *where_check(struct draft *d, struct ast *where)
     check_expr(&inner, rest);
     d->c->failed_alloc |= inner.failed_alloc;
     if (rest->type != TYPE_BOOL && rest->type != TYPE_ERROR)
-        complain(d, rest->at, rest->type == TYPE_TEXT ? "compare it: outcome = 'failure'" : "", "expected a condition on the event that is counted, this is %s",
-                 type_word(rest->type));
+        complain(d, rest->at, rest->type == TYPE_TEXT ? "compare it: outcome = 'failure'" : "",
+                 "expected a condition on the event that is counted, this is %s", type_word(rest->type));
     return rest;
 }
 
@@ -182,11 +185,13 @@ static void value_set(struct draft *d, struct ast *n)
         if (n->kind == AST_NAME)
             check_suggest_attribute(d->c, n->name, hint, sizeof hint);
         else if (n->kind == AST_CONVERT)
-            (void)snprintf(hint, sizeof hint, "the currency follows the event types: sum(amount of purchase in USD) by account");
+            (void)snprintf(hint, sizeof hint,
+                           "the currency follows the event types: sum(amount of purchase in USD) by account");
         else
             (void)snprintf(hint, sizeof hint, "compute after the window, as in 2 * sum(amount of purchase) by account");
         if (n->kind == AST_NAME)
-            complain(d, n->at, hint, "%s() takes an attribute of the event, and '%.*s' is none", aggregates[d->row].name, SHOWN(n->name));
+            complain(d, n->at, hint, "%s() takes an attribute of the event, and '%.*s' is none", aggregates[d->row].name,
+                     SHOWN(n->name));
         else
             complain(d, n->at, hint, "%s() takes an attribute of the event, not an expression", aggregates[d->row].name);
         return;
@@ -196,8 +201,8 @@ static void value_set(struct draft *d, struct ast *n)
     d->text = n->type == TYPE_TEXT;
     bool number = n->type == TYPE_NUMBER || n->type == TYPE_MONEY;
     if (aggregates[d->row].takes == TAKES_VALUE && !number) {
-        complain(d, n->at, "distinct() counts different values", "%s() needs a number or an amount of money, '%.*s' is %s", aggregates[d->row].name,
-                 SHOWN(n->name), type_word(n->type));
+        complain(d, n->at, "distinct() counts different values", "%s() needs a number or an amount of money, '%.*s' is %s",
+                 aggregates[d->row].name, SHOWN(n->name), type_word(n->type));
         return;
     }
     int conversion = -1;
@@ -268,12 +273,20 @@ static int plan_add(struct draft *d, enum win_agg agg, const struct ast *where, 
     struct keer_policy *p = d->c->p;
     const struct ast_window *w = d->w;
     if (d->cond != WIN_ANY && !w->over_us) {
-        complain(d, w->at, "as in `over 60d`", "a window that asks for labels needs `over`: labels of all time are not kept");
+        complain(d, w->at, "as in `over 60d`",
+                 "a window that asks for labels needs `over`: labels of all time are not kept");
         return -1;
     }
-    struct win_def def = {.agg = agg, .cond = d->cond, .value = (int16_t)d->value, .text = d->text && agg != WIN_COUNT, .over_us = w->over_us,
-                          .delay_us = w->delay_us, .half_life_us = w->half_life_us, .nth = 1,
-                          .including = w->including || agg == WIN_AGE, .scale = d->value_type == TYPE_MONEY ? 1 : 1e-6};
+    struct win_def def = {.agg = agg,
+                          .cond = d->cond,
+                          .value = (int16_t)d->value,
+                          .text = d->text && agg != WIN_COUNT,
+                          .over_us = w->over_us,
+                          .delay_us = w->delay_us,
+                          .half_life_us = w->half_life_us,
+                          .nth = 1,
+                          .including = w->including || agg == WIN_AGE,
+                          .scale = d->value_type == TYPE_MONEY ? 1 : 1e-6};
     if (agg == WIN_NTH)
         def.nth = (uint32_t)w->args->item->number;
     if (!key_group(d, &def.group) || !filter_of(d, def.group, where, d->value, &def.filter))
@@ -282,9 +295,10 @@ static int plan_add(struct draft *d, enum win_agg agg, const struct ast *where, 
         return -1;
     for (unsigned i = 0; i < p->plan.windows; i++) {
         const struct win_def *o = &p->windows[i];
-        if (o->agg == def.agg && o->cond == def.cond && o->group == def.group && o->filter == def.filter && o->value == def.value &&
-            o->including == def.including && o->over_us == def.over_us && o->delay_us == def.delay_us && o->half_life_us == def.half_life_us &&
-            o->nth == def.nth && o->filter2 == def.filter2)
+        if (o->agg == def.agg && o->cond == def.cond && o->group == def.group && o->filter == def.filter &&
+            o->value == def.value && o->including == def.including && o->over_us == def.over_us &&
+            o->delay_us == def.delay_us && o->half_life_us == def.half_life_us && o->nth == def.nth &&
+            o->filter2 == def.filter2)
             return (int)i;
     }
     if (p->plan.windows == LIMIT_WINDOWS) {
@@ -313,7 +327,13 @@ static const struct ast *joined_condition(struct draft *d, struct ast *condition
         const struct ast *in;
         struct ast *out;
     } unconst = {.in = where}; /* the tree owns it; nothing writes to it from here on */
-    *both = (struct ast){.kind = AST_BINARY, .op = OP_AND, .at = condition->at, .a = condition, .b = unconst.out, .type = TYPE_BOOL, .ref = -1};
+    *both = (struct ast){.kind = AST_BINARY,
+                         .op = OP_AND,
+                         .at = condition->at,
+                         .a = condition,
+                         .b = unconst.out,
+                         .type = TYPE_BOOL,
+                         .ref = -1};
     return both;
 }
 
@@ -330,7 +350,8 @@ static void take_condition(struct draft *d)
     struct ast *rest = where_check(d, condition);
     enum win_cond all = before, part = d->cond == WIN_ANY ? before : d->cond;
     if (all != WIN_ANY && all != part && !(all == WIN_LABELLED && part != WIN_NOT_FRAUD))
-        complain(d, condition->at, "as in share(fraud of purchase where labelled)", "no event has the one label and the other");
+        complain(d, condition->at, "as in share(fraud of purchase where labelled)",
+                 "no event has the one label and the other");
     if (d->c->diags->errors != errors)
         return;
     if (share) {
@@ -354,7 +375,8 @@ static void take_age(struct draft *d)
 {
     struct ast_list *args = d->w->args;
     struct ast *first = args->item;
-    bool attribute = first->kind == AST_NAME && !args->next && !slice_eq(first->name, SLICE("any")) && keer_schema_event_type(&d->c->p->schema, first->name.p, first->name.len) < 0;
+    bool attribute = first->kind == AST_NAME && !args->next && !slice_eq(first->name, SLICE("any")) &&
+                     keer_schema_event_type(&d->c->p->schema, first->name.p, first->name.len) < 0;
     if (attribute) {
         key_add(d, first); /* age(device) by account: how long this pair is known */
         d->types = d->w->has_of ? check_types(d->c, d->w->types) : ~(uint64_t)0;
@@ -371,13 +393,15 @@ static void take_value(struct draft *d)
         bool fine = args->next && args->item->kind == AST_NUMBER && args->item->number >= 1 && args->item->number <= 1000 &&
                     args->item->number == (double)(uint32_t)args->item->number;
         if (!fine) {
-            complain(d, d->w->at, "as in nth(2, amount of purchase): 1 is the newest", "nth() needs a whole number from 1 to 1000, then an attribute");
+            complain(d, d->w->at, "as in nth(2, amount of purchase): 1 is the newest",
+                     "nth() needs a whole number from 1 to 1000, then an attribute");
             return;
         }
         args = args->next;
     }
     if (args->next)
-        complain(d, args->next->item->at, "event types follow `of`: sum(amount of purchase, top_up)", "%s() takes one attribute", aggregates[d->row].name);
+        complain(d, args->next->item->at, "event types follow `of`: sum(amount of purchase, top_up)",
+                 "%s() takes one attribute", aggregates[d->row].name);
     d->types = d->w->has_of ? check_types(d->c, d->w->types) : ~(uint64_t)0;
     value_set(d, args->item);
 }
@@ -427,7 +451,8 @@ static bool needs_met(struct draft *d)
     if ((needs & NEEDS_OVER) && !w->over_us)
         complain(d, w->at, "as in `over 30d`", "%s() needs `over`: it cannot be kept for all time", name);
     if ((needs & NEEDS_HALF_LIFE) && (!w->half_life_us || !w->over_us))
-        complain(d, w->at, "as in ewma(amount of purchase) by account over 30d half life 3d", "%s() needs `over` and `half life`", name);
+        complain(d, w->at, "as in ewma(amount of purchase) by account over 30d half life 3d",
+                 "%s() needs `over` and `half life`", name);
     if (!(needs & NEEDS_HALF_LIFE) && w->half_life_us)
         complain(d, w->at, "", "`half life` belongs to ewma()");
     if (w->including && w->delay_us)
@@ -461,7 +486,8 @@ void check_window(struct check *c, struct ast *n)
     enum takes takes = aggregates[d.row].takes;
     bool typed = takes == TAKES_TYPES;
     if (typed && w->has_of)
-        complain(&d, n->at, "as in count(purchase where amount > 30 EUR) by account", "%s() takes event types, without `of`", aggregates[d.row].name);
+        complain(&d, n->at, "as in count(purchase where amount > 30 EUR) by account", "%s() takes event types, without `of`",
+                 aggregates[d.row].name);
     d.where = where_check(&d, w->where);
     if (takes == TAKES_ATTR_OR_TYPES)
         take_age(&d);

@@ -237,13 +237,15 @@ static struct place emit_and(struct emit *e, const struct ast *n)
 
 static struct place emit_binary(struct emit *e, const struct ast *n)
 {
-    static const enum vm_op ops[] = {[OP_OR] = VM_OR,  [OP_EQ] = VM_EQ,   [OP_NE] = VM_NE,   [OP_LT] = VM_LT,   [OP_LE] = VM_LE, [OP_GT] = VM_GT,
-                                     [OP_GE] = VM_GE,  [OP_ADD] = VM_ADD, [OP_SUB] = VM_SUB, [OP_MUL] = VM_MUL, [OP_DIV] = VM_DIV};
+    static const enum vm_op ops[] = {
+        [OP_OR] = VM_OR, [OP_EQ] = VM_EQ,   [OP_NE] = VM_NE,   [OP_LT] = VM_LT,   [OP_LE] = VM_LE,  [OP_GT] = VM_GT,
+        [OP_GE] = VM_GE, [OP_ADD] = VM_ADD, [OP_SUB] = VM_SUB, [OP_MUL] = VM_MUL, [OP_DIV] = VM_DIV};
     if (n->op == OP_AND)
         return emit_and(e, n);
     if (n->op == OP_LIKE || n->op == OP_INCLUDES) {
         const struct ast *a = ast_through(e->p, n->a);
-        return emit_numeric(e, n->op == OP_LIKE ? VM_LIKE : VM_INCLUDES, (unsigned)a->ref, text_constant(e->p, n->b->name, false), a->fold);
+        return emit_numeric(e, n->op == OP_LIKE ? VM_LIKE : VM_INCLUDES, (unsigned)a->ref,
+                            text_constant(e->p, n->b->name, false), a->fold);
     }
     if (n->a->type == TYPE_TEXT)
         return emit_text_compare(e, n);
@@ -282,7 +284,11 @@ static struct place emit_call(struct emit *e, const struct ast *n)
         bool text = n->type == TYPE_TEXT;
         struct place r = scratch(e, text);
         bool choose = functions[f].op == VM_CHOOSE;
-        emit_op(e, choose ? (text ? VM_CHOOSE_T : VM_CHOOSE) : text ? VM_COALESCE_T : VM_COALESCE, r.reg, arg[0].reg, arg[1].reg, arg[2].reg);
+        emit_op(e,
+                choose ? (text ? VM_CHOOSE_T : VM_CHOOSE)
+                : text ? VM_COALESCE_T
+                       : VM_COALESCE,
+                r.reg, arg[0].reg, arg[1].reg, arg[2].reg);
         return r;
     }
     default: return emit_numeric(e, functions[f].op, arg[0].reg, arg[1].reg, 0);
@@ -353,7 +359,8 @@ enum tri ast_for_type(const struct keer_policy *p, const struct ast *n, unsigned
     case AST_BINARY: {
         if (n->op != OP_AND && n->op != OP_OR)
             return TRI_OPEN;
-        enum tri a = ast_for_type(p, n->a, type), b = ast_for_type(p, n->b, type), strong = n->op == OP_AND ? TRI_FALSE : TRI_TRUE;
+        enum tri a = ast_for_type(p, n->a, type), b = ast_for_type(p, n->b, type),
+                 strong = n->op == OP_AND ? TRI_FALSE : TRI_TRUE;
         if (a == strong || b == strong)
             return strong;
         return a == TRI_OPEN || b == TRI_OPEN ? TRI_OPEN : a;
@@ -374,7 +381,8 @@ static void need(struct needs *s, const struct ast *n)
     if (!n)
         return;
     if (n->kind == AST_WINDOW) {
-        int w[2] = {n->window->index, n->window->form == FORM_SHARE || n->window->form == FORM_ZSCORE ? n->window->second : -1};
+        int w[2] = {n->window->index,
+                    n->window->form == FORM_SHARE || n->window->form == FORM_ZSCORE ? n->window->second : -1};
         for (int i = 0; i < 2; i++)
             if (w[i] >= 0)
                 s->plan->windows[w[i] / 64] |= (uint64_t)1 << w[i] % 64;
@@ -405,7 +413,8 @@ static bool plan_type(struct keer_policy *p, unsigned type)
 {
     struct policy_plan *plan = &p->plans[type];
     struct needs s = {.p = p, .plan = plan, .type = type};
-    if (!index_array(p, p->rule_count, &plan->rules) || !index_array(p, p->let_count, &plan->lets) || !index_array(p, p->filter_count, &plan->filters))
+    if (!index_array(p, p->rule_count, &plan->rules) || !index_array(p, p->let_count, &plan->lets) ||
+        !index_array(p, p->filter_count, &plan->filters))
         return false;
     for (unsigned action = 0; action < ACTION_MAX; action++)
         for (unsigned r = 0; r < p->rule_count; r++)
@@ -502,7 +511,8 @@ static void emit_feature(struct emit *e, struct policy_feature *f)
     if (f->text) {
         f->slot = n->kind == AST_NAME && n->ref_kind == REF_SLOT ? n->ref : -1;
         if (f->slot < 0)
-            diag_add(&e->p->diags, DIAG_ERROR, f->node->at, "", "a text can be a feature only when it is an attribute of the event");
+            diag_add(&e->p->diags, DIAG_ERROR, f->node->at, "",
+                     "a text can be a feature only when it is an attribute of the event");
         return;
     }
     f->code = emit_into(e, f->node, &f->reg, false);
@@ -511,8 +521,8 @@ static void emit_feature(struct emit *e, struct policy_feature *f)
 
 static enum keer_err too_large(struct keer_policy *p)
 {
-    diag_add(&p->diags, DIAG_ERROR, (struct span_at){0, 1}, "split it in two", "the policy is too large: over %d different constants or %d instructions",
-             LIMIT_REGISTERS, LIMIT_CODE);
+    diag_add(&p->diags, DIAG_ERROR, (struct span_at){0, 1}, "split it in two",
+             "the policy is too large: over %d different constants or %d instructions", LIMIT_REGISTERS, LIMIT_CODE);
     return KEER_OK;
 }
 

@@ -84,7 +84,10 @@ static int by_place(const void *a, const void *b)
     return (int)x->severity - (int)y->severity;
 }
 
-static const char *severity_name(enum severity s) { return s == DIAG_ERROR ? "error" : s == DIAG_WARNING ? "warning" : "note"; }
+static const char *severity_name(enum severity s)
+{
+    return s == DIAG_ERROR ? "error" : s == DIAG_WARNING ? "warning" : "note";
+}
 
 static void print_line(const struct diags *d, const struct diag *m, unsigned line, unsigned column, struct buf *out)
 {

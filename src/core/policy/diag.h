@@ -22,13 +22,14 @@ struct diags {
     struct slice name, text; /* file name and policy text, borrowed */
     struct diag *item;       /* owned */
     unsigned count, errors, cap, dropped;
-    unsigned repeated;       /* of the errors, those at a place that has a message already */
+    unsigned repeated; /* of the errors, those at a place that has a message already */
     bool failed_alloc;
 };
 
 void diags_init(struct diags *d, struct slice name, struct slice text);
 void diags_release(struct diags *d);
-void diag_add(struct diags *d, enum severity severity, struct span_at at, const char *hint, const char *fmt, ...) KEER_PRINTF(5, 6);
+void diag_add(struct diags *d, enum severity severity, struct span_at at, const char *hint, const char *fmt, ...)
+    KEER_PRINTF(5, 6);
 /* Line and column, both from 1; columns count bytes. */
 void diag_place(const struct diags *d, struct span_at at, unsigned *ret_line, unsigned *ret_column);
 /* All messages in order of place: 'file:line:column: error: what', the line, a caret, and the hint. */

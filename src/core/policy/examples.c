@@ -1,4 +1,5 @@
-/* examples.c - the examples in a policy are its tests: each is a small history, replayed in a fresh engine, with expected outcomes. */
+/* examples.c - the examples in a policy are its tests: each is a small history, replayed in a fresh engine, with expected
+ * outcomes. */
 #include "core/engine.h"
 
 #include <math.h>
@@ -100,10 +101,14 @@ static enum keer_err field_put(struct example_run *r, const struct example_field
 
 static enum keer_outcome outcome_of(enum action a)
 {
-    return a == ACTION_CHALLENGE ? KEER_CHALLENGE : a == ACTION_ALLOW ? KEER_ALLOW : a == ACTION_DENY ? KEER_DENY : KEER_REVIEW;
+    return a == ACTION_CHALLENGE ? KEER_CHALLENGE
+           : a == ACTION_ALLOW   ? KEER_ALLOW
+           : a == ACTION_DENY    ? KEER_DENY
+                                 : KEER_REVIEW;
 }
 
-static void step_judge(struct example_run *r, const struct stmt_example *x, const struct example_step *s, const struct keer_decision *d)
+static void step_judge(struct example_run *r, const struct stmt_example *x, const struct example_step *s,
+                       const struct keer_decision *d)
 {
     unsigned named = 0;
     while (s->by_rule.p && named < r->p->rule_count && !slice_eq(r->p->rules[named].name, s->by_rule))
@@ -124,16 +129,18 @@ static void step_judge(struct example_run *r, const struct stmt_example *x, cons
         n = put < 0 ? n : MIN_OF(n + (size_t)put, sizeof fired - 1);
     }
     if (d->outcome != want) {
-        diag_add(&r->p->diags, DIAG_ERROR, s->expected_at, fired, "example \"%.*s\": expected %s, got %s", SHOWN(x->name), keer_outcome_name(want),
-                 keer_outcome_name(d->outcome));
+        diag_add(&r->p->diags, DIAG_ERROR, s->expected_at, fired, "example \"%.*s\": expected %s, got %s", SHOWN(x->name),
+                 keer_outcome_name(want), keer_outcome_name(d->outcome));
         r->failed++;
     } else if (!by) {
-        diag_add(&r->p->diags, DIAG_ERROR, s->by_at, fired, "example \"%.*s\": the rule '%.*s' did not match", SHOWN(x->name), SHOWN(s->by_rule));
+        diag_add(&r->p->diags, DIAG_ERROR, s->by_at, fired, "example \"%.*s\": the rule '%.*s' did not match",
+                 SHOWN(x->name), SHOWN(s->by_rule));
         r->failed++;
     }
 }
 
-static enum keer_err step_run(struct example_run *r, const struct stmt_example *x, const struct example_step *s, unsigned index)
+static enum keer_err step_run(struct example_run *r, const struct stmt_example *x, const struct example_step *s,
+                              unsigned index)
 {
     char id[32], hint[200];
     int type = keer_schema_event_type(&r->p->schema, s->type.p, s->type.len);
@@ -163,7 +170,8 @@ static enum keer_err step_run(struct example_run *r, const struct stmt_example *
     err = keer_engine_decide(r->e, r->ev, &d);
     r->e->forced_score = NULL;
     if (err == KEER_EMISSING) {
-        diag_add(&r->p->diags, DIAG_ERROR, s->at, "label events name their `target` (the `id` of an earlier step) and `fraud`", "the step is not complete");
+        diag_add(&r->p->diags, DIAG_ERROR, s->at,
+                 "label events name their `target` (the `id` of an earlier step) and `fraud`", "the step is not complete");
         r->failed++;
         return KEER_OK;
     }

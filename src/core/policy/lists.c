@@ -143,8 +143,8 @@ static void set_finish(struct list_set *s)
     s->count = n + 1;
 }
 
-enum keer_err list_from_items(enum list_kind kind, struct hash_key key, const struct list_item *items, size_t n, struct list_set *ret_set,
-                              size_t *ret_bad)
+enum keer_err list_from_items(enum list_kind kind, struct hash_key key, const struct list_item *items, size_t n,
+                              struct list_set *ret_set, size_t *ret_bad)
 {
     struct list_set s = {.kind = kind};
     for (size_t i = 0; i < n; i++) {
@@ -160,8 +160,8 @@ enum keer_err list_from_items(enum list_kind kind, struct hash_key key, const st
     return KEER_OK;
 }
 
-/* An item of a file: a line without its comment, which begins the line or stands after a space; or one string of a JSON array that is written
- * one item a line. */
+/* An item of a file: a line without its comment, which begins the line or stands after a space; or one string of a JSON
+ * array that is written one item a line. */
 static struct slice line_item(struct slice line)
 {
     for (size_t i = 0; i < line.len; i++)
@@ -196,10 +196,10 @@ enum keer_err list_from_text(enum list_kind kind, struct hash_key key, struct sl
         if (err != KEER_OK) {
             ret_error->line = number;
             (void)snprintf(ret_error->what, sizeof ret_error->what, "'%.*s' %s", (int)MIN_OF(item.text.len, 60), item.text.p,
-                           item.text.p[0] == '['  ? "holds several items; write one item a line"
-                           : err == KEER_ELIMIT   ? "is too long, or one item too many"
-                           : kind == LIST_IP      ? "is not an address or a CIDR range"
-                                                  : "is not a number");
+                           item.text.p[0] == '[' ? "holds several items; write one item a line"
+                           : err == KEER_ELIMIT  ? "is too long, or one item too many"
+                           : kind == LIST_IP     ? "is not an address or a CIDR range"
+                                                 : "is not a number");
             list_release(&s);
             return err;
         }

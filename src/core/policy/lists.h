@@ -1,8 +1,8 @@
 /* lists.h - sets that rules ask with IN: texts by hash, numbers, and addresses as ranges (CIDR, RFC 4632 and RFC 4291).
  *
- * A list of a policy is compiled once for each way in which it is asked: as texts, as texts without case, as numbers, as addresses. A file holds
- * one item a line; '#' at the beginning or after a space begins a comment; empty lines and white space around items do not count. A JSON array
- * that is written one item a line is taken too.
+ * A list of a policy is compiled once for each way in which it is asked: as texts, as texts without case, as numbers, as
+ * addresses. A file holds one item a line; '#' at the beginning or after a space begins a comment; empty lines and white
+ * space around items do not count. A JSON array that is written one item a line is taken too.
  */
 #ifndef CORE_POLICY_LISTS_H
 #define CORE_POLICY_LISTS_H
@@ -16,9 +16,9 @@ struct ip_range {
 struct list_set {
     enum list_kind kind;
     size_t count, cap;
-    uint64_t *hash;          /* open addressing, cap a power of two, 0 = free */
-    double *number;          /* sorted */
-    struct ip_range *range;  /* sorted, disjoint */
+    uint64_t *hash;         /* open addressing, cap a power of two, 0 = free */
+    double *number;         /* sorted */
+    struct ip_range *range; /* sorted, disjoint */
 };
 struct list_sets {
     struct list_set *set;
@@ -30,15 +30,15 @@ struct list_error {
     char what[160];
 };
 /* Builds a set from a file's text. On a bad item: KEER_EFORMAT and *ret_error says line and reason. */
-KEER_NODISCARD enum keer_err list_from_text(enum list_kind kind, struct hash_key key, struct slice text, struct list_set *ret_set,
-                                            struct list_error *ret_error);
+KEER_NODISCARD enum keer_err list_from_text(enum list_kind kind, struct hash_key key, struct slice text,
+                                            struct list_set *ret_set, struct list_error *ret_error);
 /* From items; `number` is used for LIST_NUMBER. */
 struct list_item {
     struct slice text;
     double number;
 };
-KEER_NODISCARD enum keer_err list_from_items(enum list_kind kind, struct hash_key key, const struct list_item *items, size_t n,
-                                             struct list_set *ret_set, size_t *ret_bad);
+KEER_NODISCARD enum keer_err list_from_items(enum list_kind kind, struct hash_key key, const struct list_item *items,
+                                             size_t n, struct list_set *ret_set, size_t *ret_bad);
 void list_release(struct list_set *s);
 
 bool list_has_hash(const struct list_sets *l, unsigned list, uint64_t hash);

@@ -41,9 +41,9 @@ static bool begins_statement(int kind)
     }
 }
 
-static const char statement_words[] =
-    "a statement begins with window, let, rule, list, model, attribute, currency, rates, timezone, lateness, features, example, "
-    "or an action: challenge, allow, deny, review";
+static const char statement_words[] = "a statement begins with window, let, rule, list, model, attribute, currency, rates, "
+                                      "timezone, lateness, features, example, "
+                                      "or an action: challenge, allow, deny, review";
 
 /* A hint by the token before: what it wanted after it. NULL when it wants nothing in particular. */
 static const char *hint_after(int last, int major)
@@ -64,7 +64,8 @@ static const char *hint_after(int last, int major)
     case TK_HALFLIFE:
     case TK_LATENESS: return "a duration follows, without a space in it: 90s, 10m, 24h, 30d";
     case TK_BY: return "`by` is followed by attributes of the event";
-    case TK_COMMA: return "a comma and a name after `by` go on with the keys: put the window in parentheses when it has no `over`";
+    case TK_COMMA:
+        return "a comma and a name after `by` go on with the keys: put the window in parentheses when it has no `over`";
     case TK_EXAMPLE: return "the name of an example stands in quotes: example \"a new phone\" { ... }";
     case TK_LB: return "a step begins with its time: at 10m purchase: amount = 5 EUR expect allow";
     case TK_EXPECT: return "expect allow, expect challenge, expect deny or expect review; `by RULE` may follow";
@@ -96,7 +97,8 @@ static const char *hint_after(int last, int major)
 static const char *hint_at(int major, struct slice text)
 {
     switch (major) {
-    case TK_IDENT: return "two names or values stand side by side: an operator (=, <, and, or, in, ...) or a comma is missing";
+    case TK_IDENT:
+        return "two names or values stand side by side: an operator (=, <, and, or, in, ...) or a comma is missing";
     case TK_RP: return "something is missing before it, or there is one ')' too many";
     case TK_BY: return "a window is written count(purchase) by account over 24h";
     case TK_OVER: return "`over` follows the keys: count(purchase) by account over 24h";
@@ -109,8 +111,9 @@ static const char *hint_at(int major, struct slice text)
 /* 'rul a deny' */
 static void not_a_statement(struct parse *p, struct span_at at, struct slice text)
 {
-    static const char *const words[] = {"window", "let", "rule", "list", "model", "attribute", "currency", "rates", "timezone", "lateness",
-                                        "features", "example", "challenge", "allow", "deny", "review", "block"};
+    static const char *const words[] = {"window",    "let",   "rule",     "list",     "model",    "attribute",
+                                        "currency",  "rates", "timezone", "lateness", "features", "example",
+                                        "challenge", "allow", "deny",     "review",   "block"};
     char hint[60];
     unsigned best = 3;
     const char *found = NULL;
@@ -131,14 +134,17 @@ void parse_syntax_error(struct parse *p, int major, struct token t)
     if (major < 0)
         return; /* the lexer has said it */
     if (major == 0) {
-        diag_add(p->diags, DIAG_ERROR, p->fixed_at ? at : p->last.at, "the last statement is not complete: an operand, a ')' or a '}' is missing after this",
+        diag_add(p->diags, DIAG_ERROR, p->fixed_at ? at : p->last.at,
+                 "the last statement is not complete: an operand, a ')' or a '}' is missing after this",
                  "the policy ends in the middle of a statement");
         return;
     }
     const char *after = hint_after(p->last.kind, major);
     if (begins_statement(major) && !after) {
-        diag_add(p->diags, DIAG_ERROR, at, "the statement before it is not complete, or this word is a key word: write an attribute of that name as :name:",
-                 "expected more of the statement before '%.*s'", SHOWN(t.text));
+        diag_add(
+            p->diags, DIAG_ERROR, at,
+            "the statement before it is not complete, or this word is a key word: write an attribute of that name as :name:",
+            "expected more of the statement before '%.*s'", SHOWN(t.text));
         return;
     }
     bool first = !p->fixed_at; /* the place is not one in `source` then */
@@ -170,11 +176,13 @@ static int comma_kind(const struct parse *p, size_t cursor)
     return policy_lex(p->source, &cursor).kind == TK_LP ? TK_ARGCOMMA : TK_COMMA;
 }
 
-/* Says what is wrong, and gives the token that was probably meant, so that one mistake is one message; kind -1 when there is none. */
+/* Says what is wrong, and gives the token that was probably meant, so that one mistake is one message; kind -1 when there is
+ * none. */
 static struct token lexical_error(struct parse *p, struct token t, size_t *cursor)
 {
     if (t.kind == -2)
-        diag_add(p->diags, DIAG_ERROR, t.at, "texts end on the line they begin; a quote inside is doubled or after a backslash",
+        diag_add(p->diags, DIAG_ERROR, t.at,
+                 "texts end on the line they begin; a quote inside is doubled or after a backslash",
                  "the text that begins here does not end");
     if (t.kind == -2) {
         while (*cursor < p->source.len && p->source.p[*cursor] != '\n')
@@ -195,14 +203,16 @@ static struct token lexical_error(struct parse *p, struct token t, size_t *curso
         *cursor += i;
         return (struct token){TK_TEXT, SLICE("''"), t.at};
     } else if (t.text.len > 1)
-        diag_add(p->diags, DIAG_ERROR, t.at, "outside of texts and comments a policy is plain ASCII, with >=, <= and != for comparisons",
+        diag_add(p->diags, DIAG_ERROR, t.at,
+                 "outside of texts and comments a policy is plain ASCII, with >=, <= and != for comparisons",
                  "'%.*s' has no meaning here", SHOWN(t.text));
     else if (t.text.len && t.text.p[0] > ' ' && t.text.p[0] < 127)
         diag_add(p->diags, DIAG_ERROR, t.at, "", "the character '%c' has no meaning here", t.text.p[0]);
     else
-        diag_add(p->diags, DIAG_ERROR, t.at, "outside of texts and comments a policy is plain ASCII", "a byte 0x%02x has no meaning here",
-                 t.text.len ? (unsigned char)t.text.p[0] : 0);
-    bool length = p->last.kind == TK_OVER || p->last.kind == TK_DELAYED || p->last.kind == TK_HALFLIFE || p->last.kind == TK_LATENESS || p->last.kind == TK_AT;
+        diag_add(p->diags, DIAG_ERROR, t.at, "outside of texts and comments a policy is plain ASCII",
+                 "a byte 0x%02x has no meaning here", t.text.len ? (unsigned char)t.text.p[0] : 0);
+    bool length = p->last.kind == TK_OVER || p->last.kind == TK_DELAYED || p->last.kind == TK_HALFLIFE ||
+                  p->last.kind == TK_LATENESS || p->last.kind == TK_AT;
     if (t.kind == -3)
         return length ? (struct token){TK_DURATION, SLICE("1s"), t.at} : (struct token){TK_NUMBER, SLICE("0"), t.at};
     return t;
@@ -229,7 +239,8 @@ static enum keer_err parse_run(struct parse *p, int start)
             t.at = p->at;
         policy_grammar(parser, t.kind, t, p);
         p->last = t;
-        if (t.kind == 0 || p->failed_alloc || p->stop || ++tokens > LIMIT_POLICY_BYTES || p->diags->dropped > LIMIT_POLICY_ERRORS)
+        if (t.kind == 0 || p->failed_alloc || p->stop || ++tokens > LIMIT_POLICY_BYTES ||
+            p->diags->dropped > LIMIT_POLICY_ERRORS)
             break;
     }
     policy_grammarFree(parser, free);

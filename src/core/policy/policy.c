@@ -14,8 +14,10 @@ struct making {
     unsigned flags;
 };
 
-/* A file named by the policy; on failure a message at `at`. KEER_OK with *ret_data NULL when it was said that it is missing. */
-static enum keer_err read_file(struct making *m, struct slice path, struct span_at at, size_t max, char **ret_data, size_t *ret_len)
+/* A file named by the policy; on failure a message at `at`. KEER_OK with *ret_data NULL when it was said that it is missing.
+ */
+static enum keer_err read_file(struct making *m, struct slice path, struct span_at at, size_t max, char **ret_data,
+                               size_t *ret_len)
 {
     char name[4096];
     *ret_data = NULL;
@@ -25,11 +27,13 @@ static enum keer_err read_file(struct making *m, struct slice path, struct span_
     }
     memcpy(name, path.p, path.len);
     name[path.len] = '\0';
-    enum keer_err err = m->files && m->files->read ? m->files->read(m->files->ctx, name, ret_data, ret_len) : KEER_EUNSUPPORTED;
+    enum keer_err err =
+        m->files && m->files->read ? m->files->read(m->files->ctx, name, ret_data, ret_len) : KEER_EUNSUPPORTED;
     if (err == KEER_ENOMEM)
         return err;
     if (err != KEER_OK)
-        diag_add(&m->p->diags, DIAG_ERROR, at, "is it there? paths are relative to the policy's own folder", "the file '%s' cannot be read", name);
+        diag_add(&m->p->diags, DIAG_ERROR, at, "is it there? paths are relative to the policy's own folder",
+                 "the file '%s' cannot be read", name);
     else if (*ret_len > max) {
         diag_add(&m->p->diags, DIAG_ERROR, at, "", "'%s' is larger than %zu bytes", name, max);
         free(*ret_data);
@@ -54,7 +58,8 @@ static void rates_parse(struct keer_policy *p, struct slice text, const struct s
         enum currency c = currency_parse(slice_of(code.p, gap));
         double v = 0;
         if (c == CUR_MAX || num_f64(rate, &v) != KEER_OK || !(v > 0)) {
-            diag_add(&p->diags, DIAG_ERROR, s->at, "a line is a currency and how much of it one unit of the base is worth: USD 1.15",
+            diag_add(&p->diags, DIAG_ERROR, s->at,
+                     "a line is a currency and how much of it one unit of the base is worth: USD 1.15",
                      "line %zu of the rates is not a rate: '%.*s'", line, (int)MIN_OF(code.len, 40), code.p);
             return;
         }
@@ -86,11 +91,13 @@ static enum keer_err settings_first(struct making *m)
     }
     for (const struct stmt_setting *s = p->ast.settings; s && p->has_rates; s = s->next)
         if (s->token == TK_RATES && isnan(p->rate[p->currency]))
-            diag_add(&p->diags, DIAG_ERROR, s->at, "add a line for it", "the rates do not have the policy's currency %s", currency_code(p->currency));
+            diag_add(&p->diags, DIAG_ERROR, s->at, "add a line for it", "the rates do not have the policy's currency %s",
+                     currency_code(p->currency));
     struct vm_conversion *own = &p->conversions[p->conversion_count++];
     own->to = p->currency;
     for (unsigned from = 0; from < CUR_MAX; from++)
-        own->factor[from] = p->rate[p->currency] / p->rate[from] * currency_scale(p->currency) / currency_scale((enum currency)from);
+        own->factor[from] =
+            p->rate[p->currency] / p->rate[from] * currency_scale(p->currency) / currency_scale((enum currency)from);
     own->factor[p->currency] = own->factor[CUR_XXX] = 1;
     return KEER_OK;
 }
@@ -105,7 +112,8 @@ static bool tables_make(struct keer_policy *p)
     for (const struct ast_list *l = p->ast.features; l; l = l->next)
         features++;
     if (lets > LIMIT_LETS || rules > LIMIT_RULES) {
-        diag_add(&p->diags, DIAG_ERROR, (struct span_at){0, 1}, "", "a policy can have %d named expressions and %d rules at most", LIMIT_LETS, LIMIT_RULES);
+        diag_add(&p->diags, DIAG_ERROR, (struct span_at){0, 1}, "",
+                 "a policy can have %d named expressions and %d rules at most", LIMIT_LETS, LIMIT_RULES);
         return true;
     }
     p->lets = arena_array(&p->arena, lets + 1, sizeof *p->lets);
@@ -119,8 +127,8 @@ static bool tables_make(struct keer_policy *p)
     p->conditions = arena_array(&p->arena, LIMIT_CONDITIONS, sizeof *p->conditions);
     p->lists = arena_array(&p->arena, LIMIT_LISTS, sizeof *p->lists);
     p->sets.set = arena_array(&p->arena, LIMIT_LISTS * LIST_KIND_MAX, sizeof *p->sets.set);
-    return p->lets && p->rules && p->features && p->windows && p->window_info && p->keys && p->values && p->filters && p->conditions && p->lists &&
-           p->sets.set;
+    return p->lets && p->rules && p->features && p->windows && p->window_info && p->keys && p->values && p->filters &&
+           p->conditions && p->lists && p->sets.set;
 }
 
 /* --- lists --- */
@@ -143,7 +151,8 @@ static enum keer_err list_inline(struct keer_policy *p, const struct policy_list
     const struct ast_list *i = l->items;
     while (bad--)
         i = i->next;
-    diag_add(&p->diags, DIAG_ERROR, i->item->at, "as in '10.0.0.0/8' or '2001:db8::1'", "'%.*s' is not an address or a range", SHOWN(i->item->name));
+    diag_add(&p->diags, DIAG_ERROR, i->item->at, "as in '10.0.0.0/8' or '2001:db8::1'",
+             "'%.*s' is not an address or a range", SHOWN(i->item->name));
     return KEER_OK;
 }
 
@@ -160,7 +169,8 @@ static enum keer_err list_file(struct making *m, const struct policy_list *l, en
     free(data);
     if (err == KEER_ENOMEM || err == KEER_OK)
         return err;
-    diag_add(&p->diags, DIAG_ERROR, l->stmt->at, "one item a line", "%.*s:%zu: %s", SHOWN(l->stmt->path), why.line, why.what);
+    diag_add(&p->diags, DIAG_ERROR, l->stmt->at, "one item a line", "%.*s:%zu: %s", SHOWN(l->stmt->path), why.line,
+             why.what);
     return KEER_OK;
 }
 
@@ -172,7 +182,8 @@ static enum keer_err lists_build(struct making *m)
             const struct policy_list *l = &p->lists[i];
             if (l->set[kind] < 0)
                 continue;
-            enum keer_err err = l->stmt && l->stmt->path.p ? list_file(m, l, (enum list_kind)kind) : list_inline(p, l, (enum list_kind)kind);
+            enum keer_err err =
+                l->stmt && l->stmt->path.p ? list_file(m, l, (enum list_kind)kind) : list_inline(p, l, (enum list_kind)kind);
             if (err != KEER_OK)
                 return err;
         }
@@ -190,8 +201,8 @@ enum keer_err policy_bind_model(struct keer_policy *p, unsigned index, struct sl
     if (err == KEER_ENOMEM)
         return err;
     if (err != KEER_OK) {
-        diag_add(&p->diags, DIAG_ERROR, m->stmt->at, "train one with `keer train`", "the model '%.*s' cannot be used: %s: %s", SHOWN(m->stmt->name),
-                 why.where, why.text);
+        diag_add(&p->diags, DIAG_ERROR, m->stmt->at, "train one with `keer train`",
+                 "the model '%.*s' cannot be used: %s: %s", SHOWN(m->stmt->name), why.where, why.text);
         return KEER_EFORMAT;
     }
     for (unsigned i = 0; i < model_features(model); i++) {
@@ -200,9 +211,10 @@ enum keer_err policy_bind_model(struct keer_policy *p, unsigned index, struct sl
         while (f < p->feature_count && !slice_eq(p->features[f].node->name, name))
             f++;
         if (f == p->feature_count || p->features[f].text != model_feature_is_category(model, i)) {
-            diag_add(&p->diags, DIAG_ERROR, m->stmt->at, "train it again with this policy, or name the feature in `features`",
-                     "the model '%.*s' was trained with the %s '%.*s', which this policy does not compute", SHOWN(m->stmt->name),
-                     model_feature_is_category(model, i) ? "text" : "number", SHOWN(name));
+            diag_add(&p->diags, DIAG_ERROR, m->stmt->at,
+                     "train it again with this policy, or name the feature in `features`",
+                     "the model '%.*s' was trained with the %s '%.*s', which this policy does not compute",
+                     SHOWN(m->stmt->name), model_feature_is_category(model, i) ? "text" : "number", SHOWN(name));
             model_free(model);
             return KEER_EVERSION;
         }
@@ -237,8 +249,8 @@ static enum keer_err models_read(struct making *m)
 static const char *hides(const struct keer_policy *p, unsigned k, unsigned i, const uint8_t *always)
 {
     enum action a = p->rules[k].stmt->action, b = p->rules[i].stmt->action;
-    bool before = (a == ACTION_ALLOW && b > ACTION_ALLOW) || (a == ACTION_DENY && (b == ACTION_REVIEW || (b == a && k < i))) ||
-                  (a == ACTION_ALLOW && b == a && k < i);
+    bool before = (a == ACTION_ALLOW && b > ACTION_ALLOW) ||
+                  (a == ACTION_DENY && (b == ACTION_REVIEW || (b == a && k < i))) || (a == ACTION_ALLOW && b == a && k < i);
     if (before && always[k])
         return "is never reached: every event ends at";
     if (!ast_same(p->rules[k].stmt->when, p->rules[i].stmt->when))
@@ -269,7 +281,8 @@ static void warn_rules(struct keer_policy *p)
             const struct policy_rule *o = &p->rules[k];
             const char *why = hides(p, k, i, everything);
             if (why) {
-                diag_add(&p->diags, DIAG_WARNING, r->stmt->at, "", "the rule '%.*s' %s '%.*s'", SHOWN(r->name), why, SHOWN(o->name));
+                diag_add(&p->diags, DIAG_WARNING, r->stmt->at, "", "the rule '%.*s' %s '%.*s'", SHOWN(r->name), why,
+                         SHOWN(o->name));
                 break;
             }
         }
@@ -280,8 +293,8 @@ static void warn_unused(struct keer_policy *p)
 {
     for (unsigned i = 0; i < p->let_count; i++)
         if (!p->lets[i].stmt->uses)
-            diag_add(&p->diags, DIAG_WARNING, p->lets[i].stmt->at, "a rule, another `let` or `features` would use it", "'%.*s' is never used",
-                     SHOWN(p->lets[i].stmt->name));
+            diag_add(&p->diags, DIAG_WARNING, p->lets[i].stmt->at, "a rule, another `let` or `features` would use it",
+                     "'%.*s' is never used", SHOWN(p->lets[i].stmt->name));
     for (const struct stmt_list *s = p->ast.lists; s; s = s->next)
         if (!s->uses)
             diag_add(&p->diags, DIAG_WARNING, s->at, "", "the list '%.*s' is never used", SHOWN(s->name));
@@ -290,10 +303,12 @@ static void warn_unused(struct keer_policy *p)
         for (const struct example_step *step = s->steps; step; step = step->next)
             expects |= step->expects;
         if (!expects)
-            diag_add(&p->diags, DIAG_WARNING, s->at, "end a step with `expect challenge`, `expect deny by RULE`, ...", "the example expects nothing");
+            diag_add(&p->diags, DIAG_WARNING, s->at, "end a step with `expect challenge`, `expect deny by RULE`, ...",
+                     "the example expects nothing");
     }
     if (p->rule_count == 0 && p->feature_count == 0)
-        diag_add(&p->diags, DIAG_WARNING, (struct span_at){0, 1}, "", "the policy has no rules and no features: it allows everything");
+        diag_add(&p->diags, DIAG_WARNING, (struct span_at){0, 1}, "",
+                 "the policy has no rules and no features: it allows everything");
 }
 
 /* --- making --- */
@@ -306,7 +321,8 @@ static enum keer_err windows_fit(struct keer_policy *p)
     win_memory_free(store);
     if (err != KEER_ELIMIT)
         return err;
-    diag_add(&p->diags, DIAG_ERROR, (struct span_at){0, 1}, "count less by one and the same key, or use the same `where` more often",
+    diag_add(&p->diags, DIAG_ERROR, (struct span_at){0, 1},
+             "count less by one and the same key, or use the same `where` more often",
              "the windows by one kind of key have too many different conditions and values");
     return KEER_OK;
 }
@@ -372,7 +388,8 @@ void keer_policy_free(struct keer_policy *p)
     free(p);
 }
 
-enum keer_err policy_make(const char *name, struct slice text, const struct keer_files *files, unsigned flags, struct keer_policy **ret_policy)
+enum keer_err policy_make(const char *name, struct slice text, const struct keer_files *files, unsigned flags,
+                          struct keer_policy **ret_policy)
 {
     struct keer_policy *p = calloc(1, sizeof *p);
     if (!p)
@@ -390,7 +407,8 @@ enum keer_err policy_make(const char *name, struct slice text, const struct keer
     struct making m = {p, files, flags};
     /* Answers and report cards name the account and the amount, whether a rule looks at them or not. */
     unsigned slot;
-    if (schema_add_known(&p->schema, SLICE("account"), &slot) != KEER_OK || schema_add_known(&p->schema, SLICE("amount"), &slot) != KEER_OK) {
+    if (schema_add_known(&p->schema, SLICE("account"), &slot) != KEER_OK ||
+        schema_add_known(&p->schema, SLICE("amount"), &slot) != KEER_OK) {
         keer_policy_free(p);
         return KEER_ENOMEM;
     }
@@ -399,7 +417,8 @@ enum keer_err policy_make(const char *name, struct slice text, const struct keer
         err = KEER_ELIMIT;
     } else {
         err = make(&m);
-        if (err == KEER_ENOMEM && p->arena.used > POLICY_ARENA - 4 * LIMIT_POLICY_BYTES) { /* the policy's own bound, not the machine's */
+        if (err == KEER_ENOMEM &&
+            p->arena.used > POLICY_ARENA - 4 * LIMIT_POLICY_BYTES) { /* the policy's own bound, not the machine's */
             diag_add(&p->diags, DIAG_ERROR, (struct span_at){0, 1}, "put long lists in files", "the policy is too large");
             err = KEER_ELIMIT;
         }

@@ -1,9 +1,11 @@
 /* policy.h - the inside of a compiled policy: names resolved, windows planned, expressions as flat code.
  *
- * Made in order: parse.c (tree), check.c and check_window.c (names, types, windows), compile.c (code), policy.c (all of it, files, warnings).
+ * Made in order: parse.c (tree), check.c and check_window.c (names, types, windows), compile.c (code), policy.c (all of it,
+ * files, warnings).
  *
  * Registers, numeric: [constants][windows][scores][lets][scratch]; text: [constants][windows][lets][scratch].
- * For each event: values and conditions (from the event alone) -> windows -> lets that need no score -> features, scores -> the other lets -> rules.
+ * For each event: values and conditions (from the event alone) -> windows -> lets that need no score -> features, scores ->
+ * the other lets -> rules.
  */
 #ifndef CORE_POLICY_POLICY_H
 #define CORE_POLICY_POLICY_H
@@ -41,7 +43,7 @@ struct policy_condition { /* a `where`, shared by the filters that ask the same 
 struct policy_let {
     struct stmt_let *stmt;
     struct vm_range code;
-    uint16_t reg;   /* numeric or text register */
+    uint16_t reg; /* numeric or text register */
     bool after_score;
 };
 struct policy_rule {
@@ -53,14 +55,14 @@ struct policy_rule {
 struct policy_list {
     struct stmt_list *stmt; /* NULL: inline */
     struct ast_list *items;
-    struct slice text;      /* of the file, NUL-free; owned by `owned` */
+    struct slice text; /* of the file, NUL-free; owned by `owned` */
     char *owned;
     bool missing;
     int set[LIST_KIND_MAX]; /* index in sets, -1 when not asked in that way */
 };
 struct policy_model {
     struct stmt_model *stmt;
-    struct model *model;              /* NULL when not loaded */
+    struct model *model; /* NULL when not loaded */
     uint64_t types;
     bool calibrated;
     uint16_t feature[LIMIT_FEATURES]; /* feature i of the model is this feature of the policy */
@@ -69,8 +71,8 @@ struct policy_feature { /* of the `features` statement */
     const struct ast *node;
     uint16_t reg;
     bool text;
-    int slot;               /* texts: the attribute */
-    double unit;            /* money: minor units in a major one; else 1 */
+    int slot;    /* texts: the attribute */
+    double unit; /* money: minor units in a major one; else 1 */
     struct vm_range code;
 };
 struct policy_window { /* how a window of the plan is called in explanations */
@@ -84,9 +86,12 @@ struct policy_window { /* how a window of the plan is called in explanations */
 struct policy_plan {
     uint64_t windows[LIMIT_WINDOWS / 64];
     uint64_t groups;
-    uint16_t *filters; unsigned filter_count;
-    uint16_t *lets; unsigned let_count;   /* in order of definition */
-    uint16_t *rules; unsigned rule_count; /* in order of evaluation: challenge, allow, deny, review */
+    uint16_t *filters;
+    unsigned filter_count;
+    uint16_t *lets;
+    unsigned let_count; /* in order of definition */
+    uint16_t *rules;
+    unsigned rule_count; /* in order of evaluation: challenge, allow, deny, review */
     uint64_t models;
     uint64_t conditions[LIMIT_FILTERS * LIMIT_KEYS / 64];
     uint64_t values[4];
@@ -145,7 +150,7 @@ struct keer_policy {
     unsigned text_constant_count;
     bool constants_closed;
     unsigned registers, text_registers;
-    unsigned window_reg, score_reg, let_reg;          /* where each part begins */
+    unsigned window_reg, score_reg, let_reg; /* where each part begins */
     unsigned window_text_reg, let_text_reg;
 
     struct policy_plan *plans; /* one for each event type of the schema */
@@ -159,14 +164,14 @@ struct check {
     enum { IN_RULE, IN_LET, IN_FEATURE, IN_WHERE } where;
     unsigned depth;
     unsigned lets_known; /* lets defined so far */
-    unsigned looked;    /* how often the text was searched for a definition that did not parse */
+    unsigned looked;     /* how often the text was searched for a definition that did not parse */
     bool uses_score;
     bool failed_alloc;
 };
 /* Names, types, windows of everything. Errors are in p->diags; KEER_ENOMEM or KEER_OK. */
 KEER_NODISCARD enum keer_err policy_check(struct keer_policy *p);
 void check_expr(struct check *c, struct ast *n);
-bool check_name_slot(struct check *c, struct ast *n);   /* an attribute only; else false without a message */
+bool check_name_slot(struct check *c, struct ast *n); /* an attribute only; else false without a message */
 const char *type_word(enum type_kind t);
 void check_suggest(const struct check *c, struct slice name, char *hint, size_t size);
 int check_conversion(struct check *c, enum currency to);
@@ -179,7 +184,8 @@ void check_suggest_call(struct slice name, char *hint, size_t size);
 uint64_t check_types(struct check *c, struct ast_list *names);
 /* Both ask the same of an event. */
 bool ast_same(const struct ast *a, const struct ast *b);
-/* What a name stands for when that is an attribute of the event: through Radar's names and through `let x = attribute`; else `n` itself. */
+/* What a name stands for when that is an attribute of the event: through Radar's names and through `let x = attribute`; else
+ * `n` itself. */
 const struct ast *ast_through(const struct keer_policy *p, const struct ast *n);
 /* Index of the conversion to a currency; it must have been asked for by check_conversion. */
 unsigned policy_conversion(const struct keer_policy *p, enum currency to);
@@ -188,7 +194,8 @@ unsigned policy_conversion(const struct keer_policy *p, enum currency to);
 void check_window(struct check *c, struct ast *n);
 const char *aggregate_row(unsigned i, const char **ret_takes, const char **ret_doc);
 
-/* radar.c: what a name of Stripe Radar stands for here. Returns an expression's text in `out`, or false; *ret_why says why not, when it is known. */
+/* radar.c: what a name of Stripe Radar stands for here. Returns an expression's text in `out`, or false; *ret_why says why
+ * not, when it is known. */
 bool radar_expression(struct slice name, struct buf *out, const char **ret_why);
 
 /* compile.c */
@@ -197,7 +204,8 @@ enum tri { TRI_FALSE, TRI_TRUE, TRI_OPEN };
 /* What is known of a condition when only the event's type is. Those of lets are computed once, in order: let_tri. */
 enum tri ast_for_type(const struct keer_policy *p, const struct ast *n, unsigned type);
 
-/* policy.c: as keer_policy_new, but *ret_policy is there with its diagnostics on failure too (NULL without memory); free it. */
+/* policy.c: as keer_policy_new, but *ret_policy is there with its diagnostics on failure too (NULL without memory); free it.
+ */
 KEER_NODISCARD enum keer_err policy_make(const char *name, struct slice text, const struct keer_files *files, unsigned flags,
                                          struct keer_policy **ret_policy);
 /* reads a model for statement `index` from its JSON; messages on failure. */

@@ -1,4 +1,5 @@
-/* radar.c - names of Stripe Radar's rule language, so that rules can be brought over: rows of radar.def, and families made of parts. */
+/* radar.c - names of Stripe Radar's rule language, so that rules can be brought over: rows of radar.def, and families made
+ * of parts. */
 #include "core/policy/policy.h"
 
 static const struct {
@@ -14,8 +15,10 @@ static const struct {
 struct word {
     const char *radar, *ours;
 };
-static const struct word keys[] = {{"card_number", "card"}, {"card", "card"}, {"customer", "account"}, {"email", "email"}, {"ip_address", "ip"}, {"ip", "ip"}};
-static const struct word periods[] = {{"hourly", " over 1h"}, {"daily", " over 1d"}, {"weekly", " over 7d"}, {"yearly", " over 365d"}, {"all_time", ""}};
+static const struct word keys[] = {{"card_number", "card"}, {"card", "card"},     {"customer", "account"},
+                                   {"email", "email"},      {"ip_address", "ip"}, {"ip", "ip"}};
+static const struct word periods[] = {
+    {"hourly", " over 1h"}, {"daily", " over 1d"}, {"weekly", " over 7d"}, {"yearly", " over 365d"}, {"all_time", ""}};
 
 static const char *word_of(const struct word *words, size_t n, struct slice s)
 {
@@ -96,7 +99,8 @@ static bool family(struct slice s, struct buf *out, const char **ret_why)
     }
     static const struct {
         const char *part, *why;
-    } absent[] = {{"shipping_address", "postal addresses are not part of an event"}, {"billing_address", "postal addresses are not part of an event"},
+    } absent[] = {{"shipping_address", "postal addresses are not part of an event"},
+                  {"billing_address", "postal addresses are not part of an event"},
                   {"distance_between", "distances are not computed"}};
     for (size_t i = 0; i < ARRAY_LEN(absent); i++)
         if (slice_has(s, slice_str(absent[i].part)))
