@@ -306,7 +306,7 @@ static inline void random_leaf(struct random_text *x, enum type_kind type)
 
 static inline void random_condition(struct random_text *x, int depth)
 {
-    const char *folded = PICK(x, "country", "ip_country", "email"), *compare = PICK(x, "=", "!=", "<", "<=", ">", ">=");
+    const char *compare = PICK(x, "=", "!=", "<", "<=", ">", ">=");
     switch (rng_below(&x->r, 16)) {
     case 0:
     case 1: random_pair(x, TYPE_BOOL, "and", TYPE_BOOL, depth); break;
@@ -322,7 +322,9 @@ static inline void random_condition(struct random_text *x, int depth)
     case 7: random_pair(x, TYPE_DURATION, compare, TYPE_DURATION, depth); break;
     case 8: random_pair(x, TYPE_TEXT, PICK(x, "=", "!="), TYPE_TEXT, depth); break;
     case 9:
-        buf_fmt(&x->out, "(%s %s %s)", folded, PICK(x, "=", "!="),
+        buf_fmt(&x->out, "(%s ", PICK(x, "country", "ip_country", "email"));
+        buf_fmt(&x->out, "%s ", PICK(x, "=", "!="));
+        buf_fmt(&x->out, "%s)",
                 PICK(x, "'NL'", "country", "email", "account", "if(vip, 'nl', 'A')", "coalesce('nl', ip_country)"));
         break;
     case 10:
@@ -338,13 +340,17 @@ static inline void random_condition(struct random_text *x, int depth)
         buf_char(&x->out, ')');
         break;
     case 12:
-        buf_fmt(&x->out, "(%s %s)", PICK(x, "account", "country", "email", "alias", "if(flag, 'a', account)"),
-                PICK(x, "in ('a', 'NL')", "not in words", "in @words"));
+        buf_fmt(&x->out, "(%s ", PICK(x, "account", "country", "email", "alias", "if(flag, 'a', account)"));
+        buf_fmt(&x->out, "%s)", PICK(x, "in ('a', 'NL')", "not in words", "in @words"));
         break;
-    case 13: buf_fmt(&x->out, "(%s %s)", PICK(x, "ip", "from"), PICK(x, "in ('10.0.0.0/8', '::1')", "not in nets")); break;
+    case 13:
+        buf_fmt(&x->out, "(%s ", PICK(x, "ip", "from"));
+        buf_fmt(&x->out, "%s)", PICK(x, "in ('10.0.0.0/8', '::1')", "not in nets"));
+        break;
     case 14:
-        buf_fmt(&x->out, "(%s %s %s)", PICK(x, "account", "country", "email", "alias"), PICK(x, "like", "includes"),
-                PICK(x, "'%a%'", "'a'", "'N_'", "'%'", "''", "'l'"));
+        buf_fmt(&x->out, "(%s ", PICK(x, "account", "country", "email", "alias"));
+        buf_fmt(&x->out, "%s ", PICK(x, "like", "includes"));
+        buf_fmt(&x->out, "%s)", PICK(x, "'%a%'", "'a'", "'N_'", "'%'", "''", "'l'"));
         break;
     default: random_pair(x, TYPE_BOOL, PICK(x, "=", "!="), TYPE_BOOL, depth); break;
     }

@@ -344,8 +344,8 @@ START_TEST(radar_rules_as_they_are_pasted)
         "Block if :is_new_card_on_customer: and :hours_since_customer_was_created: < 1",
         "Block if :declined_charges_per_card_number_daily: > 3 or :card_count_for_email_weekly: >= 4",
         "Review if :is_disposable_email: AND :average_usd_amount_attempted_on_customer_all_time: < :amount_in_usd:",
-        "Block if :efw_count_on_card_all_time: > 0 or :dispute_count_on_ip_weekly: > 0 or "
-        ":total_customers_with_prior_fraud_activity_for_email_yearly: > 0",
+        "Block if :efw_count_on_card_all_time: > 0 or :dispute_count_on_ip_weekly: > 0",
+        "Block if :total_customers_with_prior_fraud_activity_for_email_yearly: > 0",
         "Allow if :total_usd_amount_successful_on_customer_all_time: > 1000 and :is_3d_secure_authenticated:",
         "Block if :minutes_since_email_first_seen: < 10 and :card_bin: = '424242'",
     };
