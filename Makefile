@@ -21,10 +21,10 @@ HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPI
 LDHARDEN := -Wl,-z,relro,-z,now -Wl,-z,noexecstack
 OPT.release := -O2 -g -D_FORTIFY_SOURCE=3 $(HARDEN)
 OPT.debug   := -O0 -g3 $(HARDEN)
-OPT.asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
-OPT.tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
-OPT.cov     := -O0 -g --coverage
-OPT.fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+OPT.asan    := -O1 -g -fPIC -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+OPT.tsan    := -O1 -g -fPIC -fno-omit-frame-pointer -fsanitize=thread
+OPT.cov     := -O0 -g -fPIC --coverage
+OPT.fuzz    := -O1 -g -fPIC -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
                -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
 OPT := $(OPT.$(V))
 CPPFLAGS := -Iinclude -Isrc -I$(GEN) -D_GNU_SOURCE -DKEER_BUILDING -DKEER_VERSION=\"$(VERSION)\"
