@@ -168,7 +168,7 @@ deps: ## install what is missing (Debian packages), or say what is
 PREFIX ?= /usr/local
 install: all ## binary, library, headers, pkg-config file, man page, policies to PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/keer \
-	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/keer/policies
+	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/keer/policies/lists
 	install -m 755 $(B)/keer $(DESTDIR)$(PREFIX)/bin/keer
 	install -m 644 $(B)/libkeer.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(B)/libkeer.so.0 $(DESTDIR)$(PREFIX)/lib/
@@ -176,7 +176,8 @@ install: all ## binary, library, headers, pkg-config file, man page, policies to
 	sed 's|^prefix=.*|prefix=$(PREFIX)|' $(B)/keer.pc > $(DESTDIR)$(PREFIX)/lib/pkgconfig/keer.pc
 	install -m 644 include/keer/*.h include/keer/*.def $(DESTDIR)$(PREFIX)/include/keer/
 	$(B)/keer --describe=man > $(DESTDIR)$(PREFIX)/share/man/man1/keer.1
-	install -m 644 policies/*.keer policies/*.map $(DESTDIR)$(PREFIX)/share/keer/policies/
+	install -m 644 policies/*.keer policies/*.map policies/*.txt $(DESTDIR)$(PREFIX)/share/keer/policies/
+	install -m 644 policies/lists/*.txt $(DESTDIR)$(PREFIX)/share/keer/policies/lists/
 uninstall: ## what install put there
 	rm -rf $(DESTDIR)$(PREFIX)/bin/keer $(DESTDIR)$(PREFIX)/lib/libkeer.* $(DESTDIR)$(PREFIX)/lib/pkgconfig/keer.pc \
 	  $(DESTDIR)$(PREFIX)/include/keer $(DESTDIR)$(PREFIX)/share/man/man1/keer.1 $(DESTDIR)$(PREFIX)/share/keer

@@ -2,8 +2,8 @@
  *
  * A schema says which attributes and event types exist; a policy makes one (keer_policy_schema). An event is made
  * for a schema, filled by setters and given to the engine. Text is borrowed: it must stay until the engine has
- * decided. Times are int64_t microseconds since 1970-01-01T00:00:00Z. Money is minor units (cents) with an ISO 4217
- * code. An event may be reset and used again; after the first use nothing is allocated.
+ * decided, and explained. Times are int64_t microseconds since 1970-01-01T00:00:00Z. Money is minor units (cents) with an
+ * ISO 4217 code. An event may be reset and used again; after the first use nothing is allocated.
  */
 #ifndef KEER_EVENT_H
 #define KEER_EVENT_H

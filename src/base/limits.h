@@ -18,7 +18,7 @@
 #define LIMIT_FILTERS 64               /* distinct filters of one kind of entity */
 #define LIMIT_RULES 512                /* rules of a policy */
 #define LIMIT_LETS 512                 /* named sub-expressions of a policy */
-#define LIMIT_LISTS 64                 /* lists of a policy */
+#define LIMIT_LISTS 512                /* lists of a policy */
 #define LIMIT_LIST_ITEMS 2000000       /* items of one list */
 #define LIMIT_LIST_BYTES (256u << 20)  /* a list file */
 #define LIMIT_MODELS 4                 /* models of a policy */

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "cli/history.h"
+#include "learn/labels.h"
 
 /* What the first policy decided, in the order of the history. */
 struct verdict {
@@ -11,6 +12,7 @@ struct verdict {
 struct diffing {
     struct verdict *first;
     size_t count, cap, at;
+    struct label_book labels; /* of label events, from the first run; the second looks them up */
     bool second;
     unsigned show, shown;
     uint64_t moved[KEER_OUTCOME_MAX][KEER_OUTCOME_MAX], moved_fraud[KEER_OUTCOME_MAX][KEER_OUTCOME_MAX];
@@ -21,6 +23,11 @@ struct diffing {
 
 static enum history_next on_first(struct diffing *x, struct history *h, const struct keer_decision *d, int *ret_exit)
 {
+    enum keer_err err = label_book_add(&x->labels, h->event);
+    if (err != KEER_OK) {
+        *ret_exit = cli_fail(h->cli, cli_exit_of(err), err, "%s", keer_err_text(err));
+        return HISTORY_FAILED;
+    }
     if (x->count == x->cap) {
         size_t cap = x->cap ? x->cap * 2 : 65536;
         struct verdict *grown = realloc(x->first, cap * sizeof *grown);
@@ -35,11 +42,19 @@ static enum history_next on_first(struct diffing *x, struct history *h, const st
     return HISTORY_GO;
 }
 
+/* What the event turned out to be, by a label event or by its own row. */
+static enum keer_label label_of(const struct diffing *x, const struct keer_event *ev)
+{
+    const struct label_entry *l = label_book_find(&x->labels, ev->id_hash.lo);
+    return l ? l->fraud ? KEER_LABEL_FRAUD : KEER_LABEL_GENUINE : ev->has_target ? KEER_LABEL_NONE : ev->label;
+}
+
 static void list_change(struct diffing *x, const struct history *h, enum keer_outcome a, const struct keer_decision *d,
                         double amount)
 {
     const struct keer_event *ev = h->event;
     struct buf *b = &x->list;
+    enum keer_label label = label_of(x, ev);
     if (x->shown++ >= x->show)
         return;
     if (h->cli->json) {
@@ -50,17 +65,17 @@ static void list_change(struct diffing *x, const struct history *h, enum keer_ou
         buf_fmt(b, "\",\"from\":\"%s\",\"to\":\"%s\",\"amount\":", keer_outcome_name(a), keer_outcome_name(d->outcome));
         buf_f64(b, amount);
         buf_fmt(b, ",\"fraud\":%s,\"rules\":[",
-                ev->label == KEER_LABEL_NONE    ? "null"
-                : ev->label == KEER_LABEL_FRAUD ? "true"
-                                                : "false");
+                label == KEER_LABEL_NONE    ? "null"
+                : label == KEER_LABEL_FRAUD ? "true"
+                                            : "false");
     } else {
         buf_puts(b, "  ");
         time_print(b, ev->time_us);
         buf_fmt(b, "  %-9s -> %-9s  %10.2f  %-7s ", keer_outcome_name(a), keer_outcome_name(d->outcome),
                 isnan(amount) ? 0 : amount,
-                ev->label == KEER_LABEL_FRAUD     ? "fraud"
-                : ev->label == KEER_LABEL_GENUINE ? "genuine"
-                                                  : "");
+                label == KEER_LABEL_FRAUD     ? "fraud"
+                : label == KEER_LABEL_GENUINE ? "genuine"
+                                              : "");
         buf_fmt(b, SLICE_FMT "  ", (int)MIN_OF(ev->id.len, 40), ev->id.p);
     }
     for (unsigned i = 0; i < MIN_OF(d->fired_count, (unsigned)KEER_FIRED_MAX); i++) {
@@ -88,7 +103,7 @@ static enum history_next on_event(void *ctx, struct history *h, const struct kee
         return HISTORY_GO;
     int slot = keer_schema_find(&h->policy->schema, "amount", 6);
     double amount = vm_amount(h->event, (unsigned)slot, &h->policy->conversions[0]) / currency_scale(h->policy->currency);
-    bool fraud = h->event->label == KEER_LABEL_FRAUD;
+    bool fraud = label_of(x, h->event) == KEER_LABEL_FRAUD;
     x->changed++;
     x->moved[a][d->outcome]++;
     x->moved_fraud[a][d->outcome] += fraud;
@@ -178,6 +193,8 @@ int cmd_diff(struct cli *cli)
             code = cli_usage(cli, "diff reads its inputs twice: give files, not standard input");
     for (unsigned pass = 0; pass < 2 && code == CLI_DONE; pass++) {
         x.second = pass == 1;
+        if (x.second)
+            label_book_seal(&x.labels);
         code = history_open(cli, cli->args[pass], KEER_POLICY_WITHOUT_EXAMPLES, &h);
         if (code == CLI_DONE)
             code = history_run(&h, cli->args + 2, cli->arg_count - 2, on_event, &x);
@@ -194,6 +211,7 @@ int cmd_diff(struct cli *cli)
         code = x.changed ? CLI_FINDINGS : CLI_DONE;
     }
     buf_release(&x.list);
+    label_book_release(&x.labels);
     free(x.first);
     return code;
 }

@@ -33,9 +33,10 @@ static enum history_next on_event(void *ctx, struct history *h, const struct kee
 {
     struct evaluating *v = ctx;
     int64_t at = h->event->time_us;
-    if (at < v->from_us || at >= v->to_us || !(v->types >> h->event->type & 1))
+    bool label = event_type_is_label(h->event->type);
+    if (!label && (at < v->from_us || at >= v->to_us || !(v->types >> h->event->type & 1)))
         return HISTORY_GO;
-    v->labelled |= h->event->label != KEER_LABEL_NONE;
+    v->labelled |= !label && h->event->label != KEER_LABEL_NONE;
     enum keer_err err = collect_row(&v->rows, h->engine, h->event, d);
     if (err == KEER_OK)
         return HISTORY_GO;
@@ -59,6 +60,7 @@ static enum keer_err append_rows(struct dataset *to, const struct dataset *from)
         to->score[r] = from->score[i];
         to->outcome[r] = from->outcome[i];
         to->label[r] = from->label[i];
+        to->known_us[r] = from->known_us[i];
         to->scenario[r] = from->scenario[i];
     }
     return KEER_OK;
@@ -103,6 +105,10 @@ static int fold_run(struct cli *cli, struct evaluating *v, const struct split_pr
         err = dataset_pick(&v->rows.data, train_mask, &train);
     if (err == KEER_OK)
         err = dataset_pick(&v->rows.data, test_mask, &test);
+    /* What became known after the test began, nobody could train on. */
+    int64_t test_us = time_floor_day(p->start_us) + (int64_t)(p->train_days + p->delay_days) * US_DAY;
+    for (size_t i = 0; i < train.rows; i++)
+        train.label[i] = train.label[i] && train.known_us[i] <= test_us;
     training_options(cli, "fold", &o);
     o.xgb.monotone = v->rows.has_monotone ? v->rows.monotone : NULL;
     o.categories = v->rows.category;
@@ -178,6 +184,8 @@ static int from_policy(struct cli *cli, struct evaluating *v)
     }
     if (code == CLI_DONE && h.bad)
         cli_note(cli, NULL, "%llu bad lines left out", (unsigned long long)h.bad);
+    if (code == CLI_DONE && collect_labels(&v->rows))
+        v->labelled = true;
     if (code == CLI_DONE && folds)
         code = folds_run(cli, v);
     else
@@ -191,7 +199,7 @@ static int from_policy(struct cli *cli, struct evaluating *v)
 
 /* What `keer replay` writes, as a mapping: the readers do the rest. */
 static const char decisions_map[] =
-    "id id\ntime time\ntype type\naccount account\namount amount EUR\noutcome outcome\nscore score\n"
+    "id id\ntime time\ntype type\naccount account\namount amount in currency\noutcome outcome\nscore score\n"
     "label fraud\nscenario scenario\n";
 
 struct decisions {
@@ -215,7 +223,11 @@ static enum keer_err decision_row(struct evaluating *v, const struct decisions *
     d->time_us[r] = ev->time_us;
     d->id[r] = ev->id_hash.lo;
     d->entity[r] = event_has(ev, (unsigned)s->account) ? ev->v[s->account].u.hash.lo : 0;
-    d->amount[r] = event_has(ev, (unsigned)s->amount) ? (double)ev->v[s->amount].u.minor / 100 : (double)NAN;
+    d->amount[r] = (double)NAN;
+    if (event_has(ev, (unsigned)s->amount)) {
+        v->currency = (enum currency)ev->v[s->amount].x.currency;
+        d->amount[r] = (double)ev->v[s->amount].u.minor / currency_scale(v->currency);
+    }
     d->score[r] = event_has(ev, (unsigned)s->score) ? (float)ev->v[s->score].u.number : NAN;
     d->label[r] = ev->label == KEER_LABEL_FRAUD;
     d->scenario[r] = (uint8_t)dataset_scenario(d, ev->scenario);

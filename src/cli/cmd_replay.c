@@ -91,6 +91,8 @@ static void decision_json(struct replay *r, struct history *h, const struct keer
         buf_puts(b, "null");
     buf_puts(b, ",\"amount\":");
     buf_f64(b, amount_of(h));
+    if (!isnan(amount_of(h)))
+        buf_fmt(b, ",\"currency\":\"%s\"", currency_code(h->policy->currency));
     if (ev->label != KEER_LABEL_NONE && !ev->has_target) {
         buf_fmt(b, ",\"fraud\":%s,\"scenario\":", ev->label == KEER_LABEL_FRAUD ? "true" : "false");
         buf_json(b, ev->scenario);
@@ -98,7 +100,7 @@ static void decision_json(struct replay *r, struct history *h, const struct keer
     buf_puts(b, "}\n");
 }
 
-#define DECISION_COLUMNS "id,time,type,outcome,review,score,rules,reasons,degraded,account,amount,fraud,scenario\n"
+#define DECISION_COLUMNS "id,time,type,outcome,review,score,rules,reasons,degraded,account,amount,currency,fraud,scenario\n"
 static void decision_csv(struct replay *r, struct history *h, const struct keer_decision *d)
 {
     struct buf *b = &r->line, reasons;
@@ -128,6 +130,9 @@ static void decision_csv(struct replay *r, struct history *h, const struct keer_
     double amount = amount_of(h);
     if (!isnan(amount))
         buf_f64(b, amount);
+    buf_char(b, ',');
+    if (!isnan(amount))
+        buf_puts(b, currency_code(h->policy->currency));
     buf_char(b, ',');
     if (ev->label != KEER_LABEL_NONE && !ev->has_target)
         buf_fmt(b, "%d,", ev->label == KEER_LABEL_FRAUD);
@@ -173,7 +178,10 @@ static enum history_next on_event(void *ctx, struct history *h, const struct kee
     (r->csv ? decision_csv : decision_json)(r, h, d);
     io_out_put(r->out, buf_view(&r->line));
     enum keer_err err = r->line.err != KEER_OK ? r->line.err : r->out->err;
-    if (r->has_features && err == KEER_OK) {
+    /* Where the policy has models, features are computed for the events that one of them scores. */
+    const struct keer_policy *p = h->policy;
+    bool scored = !p->model_count || p->plans[h->event->type].models;
+    if (r->has_features && scored && err == KEER_OK) {
         buf_clear(&r->line);
         features_line(h, &r->line);
         io_out_put(&r->features, buf_view(&r->line));

@@ -13,7 +13,8 @@ static enum history_next on_event(void *ctx, struct history *h, const struct kee
 {
     struct training *t = ctx;
     int64_t at = h->event->time_us;
-    if (at < t->from_us || at >= t->to_us || !(t->types >> h->event->type & 1))
+    bool label = event_type_is_label(h->event->type);
+    if (!label && (at < t->from_us || at >= t->to_us || !(t->types >> h->event->type & 1)))
         return HISTORY_GO;
     enum keer_err err = collect_row(&t->rows, h->engine, h->event, d);
     if (err == KEER_OK)
@@ -141,6 +142,7 @@ int cmd_train(struct cli *cli)
     }
     if (code == CLI_DONE && h.bad)
         cli_note(cli, NULL, "%llu bad lines left out", (unsigned long long)h.bad);
+    (void)collect_labels(&t.rows);
     if (code == CLI_DONE)
         code = train_rows(cli, h.policy, &t, model, path.p);
     collect_release(&t.rows);

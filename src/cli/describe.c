@@ -273,6 +273,125 @@ static void errors_print(bool json, struct buf *b)
     buf_puts(b, json ? "\n]}\n" : "");
 }
 
+/* --- the policy language ------------------------------------------------------------------------------------------ */
+
+/* Rows of name, two short words and a meaning: what functions, aggregates and names of Radar are shown as. */
+struct language_row {
+    const char *name, *a, *b, *doc;
+};
+static const struct language_row functions[] = {
+#define FUNCTION(name, arguments, form, op, doc) {name, #arguments, #form, doc},
+#include "core/policy/functions.def"
+#undef FUNCTION
+};
+static const struct language_row aggregates[] = {
+#define AGGREGATE(name, agg, takes, needs, doc) {name, #takes, #needs, doc},
+#include "core/policy/aggregates.def"
+#undef AGGREGATE
+};
+static const struct language_row radar[] = {
+#define RADAR(name, expression) {#name, expression, "", ""},
+#define RADAR_NONE(name, why) {#name, "", "", why},
+#include "core/policy/radar.def"
+#undef RADAR
+#undef RADAR_NONE
+};
+
+static const struct {
+    const char *word, *in_words;
+} language_words[] = {{"TYPES", "event types"},
+                      {"VALUE", "a number or an amount"},
+                      {"ANY", "any attribute"},
+                      {"CONDITION", "a condition or a label"},
+                      {"ATTR_OR_TYPES", "an attribute, or event types"},
+                      {"NEEDS_OVER", "`over`"},
+                      {"NEEDS_HALF_LIFE", "`over`, `half life`"},
+                      {"SAME", "values of one kind"},
+                      {"NUMBERS", "numbers"},
+                      {"MONEY", "an amount of money"},
+                      {"DURATION", "a duration"},
+                      {"CHOICE", "a condition, and two values of one kind"},
+                      {"MISSING", "anything"},
+                      {"0", ""}};
+
+static const char *in_words(const char *word)
+{
+    for (size_t i = 0; i < ARRAY_LEN(language_words); i++)
+        if (strcmp(language_words[i].word, word) == 0)
+            return language_words[i].in_words;
+    return word;
+}
+
+static void language_print(const struct language_row *rows, size_t n, const char *what, const char *a, const char *b_name,
+                           bool json, struct buf *b)
+{
+    if (json)
+        buf_fmt(b, "{\"%s\":[", what);
+    else {
+        const char *last = strcmp(what, "radar") == 0 ? "why there is none" : "meaning";
+        buf_fmt(b, "| name | %s%s%s | %s |\n|---|---|%s---|\n", a, b_name ? " | " : "", b_name ? b_name : "", last,
+                b_name ? "---|" : "");
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *x = in_words(rows[i].a), *y = in_words(rows[i].b);
+        if (json) {
+            buf_puts(b, i ? ",\n{" : "\n{");
+            json_text(b, "name", rows[i].name, true);
+            json_text(b, a, x, false);
+            if (b_name)
+                json_text(b, b_name, y, false);
+            json_text(b, "meaning", rows[i].doc, false);
+            buf_char(b, '}');
+            continue;
+        }
+        buf_fmt(b, "| `%s` | ", rows[i].name);
+        bool code = strcmp(what, "radar") == 0 && x[0];
+        buf_puts(b, code ? "`" : "");
+        md_cell(b, x);
+        buf_puts(b, code ? "`" : "");
+        buf_puts(b, " | ");
+        if (b_name) {
+            md_cell(b, y);
+            buf_puts(b, " | ");
+        }
+        md_cell(b, rows[i].doc);
+        buf_puts(b, " |\n");
+    }
+    buf_puts(b, json ? "\n]}\n" : "");
+}
+
+static void functions_print(bool json, struct buf *b)
+{
+    if (!json) {
+        md_head(b, "Functions of the policy language", "src/core/policy/functions.def", "functions");
+        buf_puts(b, "A function of a missing value is missing, unless its row says otherwise.\n\n");
+    }
+    language_print(functions, ARRAY_LEN(functions), "functions", "arguments", "takes", json, b);
+}
+
+static void aggregates_print(bool json, struct buf *b)
+{
+    if (!json) {
+        md_head(b, "Aggregates of windows", "src/core/policy/aggregates.def", "aggregates");
+        buf_puts(b,
+                 "`AGGREGATE(what it takes of event types where condition) by attributes over TIME`. Over nothing, count, "
+                 "distinct, sum and streak are 0 and\nall others are missing; all are missing when the event has no such "
+                 "attribute to count by.\n\n");
+    }
+    language_print(aggregates, ARRAY_LEN(aggregates), "aggregates", "takes", "needs", json, b);
+}
+
+static void radar_print(bool json, struct buf *b)
+{
+    if (!json) {
+        md_head(b, "Names of Stripe Radar", "src/core/policy/radar.def", "radar");
+        buf_puts(b, "What `:name:` of a pasted rule stands for; names of attributes stand for themselves. Counts and "
+                    "sums for a key and a period\n(`:total_charges_per_ip_address_hourly:`) become windows, "
+                    "`:amount_in_usd:` and the like `major(amount in USD)`.\n\n");
+    }
+    language_print(radar, ARRAY_LEN(radar), "radar", "expression", NULL, json, b);
+}
+
 /* --- the manual page: man(7) macros, as mandoc and groff read them ---------------------------------------------------- */
 
 /* Text of a page: no request at the start of a line, no escape by accident, hyphens that can be copied. */
@@ -428,6 +547,12 @@ void describe_print(const char *what, const char *format, struct buf *b)
         attributes_print(json, b);
     else if (strcmp(what, "errors") == 0)
         errors_print(json, b);
+    else if (strcmp(what, "functions") == 0)
+        functions_print(json, b);
+    else if (strcmp(what, "aggregates") == 0)
+        aggregates_print(json, b);
+    else if (strcmp(what, "radar") == 0)
+        radar_print(json, b);
     else if (strcmp(what, "man") == 0)
         man_page(b);
     else

@@ -58,7 +58,7 @@ static int bad_value(struct cli *cli, const struct cli_option *o, struct slice t
         struct cli_guess g = {.word = text};
         struct slice rest = slice_str(o->shown), word;
         bool literal;
-        char words[8][LIMIT_NAME_BYTES + 1];
+        char words[16][LIMIT_NAME_BYTES + 1];
         for (unsigned i = 0; i < ARRAY_LEN(words) && option_word(&rest, &word, &literal); i++) {
             (void)snprintf(words[i], sizeof words[i], SLICE_FMT, SLICE_ARG(word));
             cli_guess(&g, words[i]);

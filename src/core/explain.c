@@ -339,6 +339,11 @@ static void windows_json(const struct explain *x)
             buf_puts(x->out, "null");
         buf_puts(x->out, ",\"expression\":");
         json_source(x->out, source_of(p, p->window_info[w].node->at));
+        buf_puts(x->out, ",\"part\":");
+        if (p->window_info[w].part)
+            buf_json(x->out, slice_str(p->window_info[w].part));
+        else
+            buf_puts(x->out, "null");
         struct buf key;
         buf_init(&key, 4096);
         struct explain inner = *x;
@@ -374,6 +379,8 @@ static void windows_text(const struct explain *x)
         buf_char(x->out, ' ');
         if (p->window_info[w].name.p)
             buf_fmt(x->out, SLICE_FMT " = ", SLICE_ARG(p->window_info[w].name));
+        if (p->window_info[w].part)
+            buf_fmt(x->out, "%s of ", p->window_info[w].part);
         put_source(x->out, source_of(p, p->window_info[w].node->at));
         buf_puts(x->out, "  [");
         key_print(x, p->windows[w].group);

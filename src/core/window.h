@@ -70,7 +70,7 @@ struct win_def {
     int64_t delay_us;
     int64_t half_life_us; /* EWMA */
     uint32_t nth;
-    double scale; /* result = integer * scale: 1 for money in minor units, 1e-6 for numbers */
+    double scale; /* result = integer / scale: 1 for money in minor units, 1e6 for numbers (0.1 stays 0.1) */
 };
 
 struct win_group_def {

@@ -158,16 +158,16 @@ static double read_prefix(const struct span *sp, const struct reader *r, uint64_
         uint64_t b = sp->hi ? (uint64_t)get_i64(span_row(sp, sp->hi - 1) + r->col) : 0;
         int64_t sum = (int64_t)(b - a);
         if (r->agg == WIN_SUM)
-            return (double)sum * r->scale;
+            return (double)sum / r->scale;
         uint32_t n = count_at(sp, sp->hi, r->col2) - count_at(sp, lo, r->col2);
         if (r->agg == WIN_MEAN)
-            return n ? (double)sum / n * r->scale : MISSING;
+            return n ? (double)sum / n / r->scale : MISSING;
         u128 squares = (sp->hi ? get_u128(span_row(sp, sp->hi - 1) + r->squares) : 0);
         squares -= lo ? get_u128(span_row(sp, lo - 1) + r->squares) : 0;
-        return stddev_of(n, sum, squares) * r->scale;
+        return stddev_of(n, sum, squares) / r->scale;
     }
     case WIN_MIN:
-    case WIN_MAX: v = least_or_most(sp, r); return v == INT64_MAX || v == INT64_MIN ? MISSING : (double)v * r->scale;
+    case WIN_MAX: v = least_or_most(sp, r); return v == INT64_MAX || v == INT64_MIN ? MISSING : (double)v / r->scale;
     case WIN_FIRST:
     case WIN_LAST:
     case WIN_NTH:
@@ -175,7 +175,7 @@ static double read_prefix(const struct span *sp, const struct reader *r, uint64_
             return MISSING;
         if (r->text)
             *ret_hash = (uint64_t)v;
-        return r->text ? MISSING : (double)v * r->scale;
+        return r->text ? MISSING : (double)v / r->scale;
     case WIN_AGE:
     case WIN_SINCE: return age_of(sp, r);
     case WIN_DISTINCT:
@@ -320,7 +320,7 @@ static double ewma_of(const struct span *sp, const struct reader *r)
         sum += w * (double)row_value(sp, r, i - 1);
         weights += w;
     }
-    return weights > 0 ? sum / weights * r->scale : MISSING;
+    return weights > 0 ? sum / weights / r->scale : MISSING;
 }
 
 /* Walks back from the newest row until one breaks the streak; at most all rows of the entity. */
@@ -359,7 +359,7 @@ static double scan_pick(const struct span *sp, const struct reader *r, uint64_t 
     if (r->agg == WIN_AGE || r->agg == WIN_SINCE)
         return seconds(row_head(sp, at)->time, sp->t);
     if (!r->text)
-        return (double)row_value(sp, r, at) * r->scale;
+        return (double)row_value(sp, r, at) / r->scale;
     *ret_hash = (uint64_t)row_value(sp, r, at);
     return MISSING;
 }
@@ -371,11 +371,11 @@ static double scan_total(const struct span *sp, const struct reader *r)
     bool none = y.rows == 0;
     switch ((enum win_agg)r->agg) {
     case WIN_COUNT: return n;
-    case WIN_SUM: return (double)y.sum * r->scale;
-    case WIN_MEAN: return none ? MISSING : (double)y.sum / n * r->scale;
-    case WIN_STDDEV: return stddev_of(n, y.sum, y.squares) * r->scale;
-    case WIN_MIN: return none ? MISSING : (double)y.least * r->scale;
-    case WIN_MAX: return none ? MISSING : (double)y.most * r->scale;
+    case WIN_SUM: return (double)y.sum / r->scale;
+    case WIN_MEAN: return none ? MISSING : (double)y.sum / n / r->scale;
+    case WIN_STDDEV: return stddev_of(n, y.sum, y.squares) / r->scale;
+    case WIN_MIN: return none ? MISSING : (double)y.least / r->scale;
+    case WIN_MAX: return none ? MISSING : (double)y.most / r->scale;
     case WIN_DISTINCT:
     case WIN_FIRST:
     case WIN_LAST:

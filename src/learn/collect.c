@@ -34,6 +34,7 @@ enum keer_err collect_init(struct collect *c, const struct keer_policy *policy)
 void collect_release(struct collect *c)
 {
     dataset_release(&c->data);
+    label_book_release(&c->labels);
     for (unsigned i = 0; i < c->text_features; i++)
         free(c->text[i]);
     free(c->category);
@@ -76,12 +77,12 @@ enum keer_err collect_row(struct collect *c, const struct keer_engine *e, const 
 {
     size_t r;
     if (event_type_is_label(ev->type))
-        return KEER_OK;
+        return label_book_add(&c->labels, ev);
     enum keer_err err = dataset_add(&c->data, &r);
     if (err != KEER_OK)
         return err;
     struct dataset *data = &c->data;
-    float *x = data->x + r * data->cols;
+    float *x = data->cols ? data->x + r * data->cols : NULL;
     unsigned k = 0;
     for (unsigned i = 0; i < data->cols; i++) {
         if (!c->policy->features[i].text) {
@@ -103,6 +104,22 @@ enum keer_err collect_row(struct collect *c, const struct keer_engine *e, const 
     data->score[r] = (float)d->score;
     data->outcome[r] = (uint8_t)d->outcome;
     data->label[r] = ev->label == KEER_LABEL_FRAUD;
+    data->known_us[r] = ev->label == KEER_LABEL_NONE ? 0 : ev->label_known_us;
     data->scenario[r] = (uint8_t)dataset_scenario(data, ev->scenario);
     return KEER_OK;
+}
+
+size_t collect_labels(struct collect *c)
+{
+    size_t found = 0;
+    label_book_seal(&c->labels);
+    for (size_t r = 0; r < c->data.rows && c->labels.n; r++) {
+        const struct label_entry *l = label_book_find(&c->labels, c->data.id[r]);
+        if (!l)
+            continue;
+        c->data.label[r] = l->fraud;
+        c->data.known_us[r] = l->known_us;
+        found++;
+    }
+    return found;
 }

@@ -24,6 +24,7 @@ void dataset_release(struct dataset *d)
     free(d->score);
     free(d->outcome);
     free(d->label);
+    free(d->known_us);
     free(d->scenario);
     *d = (struct dataset){0};
 }
@@ -49,7 +50,7 @@ static enum keer_err reserve(struct dataset *d, size_t cap)
         !grow(&d->entity, cap, sizeof *d->entity) || !grow(&d->id, cap, sizeof *d->id) ||
         !grow(&d->amount, cap, sizeof *d->amount) || !grow(&d->score, cap, sizeof *d->score) ||
         !grow(&d->outcome, cap, sizeof *d->outcome) || !grow(&d->label, cap, sizeof *d->label) ||
-        !grow(&d->scenario, cap, sizeof *d->scenario))
+        !grow(&d->known_us, cap, sizeof *d->known_us) || !grow(&d->scenario, cap, sizeof *d->scenario))
         return KEER_ENOMEM;
     d->cap = cap;
     return KEER_OK;
@@ -67,7 +68,7 @@ enum keer_err dataset_add(struct dataset *d, size_t *ret_row)
     }
     for (unsigned c = 0; c < d->cols; c++)
         d->x[r * d->cols + c] = NAN;
-    d->time_us[r] = 0;
+    d->time_us[r] = d->known_us[r] = 0;
     d->entity[r] = d->id[r] = 0;
     d->amount[r] = 0;
     d->score[r] = 0;
@@ -105,6 +106,7 @@ static void copy_row(const struct dataset *from, size_t r, struct dataset *to)
     to->score[t] = from->score[r];
     to->outcome[t] = from->outcome[r];
     to->label[t] = from->label[r];
+    to->known_us[t] = from->known_us[r];
     to->scenario[t] = from->scenario[r];
 }
 

@@ -23,6 +23,7 @@ struct dataset {
     float *score;                        /* calibrated score in [0, 1], or NaN when there is no model */
     uint8_t *outcome;                    /* enum keer_outcome of the decision: 0 allow, 1 challenge, 2 review, 3 deny */
     uint8_t *label;                      /* 1 fraud, 0 not */
+    int64_t *known_us;                   /* since when the label is known; 0 when the row has none */
     uint8_t *scenario;                   /* 0..SCENARIO_MAX-1 */
     char scenario_name[SCENARIO_MAX][LIMIT_NAME_BYTES + 1];
 };

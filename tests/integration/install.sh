@@ -8,6 +8,7 @@ make -s install PREFIX="$dir/usr" >"$dir/log" 2>&1; ok $? "make install"
 for f in bin/keer lib/libkeer.a lib/libkeer.so.0 lib/pkgconfig/keer.pc include/keer/engine.h include/keer/events.def share/man/man1/keer.1 share/keer/policies/store.keer; do
     [ -s "$dir/usr/$f" ]; ok $? "$f is installed"
 done
+"$dir/usr/bin/keer" check --quiet "$dir/usr/share/keer/policies/store.keer" >>"$dir/log" 2>&1; ok $? "the installed store.keer finds its rates and lists"
 {
     echo '#include <stdio.h>
 #include <stdlib.h>

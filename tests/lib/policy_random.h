@@ -349,7 +349,7 @@ static inline void random_condition(struct random_text *x, int depth)
         break;
     case 14:
         buf_fmt(&x->out, "(%s ", PICK(x, "account", "country", "email", "alias"));
-        buf_fmt(&x->out, "%s ", PICK(x, "like", "includes"));
+        buf_fmt(&x->out, "%s ", PICK(x, "like", "includes", "not like", "not includes"));
         buf_fmt(&x->out, "%s)", PICK(x, "'%a%'", "'a'", "'N_'", "'%'", "''", "'l'"));
         break;
     default: random_pair(x, TYPE_BOOL, PICK(x, "=", "!="), TYPE_BOOL, depth); break;

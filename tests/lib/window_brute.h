@@ -94,15 +94,15 @@ static inline double brute_moments(const struct win_def *w, const int64_t *v, un
     for (unsigned k = 0; k < n; k++)
         sum += v[k];
     if (w->agg == WIN_SUM)
-        return (double)sum * w->scale;
+        return (double)sum / w->scale;
     if (w->agg == WIN_MEAN)
-        return n ? (double)((long double)sum / n) * w->scale : BRUTE_MISSING;
+        return n ? (double)((long double)sum / n) / w->scale : BRUTE_MISSING;
     if (n < 2)
         return BRUTE_MISSING;
     long double mean = (long double)sum / n, squares = 0;
     for (unsigned k = 0; k < n; k++)
         squares += ((long double)v[k] - mean) * ((long double)v[k] - mean);
-    return (double)sqrtl(squares / (n - 1)) * w->scale;
+    return (double)sqrtl(squares / (n - 1)) / w->scale;
 }
 
 static inline double brute_ewma(const struct brute *b, const struct win_def *w, const unsigned *seen, unsigned n)
@@ -117,7 +117,7 @@ static inline double brute_ewma(const struct brute *b, const struct win_def *w, 
         sum += x * (long double)e->values[w->value];
         weight += x;
     }
-    return n ? (double)(sum / weight) * w->scale : BRUTE_MISSING;
+    return n ? (double)(sum / weight) / w->scale : BRUTE_MISSING;
 }
 
 static inline int brute_order(const void *a, const void *b)
@@ -174,8 +174,8 @@ static inline double brute_window(const struct brute *b, const struct win_def *w
     case WIN_SUM:
     case WIN_MEAN:
     case WIN_STDDEV: return brute_moments(w, v, n);
-    case WIN_MIN: return n ? (double)least * w->scale : BRUTE_MISSING;
-    case WIN_MAX: return n ? (double)most * w->scale : BRUTE_MISSING;
+    case WIN_MIN: return n ? (double)least / w->scale : BRUTE_MISSING;
+    case WIN_MAX: return n ? (double)most / w->scale : BRUTE_MISSING;
     case WIN_DISTINCT: return brute_distinct(v, n);
     case WIN_FIRST:
     case WIN_LAST:
@@ -184,7 +184,7 @@ static inline double brute_window(const struct brute *b, const struct win_def *w
             return BRUTE_MISSING;
         if (w->text)
             *ret_hash = (uint64_t)v[pick];
-        return w->text ? BRUTE_MISSING : (double)v[pick] * w->scale;
+        return w->text ? BRUTE_MISSING : (double)v[pick] / w->scale;
     case WIN_EWMA: return brute_ewma(b, w, seen, n);
     case WIN_AGE: return n ? (double)MAX_OF(t - brute_at(b, seen[0])->time, 0) * 1e-6 : BRUTE_MISSING;
     case WIN_SINCE: return n ? (double)MAX_OF(t - brute_at(b, seen[n - 1])->time, 0) * 1e-6 : BRUTE_MISSING;

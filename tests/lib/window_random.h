@@ -36,7 +36,7 @@ static inline void random_window(struct random_world *x, struct win_def *w)
 {
     struct rng *r = &x->rng;
     *w = (struct win_def){
-        .agg = (enum win_agg)rng_below(r, WIN_AGG_MAX), .value = -1, .scale = rng_chance(r, 0.5) ? 1.0 : 1e-6};
+        .agg = (enum win_agg)rng_below(r, WIN_AGG_MAX), .value = -1, .scale = rng_chance(r, 0.5) ? 1.0 : 1e6};
     w->group = (uint8_t)rng_below(r, x->plan.groups);
     w->filter = (uint8_t)(rng_chance(r, 0.9) ? rng_below(r, RANDOM_FILTERS) : 63);
     w->filter2 = (uint8_t)rng_below(r, RANDOM_FILTERS);

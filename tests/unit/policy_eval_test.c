@@ -65,6 +65,7 @@ static const struct {
     {"share(vip) by account over 30m", NAN},
     {"streak(amount >= 20 EUR of purchase) by account over 1d", 2},
     {"streak(amount >= 100 EUR of purchase) by account over 1d", 0},
+    {"streak(amount >= 20 EUR of purchase) by account over 30m", 0},
     {"streak_age(amount >= 20 EUR of purchase) by account over 1d", 3 * 3600},
     {"streak_age(amount >= 100 EUR of purchase) by account over 1d", NAN},
     {"ratio(amount of purchase) by account", 1},
@@ -110,6 +111,20 @@ START_TEST(texts_from_windows)
              "0 sign_in account=a ip_country=nl\n1h sign_in account=a ip_country=NL", 1);
     ck_value("", "last(device of any) by account in ('D1', 'd1')", history, 1);
     ck_value("", "coalesce((last(device of top_up) by account), 'none') = 'none'", history, 1);
+}
+END_TEST
+
+/* Numbers are remembered in millionths, and come back as they were written. */
+START_TEST(numbers_come_back_as_they_were)
+{
+    for (unsigned i = 1; i < 200; i++) {
+        char line[100], expression[120];
+        (void)snprintf(expression, sizeof expression,
+                       "last(units of any) by country = %u.%u and %u.%u = min(units of any) by country", i / 10, i % 10,
+                       i / 10, i % 10);
+        (void)snprintf(line, sizeof line, "0 purchase country=a units=%u.%u\n1h purchase country=a", i / 10, i % 10);
+        ck_value(HEAD, expression, line, 1);
+    }
 }
 END_TEST
 
@@ -445,6 +460,32 @@ START_TEST(explanations_show_no_stale_values)
 }
 END_TEST
 
+START_TEST(explanations_name_the_parts)
+{
+    struct kit k = kit_new("rule a review if share(outcome = 'failure' of sign_in) by account over 1d >= 0 and "
+                           "zscore(amount of any) by ip > 1\n"
+                           "rule b review if count(sign_in) by account over 1d >= 0 or ratio(amount of any) by account > 3");
+    (void)kit_decide(&k, "0 sign_in account=a outcome=failure");
+    (void)kit_decide(&k, "1m sign_in account=a outcome=success");
+    (void)kit_decide(&k, "2m sign_in account=a");
+    char *json;
+    size_t len;
+    ck_ok(keer_engine_explain(k.e, k.ev, &k.d, &json, &len));
+    static const char *const want[] = {
+        /* the share's own count is shared with the rule's, and shows as that */
+        "\"expression\":\"count(sign_in) by account over 1d\",\"part\":null,\"by\":\"account=a\",\"value\":2,",
+        "\"expression\":\"share(outcome = 'failure' of sign_in) by account over 1d\",\"part\":\"events that "
+        "match\",\"by\":\"account=a\",\"value\":1,",
+        "\"expression\":\"zscore(amount of any) by ip\",\"part\":\"standard "
+        "deviation\",\"by\":\"ip=missing\",\"value\":null,",
+        "\"expression\":\"ratio(amount of any) by account\",\"part\":\"mean\","};
+    for (size_t i = 0; i < ARRAY_LEN(want); i++)
+        ck_assert_msg(strstr(json, want[i]) != NULL, "%s is not in\n%s", want[i], json);
+    free(json);
+    kit_free(&k);
+}
+END_TEST
+
 START_TEST(explanations_in_words)
 {
     struct kit k = kit_new(
@@ -633,6 +674,7 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_test(t, aggregates_by_hand);
     tcase_add_test(t, texts_from_windows);
+    tcase_add_test(t, numbers_come_back_as_they_were);
     tcase_add_test(t, keys_of_parts);
     tcase_add_test(t, labels_count_from_when_they_are_known);
     tcase_add_test(t, functions_and_operators);
@@ -641,6 +683,7 @@ int main(void)
     tcase_add_test(t, rules_have_an_order);
     tcase_add_test(t, plans_read_what_is_needed);
     tcase_add_test(t, explanations_show_no_stale_values);
+    tcase_add_test(t, explanations_name_the_parts);
     tcase_add_test(t, explanations_in_words);
     tcase_add_test(t, money_is_converted_once);
     tcase_add_test(t, time_is_local);

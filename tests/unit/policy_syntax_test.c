@@ -219,6 +219,7 @@ START_TEST(operators_bind)
                 {"a in USD > b", "((a to USD) > b)"},
                 {"a + b in USD", "((a + b) to USD)"},
                 {"a like 'x' or b includes 'y'", "((a like x) or (b includes y))"},
+                {"a not like 'x' and b not includes 'y' or c", "(((not (a like x)) and (not (b includes y))) or c)"},
                 {"a = b in USD", "(a = (b to USD))"},
                 {"coalesce(count(a) by b, 0) + if(c, d, e)", "(coalesce + if)"},
                 {"coalesce(count(a) by b, count(c) by d, e over 1d)", "coalesce"}};

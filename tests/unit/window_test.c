@@ -13,7 +13,7 @@ static bool same(const struct random_world *x, const struct win_def *w, double g
     if (!inexact(w->agg))
         return memcmp(&got, &want, sizeof got) == 0 || (got == 0 && want == 0);
     /* Means of values of both signs cancel: the error is relative to the values, not to what remains. */
-    return fabs(got - want) <= 1e-9 * MAX_OF(fabs(want), 1e-3 * (double)x->magnitude * w->scale);
+    return fabs(got - want) <= 1e-9 * MAX_OF(fabs(want), 1e-3 * (double)x->magnitude / w->scale);
 }
 
 static const char *describe(const struct win_def *w)

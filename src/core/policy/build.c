@@ -182,6 +182,14 @@ struct ast *build_unary(struct parse *p, enum ast_kind kind, struct token t, str
     return n;
 }
 
+struct ast *build_not(struct parse *p, struct ast *a)
+{
+    struct ast *n = a ? ast_new(p, AST_NOT, a->at) : NULL;
+    if (n)
+        n->a = a;
+    return n;
+}
+
 /* 'amount in USD' converts, 'country in (...)' asks: the right side decides. */
 struct ast *build_in(struct parse *p, struct ast *a, struct ast_set *set, bool negated)
 {
@@ -194,12 +202,7 @@ struct ast *build_in(struct parse *p, struct ast *a, struct ast_set *set, bool n
     n->a = a;
     n->set = set;
     n->name = set->name;
-    if (!negated)
-        return n;
-    struct ast *not_in = ast_new(p, AST_NOT, n->at);
-    if (not_in)
-        not_in->a = n;
-    return not_in;
+    return negated ? build_not(p, n) : n;
 }
 
 struct ast_set *build_set(struct parse *p, const struct token *name, struct ast_list *items, struct span_at at)

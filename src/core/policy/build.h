@@ -27,6 +27,8 @@ struct ast *build_duration(struct parse *p, struct token t);
 struct ast *build_text(struct parse *p, struct token t);
 struct ast *build_bool(struct parse *p, struct token t, double value);
 struct ast *build_unary(struct parse *p, enum ast_kind kind, struct token t, struct ast *a);
+/* `a not like b`: the place is that of `a`. */
+struct ast *build_not(struct parse *p, struct ast *a);
 struct ast *build_in(struct parse *p, struct ast *a, struct ast_set *set, bool negated);
 struct ast_set *build_set(struct parse *p, const struct token *name, struct ast_list *items, struct span_at at);
 struct ast_window *build_call_head(struct parse *p, struct token name, struct ast_list *args, struct build_of *of,

@@ -44,6 +44,7 @@ struct draft {
     bool text;
     enum type_kind value_type;
     enum currency currency;
+    const char *part; /* of a share, ratio or zscore: what comes into the plan now */
     bool fold, bad;
 };
 
@@ -286,7 +287,7 @@ static int plan_add(struct draft *d, enum win_agg agg, const struct ast *where, 
                           .half_life_us = w->half_life_us,
                           .nth = 1,
                           .including = w->including || agg == WIN_AGE,
-                          .scale = d->value_type == TYPE_MONEY ? 1 : 1e-6};
+                          .scale = d->value_type == TYPE_MONEY ? 1 : 1e6};
     if (agg == WIN_NTH)
         def.nth = (uint32_t)w->args->item->number;
     if (!key_group(d, &def.group) || !filter_of(d, def.group, where, d->value, &def.filter))
@@ -298,15 +299,21 @@ static int plan_add(struct draft *d, enum win_agg agg, const struct ast *where, 
         if (o->agg == def.agg && o->cond == def.cond && o->group == def.group && o->filter == def.filter &&
             o->value == def.value && o->including == def.including && o->over_us == def.over_us &&
             o->delay_us == def.delay_us && o->half_life_us == def.half_life_us && o->nth == def.nth &&
-            o->filter2 == def.filter2)
+            o->filter2 == def.filter2) {
+            if (p->window_info[i].part && !d->part) { /* shared with a window of its own: it shows as that */
+                p->window_info[i].node = d->node;
+                p->window_info[i].part = NULL;
+            }
             return (int)i;
+        }
     }
     if (p->plan.windows == LIMIT_WINDOWS) {
         complain(d, w->at, "", "a policy can have %d windows at most", LIMIT_WINDOWS);
         return -1;
     }
     p->windows[p->plan.windows] = def;
-    p->window_info[p->plan.windows] = (struct policy_window){.node = d->node, .type = type, .currency = d->currency};
+    p->window_info[p->plan.windows] =
+        (struct policy_window){.node = d->node, .part = d->part, .type = type, .currency = d->currency};
     return (int)p->plan.windows++;
 }
 
@@ -357,7 +364,9 @@ static void take_condition(struct draft *d)
     if (share) {
         d->w->form = FORM_SHARE;
         d->cond = all;
+        d->part = "events";
         d->w->second = plan_add(d, WIN_COUNT, d->where, TYPE_NUMBER);
+        d->part = "events that match";
         d->cond = part;
         d->w->index = plan_add(d, WIN_COUNT, joined_condition(d, rest), TYPE_NUMBER);
         return;
@@ -436,7 +445,9 @@ static void finish(struct draft *d)
         enum type_kind type = n->type;
         n->type = TYPE_NUMBER;
         d->w->form = ratio ? FORM_RATIO : FORM_ZSCORE;
+        d->part = "mean";
         d->w->index = plan_add(d, WIN_MEAN, d->where, type);
+        d->part = "standard deviation";
         d->w->second = zscore ? plan_add(d, WIN_STDDEV, d->where, type) : -1;
         return;
     }

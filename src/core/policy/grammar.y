@@ -88,6 +88,8 @@ expr(A) ::= expr(B) GT expr(C).             { A = ast_binary(p, OP_GT, B, C); }
 expr(A) ::= expr(B) GE expr(C).             { A = ast_binary(p, OP_GE, B, C); }
 expr(A) ::= expr(B) LIKE expr(C).           { A = ast_binary(p, OP_LIKE, B, C); }
 expr(A) ::= expr(B) INCLUDES expr(C).       { A = ast_binary(p, OP_INCLUDES, B, C); }
+expr(A) ::= expr(B) NOT LIKE expr(C). [LIKE]          { A = build_not(p, ast_binary(p, OP_LIKE, B, C)); }
+expr(A) ::= expr(B) NOT INCLUDES expr(C). [INCLUDES]  { A = build_not(p, ast_binary(p, OP_INCLUDES, B, C)); }
 expr(A) ::= expr(B) IN set(S).              { A = build_in(p, B, S, false); }
 expr(A) ::= expr(B) NOT IN set(S).          { A = build_in(p, B, S, true); }
 expr(A) ::= expr(B) PLUS expr(C).           { A = ast_binary(p, OP_ADD, B, C); }

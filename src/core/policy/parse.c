@@ -240,7 +240,7 @@ static enum keer_err parse_run(struct parse *p, int start)
         policy_grammar(parser, t.kind, t, p);
         p->last = t;
         if (t.kind == 0 || p->failed_alloc || p->stop || ++tokens > LIMIT_POLICY_BYTES ||
-            p->diags->dropped > LIMIT_POLICY_ERRORS)
+            (!p->fixed_at && p->diags->dropped > LIMIT_POLICY_ERRORS))
             break;
     }
     policy_grammarFree(parser, free);

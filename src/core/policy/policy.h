@@ -1,6 +1,6 @@
 /* policy.h - the inside of a compiled policy: names resolved, windows planned, expressions as flat code.
  *
- * Made in order: parse.c (tree), check.c and check_window.c (names, types, windows), compile.c (code), policy.c (all of it,
+ * Made in order: parse.c (tree), check*.c (names, types, windows, statements), compile.c (code), policy.c (all of it,
  * files, warnings).
  *
  * Registers, numeric: [constants][windows][scores][lets][scratch]; text: [constants][windows][lets][scratch].
@@ -78,6 +78,7 @@ struct policy_feature { /* of the `features` statement */
 struct policy_window { /* how a window of the plan is called in explanations */
     const struct ast *node;
     struct slice name; /* of its statement, or p NULL */
+    const char *part;  /* NULL: all of the expression; else what it is of a share, ratio or zscore */
     enum type_kind type;
     enum currency currency;
 };
@@ -157,7 +158,7 @@ struct keer_policy {
     uint8_t *let_tri;          /* [type * let_count + let]: enum tri */
 };
 
-/* check.c */
+/* check.c, check_statement.c */
 struct check {
     struct keer_policy *p;
     struct diags *diags;
@@ -171,6 +172,8 @@ struct check {
 /* Names, types, windows of everything. Errors are in p->diags; KEER_ENOMEM or KEER_OK. */
 KEER_NODISCARD enum keer_err policy_check(struct keer_policy *p);
 void check_expr(struct check *c, struct ast *n);
+/* A message when `n` is not of this type; `whose` needs it. */
+void check_want(struct check *c, const struct ast *n, enum type_kind type, const char *whose);
 bool check_name_slot(struct check *c, struct ast *n); /* an attribute only; else false without a message */
 const char *type_word(enum type_kind t);
 void check_suggest(const struct check *c, struct slice name, char *hint, size_t size);
