@@ -113,6 +113,12 @@ static int64_t value_of(const struct keer_event *ev, const struct policy_value *
     return fabs(x) < 9007199254740992.0 ? (int64_t)x : WIN_MISSING;
 }
 
+static void run_code(struct keer_engine *e, const struct keer_event *ev, const struct policy_code *c)
+{
+    for (unsigned i = 0; i < c->count; i++)
+        vm_run(&e->vm, c->range[i], ev);
+}
+
 static void request_filters(struct keer_engine *e, const struct keer_event *ev, struct win_request *req, unsigned *degraded)
 {
     const struct keer_policy *p = e->policy;
@@ -122,9 +128,7 @@ static void request_filters(struct keer_engine *e, const struct keer_event *ev, 
             e->values[i] = value_of(ev, &p->values[i], p->conversions, degraded);
         else
             e->values[i] = WIN_MISSING;
-    for (unsigned i = 0; i < p->condition_count; i++)
-        if (plan->conditions[i / 64] >> i % 64 & 1)
-            vm_run(&e->vm, p->conditions[i].code, ev);
+    run_code(e, ev, &plan->early);
     for (uint64_t g = plan->groups; g; g &= g - 1)
         req->filters[__builtin_ctzll(g)] = 0;
     for (unsigned i = 0; i < plan->filter_count; i++) {
@@ -143,17 +147,6 @@ static void request_filters(struct keer_engine *e, const struct keer_event *ev, 
 }
 
 /* --- one event: what follows --- */
-
-static void run_lets(struct keer_engine *e, const struct keer_event *ev, bool after_score)
-{
-    const struct keer_policy *p = e->policy;
-    const struct policy_plan *plan = &p->plans[ev->type];
-    for (unsigned i = 0; i < plan->let_count; i++) {
-        const struct policy_let *let = &p->lets[plan->lets[i]];
-        if (let->after_score == after_score)
-            vm_run(&e->vm, let->code, ev);
-    }
-}
 
 void engine_model_row(const struct keer_engine *e, const struct keer_event *ev, unsigned model, float *ret_row)
 {
@@ -179,6 +172,7 @@ static void run_models(struct keer_engine *e, const struct keer_event *ev, unsig
         e->scored[m] = false;
         e->registers[p->score_reg + m] = NAN;
     }
+    run_code(e, ev, &plan->features);
     if (plan->models || (p->feature_count && !p->model_count))
         for (unsigned i = 0; i < p->feature_count; i++) {
             const struct policy_feature *f = &p->features[i];
@@ -186,7 +180,6 @@ static void run_models(struct keer_engine *e, const struct keer_event *ev, unsig
                 e->features[i] = NAN;
                 continue;
             }
-            vm_run(&e->vm, f->code, ev);
             e->features[i] = (float)(e->registers[f->reg] / f->unit);
         }
     for (unsigned m = 0; m < p->model_count; m++) {
@@ -208,27 +201,35 @@ static void run_models(struct keer_engine *e, const struct keer_event *ev, unsig
     }
 }
 
+/* One rule fires; false when it settles the matter. */
+static bool rule_fires(const struct keer_policy *p, unsigned rule, struct keer_decision *d)
+{
+    if (d->fired_count < KEER_FIRED_MAX)
+        d->fired[d->fired_count] = (uint16_t)rule;
+    d->fired_count++;
+    switch (p->rules[rule].stmt->action) {
+    case ACTION_CHALLENGE: d->outcome = KEER_CHALLENGE; break;
+    case ACTION_ALLOW: return false;
+    case ACTION_DENY: d->outcome = KEER_DENY; return false;
+    case ACTION_REVIEW:
+        d->review = 1;
+        d->outcome = d->outcome == KEER_ALLOW ? KEER_REVIEW : d->outcome;
+        break;
+    case ACTION_MAX: ASSERT(false);
+    }
+    return true;
+}
+
 static void run_rules(struct keer_engine *e, const struct keer_event *ev, struct keer_decision *d)
 {
     const struct keer_policy *p = e->policy;
-    const struct policy_plan *plan = &p->plans[ev->type];
-    for (unsigned i = 0; i < plan->rule_count; i++) {
-        const struct policy_rule *r = &p->rules[plan->rules[i]];
-        vm_run(&e->vm, r->code, ev);
-        if (e->registers[r->reg] != 1)
-            continue;
-        if (d->fired_count < KEER_FIRED_MAX)
-            d->fired[d->fired_count] = plan->rules[i];
-        d->fired_count++;
-        switch (r->stmt->action) {
-        case ACTION_CHALLENGE: d->outcome = KEER_CHALLENGE; break;
-        case ACTION_ALLOW: return;
-        case ACTION_DENY: d->outcome = KEER_DENY; return;
-        case ACTION_REVIEW:
-            d->review = 1;
-            d->outcome = d->outcome == KEER_ALLOW ? KEER_REVIEW : d->outcome;
-            break;
-        case ACTION_MAX: ASSERT(false);
+    const struct policy_code *c = &p->plans[ev->type].verdict;
+    for (unsigned i = 0; i < c->count; i++) {
+        const struct vm_insn *at = e->vm.code + c->range[i].from, *end = e->vm.code + c->range[i].to;
+        while ((at = vm_run_from(&e->vm, at, end, ev)) != NULL) {
+            if (!rule_fires(p, at->dst, d))
+                return;
+            at++;
         }
     }
 }
@@ -263,9 +264,9 @@ static enum keer_err decide(struct keer_engine *e, const struct keer_event *ev, 
             degraded |= KEER_DEGRADED_RATE;
     if (ev->time_us < watermark - e->policy->lateness_us)
         degraded |= KEER_DEGRADED_LATE;
-    run_lets(e, ev, false);
+    run_code(e, ev, &e->policy->plans[ev->type].before);
     run_models(e, ev, &degraded);
-    run_lets(e, ev, true);
+    run_code(e, ev, &e->policy->plans[ev->type].after);
     *d = (struct keer_decision){.outcome = KEER_ALLOW, .score = NAN};
     for (unsigned m = e->policy->model_count; m > 0; m--)
         if (e->scored[m - 1])

@@ -1,4 +1,4 @@
-/* vm.h - flat code for expressions over one event: registers, no branches but one, no allocation.
+/* vm.h - flat code for expressions over one event: registers, branches only forwards, no allocation.
  *
  * Numeric registers are doubles; NaN is 'missing'; booleans are 0 and 1. Logic is Kleene's: a comparison with a missing
  * value is missing, NOT of it too, and a rule fires on 1 alone, so that missing is never a match (as in Stripe Radar). Money
@@ -10,48 +10,9 @@
 #include "core/policy/lists.h"
 
 enum vm_op {
-    VM_NUMBER, /* R[dst] = attribute `a`: number or boolean */
-    VM_AMOUNT, /* R[dst] = attribute `a` in minor units of conversion table `b` */
-    VM_TEXT,   /* T[dst] = attribute `a` */
-    VM_TYPE,   /* R[dst] = event type is `a` */
-    VM_PART,   /* R[dst] = part `a` of the local time: enum vm_part */
-    VM_COPY,   /* R[dst] = R[a] */
-    VM_ADD,
-    VM_SUB,
-    VM_MUL,
-    VM_DIV, /* x / 0 is missing */
-    VM_MIN,
-    VM_MAX, /* missing when either is */
-    VM_NEG,
-    VM_ABS,
-    VM_FLOOR,
-    VM_LOG,
-    VM_SQRT,
-    VM_COALESCE,
-    VM_MISSING,
-    VM_COALESCE_T,
-    VM_MISSING_T, /* text */
-    VM_CHOOSE,
-    VM_CHOOSE_T, /* dst = R[a] ? b : c */
-    VM_AND,
-    VM_OR,
-    VM_NOT,
-    VM_EQ,
-    VM_NE,
-    VM_LT,
-    VM_LE,
-    VM_GT,
-    VM_GE,
-    VM_TEXT_EQ,
-    VM_TEXT_NE, /* T[a], T[b] */
-    VM_TEXT_EQ_FOLD,
-    VM_TEXT_NE_FOLD, /* attributes a and b, case ignored */
-    VM_LIKE,
-    VM_INCLUDES, /* attribute a, text constant b, c = fold */
-    VM_IN_TEXT,
-    VM_IN_NUMBER,
-    VM_IN_IP,       /* T[a] / R[a] / attribute a, list b */
-    VM_SKIP_UNLESS, /* if R[a] is 0, R[dst] = 0 and `b` instructions are skipped: the rest of an AND */
+#define VM(op, dst, a, b, c, what) VM_##op,
+#include "core/vm.def"
+#undef VM
     VM_OP_MAX
 };
 
@@ -63,6 +24,10 @@ struct vm_insn {
 struct vm_range {
     uint32_t from, to;
 };
+/* What the operand of an instruction is: a numeric or a text register, or something else. */
+enum vm_operand { VM_IS_NONE, VM_IS_OTHER, VM_IS_NUM, VM_IS_TEXT };
+/* Operands of an instruction that read: a, b, c. */
+const uint8_t *vm_reads(enum vm_op op);
 /* Factors from the minor units of each currency to those of one; NaN where no rate is known. That of XXX, an amount without
  * a currency, is the policy's own currency's. */
 struct vm_conversion {
@@ -80,7 +45,15 @@ struct vm_machine { /* what code runs on: constants filled in, the rest scratch 
     int64_t zone_us;
 };
 
-void vm_run(const struct vm_machine *m, struct vm_range range, const struct keer_event *e);
+/* Runs code up to `end`, or up to the first VM_FIRE, which is returned: the next instruction goes on from there. NULL at the
+ * end. */
+const struct vm_insn *vm_run_from(const struct vm_machine *m, const struct vm_insn *from, const struct vm_insn *end,
+                                  const struct keer_event *e);
+/* Runs code without VM_FIRE. */
+static inline void vm_run(const struct vm_machine *m, struct vm_range range, const struct keer_event *e)
+{
+    (void)vm_run_from(m, m->code + range.from, m->code + range.to, e);
+}
 /* Money attribute in minor units of the conversion's currency, rounded half to even; NaN when absent or without a rate. */
 double vm_amount(const struct keer_event *e, unsigned slot, const struct vm_conversion *c);
 /* A part of the event's local time: enum vm_part. */

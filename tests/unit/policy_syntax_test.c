@@ -528,8 +528,8 @@ START_TEST(tables_have_bounds)
             want = "65536 instructions";
             for (unsigned i = 0; i < 500; i++) {
                 buf_fmt(&b, "rule r%u deny if hour>1", i);
-                for (unsigned k = 0; k < 60; k++)
-                    buf_puts(&b, " and hour>1");
+                for (unsigned k = 0; k < 70; k++)
+                    buf_puts(&b, " and hour+hour>1");
                 buf_char(&b, '\n');
             }
             break;

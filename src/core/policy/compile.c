@@ -101,10 +101,53 @@ static double function_factor(const struct ast *n)
     return n->args ? 1 / currency_scale(n->args->item->currency) : 1;
 }
 
+/* --- loads: likewise --- */
+
+static const struct policy_load *load_find(const struct keer_policy *p, enum vm_op op, unsigned a, unsigned b)
+{
+    for (unsigned i = 0; i < p->load_count; i++)
+        if (p->loads[i].op == op && p->loads[i].a == a && p->loads[i].b == b)
+            return &p->loads[i];
+    return NULL;
+}
+
+static void load_need(struct keer_policy *p, enum vm_op op, unsigned a, unsigned b)
+{
+    if (!load_find(p, op, a, b) && p->load_count < LIMIT_LOADS)
+        p->loads[p->load_count++] = (struct policy_load){.op = op, .a = a, .b = b};
+}
+
+static enum vm_op slot_op(const struct keer_policy *p, unsigned slot)
+{
+    enum keer_attr_type type = p->schema.attrs[slot].type;
+    return type == KEER_TEXT || type == KEER_IP ? VM_TEXT : type == KEER_MONEY ? VM_AMOUNT : VM_NUMBER;
+}
+
+static void collect_name(struct keer_policy *p, const struct ast *n)
+{
+    enum vm_op op = n->ref_kind == REF_SLOT ? slot_op(p, (unsigned)n->ref) : VM_OP_MAX;
+    if (n->ref_kind == REF_SLOT)
+        load_need(p, op, (unsigned)n->ref, op == VM_AMOUNT ? policy_conversion(p, n->currency) : 0);
+    if (n->ref_kind == REF_EVENT || n->ref_kind == REF_PART)
+        load_need(p, n->ref_kind == REF_EVENT ? VM_TYPE : VM_PART, (unsigned)n->ref, 0);
+}
+
+static void collect_window(struct keer_policy *p, const struct ast_window *w)
+{
+    if (w->form != FORM_RATIO && w->form != FORM_ZSCORE)
+        return;
+    const struct policy_value *v = &p->values[w->value];
+    load_need(p, v->conversion >= 0 ? VM_AMOUNT : VM_NUMBER, v->slot, v->conversion >= 0 ? (unsigned)v->conversion : 0);
+}
+
 static void collect(struct keer_policy *p, const struct ast *n)
 {
     if (!n)
         return;
+    if (n->kind == AST_NAME)
+        collect_name(p, n);
+    if (n->kind == AST_WINDOW)
+        collect_window(p, n->window);
     if (n->kind == AST_NUMBER || n->kind == AST_BOOL || n->kind == AST_MONEY || n->kind == AST_DURATION)
         (void)constant(p, literal(n));
     if (n->kind == AST_TEXT)
@@ -150,22 +193,20 @@ unsigned policy_conversion(const struct keer_policy *p, enum currency to)
     return 0; /* the policy's own currency is always there */
 }
 
+static struct place emit_load(struct emit *e, enum vm_op op, unsigned a, unsigned b)
+{
+    const struct policy_load *load = load_find(e->p, op, a, b);
+    if (load)
+        return (struct place){load->reg, op == VM_TEXT};
+    struct place r = scratch(e, op == VM_TEXT); /* too many of them for registers of their own */
+    emit_op(e, op, r.reg, a, b, 0);
+    return r;
+}
+
 static struct place emit_slot(struct emit *e, unsigned slot, enum currency currency)
 {
-    switch (e->p->schema.attrs[slot].type) {
-    case KEER_TEXT:
-    case KEER_IP: {
-        struct place t = scratch(e, true);
-        emit_op(e, VM_TEXT, t.reg, slot, 0, 0);
-        return t;
-    }
-    case KEER_MONEY: return emit_numeric(e, VM_AMOUNT, slot, policy_conversion(e->p, currency), 0);
-    case KEER_NUMBER:
-    case KEER_BOOLEAN: return emit_numeric(e, VM_NUMBER, slot, 0, 0);
-    case KEER_ATTR_TYPE_MAX: break;
-    }
-    ASSERT(false);
-    return (struct place){0, false};
+    enum vm_op op = slot_op(e->p, slot);
+    return emit_load(e, op, slot, op == VM_AMOUNT ? policy_conversion(e->p, currency) : 0);
 }
 
 static struct place emit_name(struct emit *e, const struct ast *n)
@@ -174,9 +215,9 @@ static struct place emit_name(struct emit *e, const struct ast *n)
     switch ((enum ref_kind)n->ref_kind) {
     case REF_SLOT: return emit_slot(e, (unsigned)n->ref, n->currency);
     case REF_LET: return (struct place){p->lets[n->ref].reg, p->lets[n->ref].stmt->value->type == TYPE_TEXT};
-    case REF_EVENT: return emit_numeric(e, VM_TYPE, (unsigned)n->ref, 0, 0);
+    case REF_EVENT: return emit_load(e, VM_TYPE, (unsigned)n->ref, 0);
     case REF_SCORE: return (struct place){(uint16_t)(p->score_reg + (unsigned)n->ref), false};
-    case REF_PART: return emit_numeric(e, VM_PART, (unsigned)n->ref, 0, 0);
+    case REF_PART: return emit_load(e, VM_PART, (unsigned)n->ref, 0);
     case REF_SAME: return emit_expr(e, n->same);
     case REF_NONE: break;
     }
@@ -197,8 +238,8 @@ static struct place emit_window(struct emit *e, const struct ast *n)
     case FORM_RATIO:
     case FORM_ZSCORE: {
         const struct policy_value *v = &p->values[w->value];
-        struct place now = v->conversion >= 0 ? emit_numeric(e, VM_AMOUNT, v->slot, (unsigned)v->conversion, 0)
-                                              : emit_numeric(e, VM_NUMBER, v->slot, 0, 0);
+        struct place now = v->conversion >= 0 ? emit_load(e, VM_AMOUNT, v->slot, (unsigned)v->conversion)
+                                              : emit_load(e, VM_NUMBER, v->slot, 0);
         if (w->form == FORM_RATIO)
             return emit_numeric(e, VM_DIV, now.reg, reg, 0);
         struct place off = emit_numeric(e, VM_SUB, now.reg, reg, 0);
@@ -403,6 +444,85 @@ static void need(struct needs *s, const struct ast *n)
         need(s, l->item);
 }
 
+/* --- the pieces of code that a type runs --- */
+
+static void code_add(struct policy_code *c, struct vm_range r)
+{
+    if (r.from == r.to)
+        return;
+    if (c->count && c->range[c->count - 1].to == r.from)
+        c->range[c->count - 1].to = r.to;
+    else
+        c->range[c->count++] = r;
+}
+
+/* Marks the loads whose registers this code reads. */
+static void code_loads(const struct keer_policy *p, const struct policy_code *c, uint64_t loads[LIMIT_LOADS / 64])
+{
+    for (unsigned k = 0; k < c->count; k++)
+        for (uint32_t i = c->range[k].from; i < c->range[k].to; i++) {
+            const struct vm_insn *x = &p->code[i];
+            const uint16_t operand[] = {x->a, x->b, x->c};
+            const uint8_t *kind = vm_reads((enum vm_op)x->op);
+            for (unsigned o = 0; o < ARRAY_LEN(operand); o++) {
+                unsigned base = kind[o] == VM_IS_NUM ? p->load_reg : p->load_text_reg;
+                if (kind[o] >= VM_IS_NUM && operand[o] >= base && operand[o] < base + p->load_count)
+                    loads[(operand[o] - base) / 64] |= (uint64_t)1 << (operand[o] - base) % 64;
+            }
+        }
+}
+
+static void register_load(const struct keer_policy *p, unsigned reg, bool text, uint64_t loads[LIMIT_LOADS / 64])
+{
+    unsigned base = text ? p->load_text_reg : p->load_reg;
+    if (reg >= base && reg < base + p->load_count)
+        loads[(reg - base) / 64] |= (uint64_t)1 << (reg - base) % 64;
+}
+
+static bool code_array(struct keer_policy *p, unsigned n, struct policy_code *c)
+{
+    c->range = arena_array(&p->arena, MAX_OF(n, 1u), sizeof *c->range);
+    return c->range != NULL;
+}
+
+/* From what the type needs to the code that it runs. */
+static bool plan_code(struct keer_policy *p, struct policy_plan *plan)
+{
+    uint64_t loads[LIMIT_LOADS / 64] = {0};
+    struct policy_code conditions = {0};
+    if (!code_array(p, p->condition_count, &conditions) || !code_array(p, p->let_count, &plan->before) ||
+        !code_array(p, p->let_count, &plan->after) || !code_array(p, p->feature_count, &plan->features) ||
+        !code_array(p, plan->rule_count, &plan->verdict) || !code_array(p, p->load_count + p->condition_count, &plan->early))
+        return false;
+    for (unsigned i = 0; i < p->condition_count; i++)
+        if (plan->conditions[i / 64] >> i % 64 & 1) {
+            code_add(&conditions, p->conditions[i].code);
+            register_load(p, p->conditions[i].result, false, loads);
+        }
+    for (unsigned i = 0; i < plan->let_count; i++) {
+        const struct policy_let *let = &p->lets[plan->lets[i]];
+        code_add(let->after_score ? &plan->after : &plan->before, let->code);
+        register_load(p, let->reg, let->stmt->value->type == TYPE_TEXT, loads);
+    }
+    for (unsigned i = 0; i < p->feature_count && (plan->models || !p->model_count); i++) {
+        code_add(&plan->features, p->features[i].code);
+        register_load(p, p->features[i].reg, p->features[i].text, loads);
+    }
+    for (unsigned i = 0; i < plan->rule_count; i++)
+        code_add(&plan->verdict, p->rules[plan->rules[i]].code);
+    code_loads(p, &conditions, loads);
+    code_loads(p, &plan->before, loads);
+    code_loads(p, &plan->after, loads);
+    code_loads(p, &plan->features, loads);
+    code_loads(p, &plan->verdict, loads);
+    for (unsigned i = 0; i < p->load_count; i++)
+        if (loads[i / 64] >> i % 64 & 1)
+            code_add(&plan->early, (struct vm_range){p->loads[i].code, p->loads[i].code + 1});
+    for (unsigned i = 0; i < conditions.count; i++)
+        code_add(&plan->early, conditions.range[i]);
+    return true;
+}
+
 static bool index_array(struct keer_policy *p, unsigned n, uint16_t **ret_array)
 {
     *ret_array = arena_array(&p->arena, MAX_OF(n, 1u), sizeof **ret_array);
@@ -449,21 +569,66 @@ static bool plan_type(struct keer_policy *p, unsigned type)
     for (unsigned w = 0; w < p->plan.windows; w++)
         if (plan->windows[w / 64] >> w % 64 & 1)
             plan->groups |= (uint64_t)1 << p->windows[w].group;
-    return true;
+    return plan_code(p, plan);
 }
 
 /* --- all of it --- */
 
-static struct vm_range emit_into(struct emit *e, const struct ast *n, uint16_t *reg, bool fixed)
+static struct vm_range emit_into(struct emit *e, const struct ast *n, uint16_t *ret_reg)
 {
     struct vm_range range = {.from = e->p->code_count};
-    struct place v = emit_expr(e, n);
-    if (fixed)
-        emit_op(e, v.text ? VM_COALESCE_T : VM_COPY, *reg, v.reg, v.reg, 0);
-    else
-        *reg = v.reg;
+    *ret_reg = emit_expr(e, n).reg;
     range.to = e->p->code_count;
     return range;
+}
+
+/* What has no code of its own needs no register of its own. */
+static void emit_let(struct emit *e, struct policy_let *let)
+{
+    struct vm_range range = {.from = e->p->code_count};
+    struct place v = emit_expr(e, let->stmt->value);
+    if (e->p->code_count == range.from)
+        let->reg = v.reg;
+    else
+        emit_op(e, v.text ? VM_COALESCE_T : VM_COPY, let->reg, v.reg, v.reg, 0);
+    range.to = e->p->code_count;
+    let->code = range;
+}
+
+/* A condition that must be true for the rule to fire: unless it is, the rest of the rule is skipped (`skip` comes later). */
+static void emit_test(struct emit *e, const struct ast *n)
+{
+    static const enum vm_op tests[] = {[OP_EQ] = VM_UNLESS_EQ, [OP_NE] = VM_UNLESS_NE, [OP_LT] = VM_UNLESS_LT,
+                                       [OP_LE] = VM_UNLESS_LE, [OP_GT] = VM_UNLESS_LT, [OP_GE] = VM_UNLESS_LE};
+    bool binary = n->kind == AST_BINARY;
+    if (binary && n->op == OP_AND) {
+        emit_test(e, n->a);
+        emit_test(e, n->b);
+    } else if (binary && n->op < ARRAY_LEN(tests) && tests[n->op] && n->a->type != TYPE_TEXT) {
+        struct place a = emit_expr(e, n->a), b = emit_expr(e, n->b);
+        if (n->a->type == TYPE_MONEY && n->b->type == TYPE_MONEY)
+            b = to_currency(e, b, n->b->currency, n->a->currency);
+        bool swap = n->op == OP_GT || n->op == OP_GE;
+        emit_op(e, tests[n->op], 0, swap ? b.reg : a.reg, swap ? a.reg : b.reg, 0);
+    } else {
+        emit_op(e, VM_UNLESS, 0, emit_expr(e, n).reg, 0, 0);
+    }
+}
+
+static void emit_rule(struct emit *e, unsigned rule)
+{
+    struct keer_policy *p = e->p;
+    struct policy_rule *r = &p->rules[rule];
+    r->code.from = p->code_count;
+    emit_test(e, r->stmt->when);
+    emit_op(e, VM_FIRE, rule, 0, 0, 0);
+    r->code.to = p->code_count;
+    if (e->failed_alloc || e->full)
+        return;
+    e->full |= r->code.to - r->code.from > UINT16_MAX;
+    for (uint32_t i = r->code.from; i < r->code.to; i++)
+        if (p->code[i].op >= VM_UNLESS && p->code[i].op <= VM_UNLESS_LE)
+            p->code[i].dst = (uint16_t)(r->code.to - i - 1);
 }
 
 static bool tables_init(struct keer_policy *p)
@@ -471,12 +636,13 @@ static bool tables_init(struct keer_policy *p)
     p->constants = arena_array(&p->arena, LIMIT_REGISTERS, sizeof *p->constants);
     p->text_constants = arena_array(&p->arena, LIMIT_REGISTERS, sizeof *p->text_constants);
     p->texts = arena_array(&p->arena, LIMIT_REGISTERS, sizeof *p->texts);
+    p->loads = arena_array(&p->arena, LIMIT_LOADS, sizeof *p->loads);
     p->plans = arena_array(&p->arena, p->schema.type_count, sizeof *p->plans);
     p->let_tri = arena_array(&p->arena, p->schema.type_count, p->let_count + 1u);
     for (unsigned t = 0; t < p->schema.type_count && p->let_tri; t++)
         for (unsigned i = 0; i < p->let_count; i++)
             p->let_tri[(size_t)t * p->let_count + i] = (uint8_t)ast_for_type(p, p->lets[i].stmt->value, t);
-    return p->let_tri && p->constants && p->text_constants && p->texts && p->plans;
+    return p->loads && p->let_tri && p->constants && p->text_constants && p->texts && p->plans;
 }
 
 static void registers_place(struct keer_policy *p)
@@ -493,10 +659,14 @@ static void registers_place(struct keer_policy *p)
     p->window_reg = p->constant_count;
     p->score_reg = p->window_reg + p->plan.windows;
     p->let_reg = p->score_reg + MAX_OF(p->model_count, 1u);
-    p->registers = p->let_reg + p->let_count;
+    p->load_reg = p->let_reg + p->let_count;
+    p->registers = p->load_reg + p->load_count;
     p->window_text_reg = p->text_constant_count;
     p->let_text_reg = p->window_text_reg + p->plan.windows;
-    p->text_registers = p->let_text_reg + p->let_count;
+    p->load_text_reg = p->let_text_reg + p->let_count;
+    p->text_registers = p->load_text_reg + p->load_count;
+    for (unsigned i = 0; i < p->load_count; i++)
+        p->loads[i].reg = (uint16_t)((p->loads[i].op == VM_TEXT ? p->load_text_reg : p->load_reg) + i);
     for (unsigned i = 0; i < p->let_count; i++) {
         bool text = p->lets[i].stmt->value->type == TYPE_TEXT;
         p->lets[i].reg = (uint16_t)((text ? p->let_text_reg : p->let_reg) + i);
@@ -515,7 +685,7 @@ static void emit_feature(struct emit *e, struct policy_feature *f)
                      "a text can be a feature only when it is an attribute of the event");
         return;
     }
-    f->code = emit_into(e, f->node, &f->reg, false);
+    f->code = emit_into(e, f->node, &f->reg);
     f->unit = n->type == TYPE_MONEY ? currency_scale(n->currency) : 1;
 }
 
@@ -535,21 +705,29 @@ enum keer_err policy_compile(struct keer_policy *p)
         return too_large(p);
     struct emit e = {.p = p};
     /* Scratch registers are given back between rules, but not between features: all of them are read at the end. */
-#define FRESH() (e.next = p->let_reg + p->let_count, e.next_text = p->let_text_reg + p->let_count)
+#define FRESH() (e.next = p->load_reg + p->load_count, e.next_text = p->load_text_reg + p->load_count)
     FRESH();
-    for (unsigned i = 0; i < p->condition_count; i++)
-        p->conditions[i].code = emit_into(&e, p->conditions[i].where, &p->conditions[i].result, false);
-    for (unsigned i = 0; i < p->let_count; i++) {
-        FRESH();
-        p->lets[i].code = emit_into(&e, p->lets[i].stmt->value, &p->lets[i].reg, true);
+    for (unsigned i = 0; i < p->load_count; i++) {
+        p->loads[i].code = p->code_count;
+        emit_op(&e, p->loads[i].op, p->loads[i].reg, p->loads[i].a, p->loads[i].b, 0);
     }
+    for (unsigned i = 0; i < p->condition_count; i++)
+        p->conditions[i].code = emit_into(&e, p->conditions[i].where, &p->conditions[i].result);
+    for (unsigned late = 0; late < 2; late++)
+        for (unsigned i = 0; i < p->let_count; i++)
+            if (p->lets[i].after_score == late) {
+                FRESH();
+                emit_let(&e, &p->lets[i]);
+            }
     FRESH();
     for (unsigned i = 0; i < p->feature_count; i++)
         emit_feature(&e, &p->features[i]);
-    for (unsigned i = 0; i < p->rule_count; i++) {
-        FRESH();
-        p->rules[i].code = emit_into(&e, p->rules[i].stmt->when, &p->rules[i].reg, false);
-    }
+    for (unsigned action = 0; action < ACTION_MAX; action++) /* in the order in which they run */
+        for (unsigned i = 0; i < p->rule_count; i++)
+            if ((unsigned)p->rules[i].stmt->action == action) {
+                FRESH();
+                emit_rule(&e, i);
+            }
     if (e.failed_alloc)
         return KEER_ENOMEM;
     if (e.full || p->registers > UINT16_MAX)

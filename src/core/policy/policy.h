@@ -3,9 +3,9 @@
  * Made in order: parse.c (tree), check*.c (names, types, windows, statements), compile.c (code), policy.c (all of it,
  * files, warnings).
  *
- * Registers, numeric: [constants][windows][scores][lets][scratch]; text: [constants][windows][lets][scratch].
- * For each event: values and conditions (from the event alone) -> windows -> lets that need no score -> features, scores ->
- * the other lets -> rules.
+ * Registers, numeric: [constants][windows][scores][lets][loads][scratch]; text: [constants][windows][lets][loads][scratch].
+ * For each event: loads, values and conditions (from the event alone) -> windows -> lets that need no score -> features,
+ * scores -> the other lets -> rules. A let that is nothing but a window, an attribute or a constant has its register.
  */
 #ifndef CORE_POLICY_POLICY_H
 #define CORE_POLICY_POLICY_H
@@ -35,6 +35,12 @@ struct policy_filter { /* which events a window counts */
     int value;     /* must be present, -1 = none */
     uint8_t group, bit;
 };
+struct policy_load { /* an attribute, or what else the event tells, in a register of its own: read once for each event */
+    enum vm_op op;
+    unsigned a, b;
+    uint16_t reg; /* numeric or text register */
+    uint32_t code;
+};
 struct policy_condition { /* a `where`, shared by the filters that ask the same */
     const struct ast *where;
     struct vm_range code;
@@ -49,8 +55,7 @@ struct policy_let {
 struct policy_rule {
     struct stmt_rule *stmt;
     struct slice name;
-    struct vm_range code;
-    uint16_t reg;
+    struct vm_range code; /* ends with VM_FIRE */
 };
 struct policy_list {
     struct stmt_list *stmt; /* NULL: inline */
@@ -83,6 +88,11 @@ struct policy_window { /* how a window of the plan is called in explanations */
     enum currency currency;
 };
 
+struct policy_code { /* pieces of the code, in the order in which they run */
+    struct vm_range *range;
+    unsigned count;
+};
+
 /* What an event type needs: computed once, so that a sign-in does not pay for what only purchases use. */
 struct policy_plan {
     uint64_t windows[LIMIT_WINDOWS / 64];
@@ -96,9 +106,11 @@ struct policy_plan {
     uint64_t models;
     uint64_t conditions[LIMIT_FILTERS * LIMIT_KEYS / 64];
     uint64_t values[4];
+    struct policy_code early, before, features, after, verdict; /* loads and conditions; lets; features; lets; rules */
 };
 
 #define LIMIT_VALUES 256u
+#define LIMIT_LOADS 512u
 #define LIMIT_CONDITIONS 2048u
 #define LIMIT_CONVERSIONS 8u
 #define LIMIT_ALL_FILTERS 2048u
@@ -130,6 +142,8 @@ struct keer_policy {
     struct vm_conversion conversions[LIMIT_CONVERSIONS];
     unsigned conversion_count;
 
+    struct policy_load *loads;
+    unsigned load_count;
     struct policy_let *lets;
     unsigned let_count;
     struct policy_rule *rules;
@@ -151,8 +165,8 @@ struct keer_policy {
     unsigned text_constant_count;
     bool constants_closed;
     unsigned registers, text_registers;
-    unsigned window_reg, score_reg, let_reg; /* where each part begins */
-    unsigned window_text_reg, let_text_reg;
+    unsigned window_reg, score_reg, let_reg, load_reg; /* where each part begins */
+    unsigned window_text_reg, let_text_reg, load_text_reg;
 
     struct policy_plan *plans; /* one for each event type of the schema */
     uint8_t *let_tri;          /* [type * let_count + let]: enum tri */
