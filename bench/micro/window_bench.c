@@ -14,8 +14,8 @@
 #include "core/window.h"
 
 #define GROUPS 4
-#define AHEAD_SLOTS 32u
-#define AHEAD_STAGES 3u
+#define RING 32u
+#define STAGES 3u
 
 enum { ACCOUNT, DEVICE, ADDRESS, PAYEE };
 enum { AMOUNT, DEVICE_TEXT, ACCOUNT_TEXT, PAYEE_TEXT, VALUES };
@@ -135,22 +135,22 @@ static struct win_store *store_new(struct win_plan *plan, struct win_def *w, uns
 /* Events [from, to) with prefetch `ahead` events before their turn, 0 for none; ns an event. */
 static double run(struct win_store *s, const struct record *all, uint32_t from, uint32_t to, uint32_t ahead, double *ret_sum)
 {
-    static struct slot_request ring[AHEAD_SLOTS];
+    static struct slot_request ring[RING];
     double number[ARRAY_LEN(window)], sum = 0;
     uint64_t hash[ARRAY_LEN(window)];
     struct win_reply reply = {.number = number, .hash = hash};
     double began = now_ns();
     for (uint32_t i = from; i < to + ahead; i++) {
         if (i < to)
-            request_of(&all[i], &ring[i % AHEAD_SLOTS]);
-        for (uint32_t stage = 0; ahead && stage < AHEAD_STAGES; stage++) {
-            uint32_t back = stage * (ahead / AHEAD_STAGES);
+            request_of(&all[i], &ring[i % RING]);
+        for (uint32_t stage = 0; ahead && stage < STAGES; stage++) {
+            uint32_t back = stage * (ahead / STAGES);
             if (i >= from + back && i - back < to)
-                win_memory.prefetch(s, &ring[(i - back) % AHEAD_SLOTS].req, (int)stage);
+                win_memory.prefetch(s, &ring[(i - back) % RING].req, 1, (int)stage);
         }
         if (i < from + ahead)
             continue;
-        must(win_memory.exchange(s, &ring[(i - ahead) % AHEAD_SLOTS].req, &reply), "exchange");
+        must(win_memory.exchange(s, &ring[(i - ahead) % RING].req, &reply), "exchange");
         sum += number[1];
     }
     *ret_sum += sum;

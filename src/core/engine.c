@@ -13,7 +13,6 @@ void keer_engine_free(struct keer_engine *e)
     free(e->values);
     free(e->features);
     free(e->model_row);
-    free(e->ahead);
     free(e);
 }
 
@@ -34,8 +33,7 @@ enum keer_err keer_engine_new(const struct keer_policy *p, const struct keer_eng
     e->values = calloc(p->value_count + 1u, sizeof *e->values);
     e->features = calloc(p->feature_count + 1u, sizeof *e->features);
     e->model_row = calloc(LIMIT_FEATURES, sizeof *e->model_row);
-    e->ahead = calloc(AHEAD_SLOTS, sizeof *e->ahead);
-    if (err == KEER_OK && !(e->registers && e->text_registers && e->values && e->features && e->model_row && e->ahead))
+    if (err == KEER_OK && !(e->registers && e->text_registers && e->values && e->features && e->model_row))
         err = KEER_ENOMEM;
     if (err != KEER_OK) {
         keer_engine_free(e);
@@ -300,21 +298,26 @@ enum keer_err keer_engine_decide_many(struct keer_engine *e, const struct keer_e
         if (events[i]->schema != &e->policy->schema)
             return KEER_EINVALID;
     }
-    /* Keys are computed AHEAD_FAR events before their turn, and memory is fetched in stages from then on. */
-    for (size_t i = 0; i < n + AHEAD_FAR; i++) {
-        if (i < n)
-            request_keys(e, events[i], &e->ahead[i % AHEAD_SLOTS]);
-        for (unsigned stage = 0; stage < AHEAD_STAGES; stage++) {
-            size_t back = stage * (AHEAD_FAR / AHEAD_STAGES);
-            if (i >= back && i - back < n)
-                e->driver->prefetch(e->store, &e->ahead[(i - back) % AHEAD_SLOTS], (int)stage);
+    /* Blocks of events in a pipeline: keys and their slots, rows, older rows, decisions; each stage a block behind the last.
+     */
+    size_t blocks = (n + AHEAD_BLOCK - 1) / AHEAD_BLOCK;
+    for (size_t b = 0; b < blocks + AHEAD_STAGES; b++) {
+        for (size_t i = b * AHEAD_BLOCK; i < MIN_OF((b + 1) * AHEAD_BLOCK, n); i++)
+            request_keys(e, events[i], &e->ahead[i % ARRAY_LEN(e->ahead)]);
+        for (size_t stage = 0; stage < AHEAD_STAGES; stage++) {
+            size_t from = (b - stage) * AHEAD_BLOCK;
+            if (b >= stage && from < n)
+                e->driver->prefetch(e->store, &e->ahead[from % ARRAY_LEN(e->ahead)],
+                                    (unsigned)MIN_OF(n - from, (size_t)AHEAD_BLOCK), (int)stage);
         }
-        if (i < AHEAD_FAR)
+        if (b < AHEAD_STAGES)
             continue;
-        size_t now = i - AHEAD_FAR;
-        enum keer_err err = decide(e, events[now], &e->ahead[now % AHEAD_SLOTS], &ret_decisions[now]);
-        if (err != KEER_OK)
-            return err;
+        size_t from = (b - AHEAD_STAGES) * AHEAD_BLOCK;
+        for (size_t i = from; i < MIN_OF(from + AHEAD_BLOCK, n); i++) {
+            enum keer_err err = decide(e, events[i], &e->ahead[i % ARRAY_LEN(e->ahead)], &ret_decisions[i]);
+            if (err != KEER_OK)
+                return err;
+        }
     }
     return KEER_OK;
 }

@@ -9,10 +9,8 @@
 
 #include "core/policy/policy.h"
 
-#define AHEAD_SLOTS 32u /* requests whose keys are known before their turn */
-#define AHEAD_STAGES 3
-/* Events between knowing the keys and deciding; the stages of fetching are spread evenly over them. */
-#define AHEAD_FAR 18u
+#define AHEAD_STAGES 3u
+#define AHEAD_BLOCK 8u /* events in each stage */
 
 struct keer_engine {
     const struct keer_policy *policy;
@@ -26,7 +24,7 @@ struct keer_engine {
     float *features; /* of the policy, in its order; NaN = missing; texts: see engine_feature_text */
     float *model_row;
     struct win_request request;
-    struct win_request *ahead;
+    struct win_request ahead[AHEAD_BLOCK * (AHEAD_STAGES + 1)];
     struct win_reply reply;
     double score[LIMIT_MODELS], margin[LIMIT_MODELS];
     bool scored[LIMIT_MODELS];

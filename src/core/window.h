@@ -96,11 +96,12 @@ struct win_request {
     struct hash128 id;      /* of the event, for labels */
     int64_t label_known_us; /* INT64_MAX: no label in the event */
     bool label_fraud;
+    uint8_t near[LIMIT_KEYS]; /* the driver's own: where prefetch found the entity. A hint, any value is right */
 };
 
 struct win_reply {
     double *number;       /* one per window; NaN = missing */
-    uint64_t *hash;       /* one per window; for text windows, 0 = missing */
+    uint64_t *hash;       /* one per window, written for text windows only; 0 = missing */
     uint64_t approximate; /* bit g: group g's entity is past its budget */
     uint64_t refused;     /* bit g: there was no room to remember the event in group g, or where it went for a later label */
 };
@@ -125,8 +126,9 @@ struct win_limits {
 
 struct win_store;
 struct win_driver {
-    /* A hint that this request comes soon: stages 0, 1 and 2, each nearer. May do nothing. */
-    void (*prefetch)(struct win_store *s, const struct win_request *req, int stage);
+    /* A hint that these requests, whose keys are known, come soon: stage 0, then 1, then 2, each nearer and using what the
+     * one before has fetched. Many at once: what is asked for together arrives together. May do nothing. */
+    void (*prefetch)(struct win_store *s, struct win_request *req, unsigned n, int stage);
     /* Reads and remembers. KEER_OK and the reply is complete, or an error and nothing was remembered. */
     enum keer_err (*exchange)(struct win_store *s, const struct win_request *req, struct win_reply *reply);
     /* A label for the event with this id, known from known_us on. */

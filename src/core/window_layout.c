@@ -88,17 +88,26 @@ static bool window_columns(struct group *g, const struct win_def *w)
     return false;
 }
 
-static bool offset_need(struct group *g, int64_t us, uint8_t *ret_index)
+static bool offset_need(struct group *g, int64_t us)
 {
     unsigned i = 0;
-    while (i < g->offsets && g->offset[i] != us)
+    while (i < g->offsets && g->offset[i] < us)
         i++;
-    if (i == GROUP_OFFSETS)
+    if (i < g->offsets && g->offset[i] == us)
+        return true;
+    if (g->offsets == GROUP_OFFSETS)
         return false;
-    if (i == g->offsets)
-        g->offset[g->offsets++] = us;
-    *ret_index = (uint8_t)i;
+    memmove(&g->offset[i + 1], &g->offset[i], (g->offsets++ - i) * sizeof g->offset[0]);
+    g->offset[i] = us;
     return true;
+}
+
+static uint8_t offset_index(const struct group *g, int64_t us)
+{
+    unsigned i = 0;
+    while (g->offset[i] != us)
+        i++;
+    return (uint8_t)i;
 }
 
 static uint16_t column_offset(const struct group *g, enum col_kind kind, unsigned filter, int value)
@@ -140,6 +149,18 @@ static bool reader_sketch(struct group *g, struct reader *r)
     return true;
 }
 
+static enum read_quick reader_quick(const struct reader *r)
+{
+    switch ((enum win_agg)r->agg) {
+    case WIN_COUNT: return QUICK_COUNT;
+    case WIN_SUM: return QUICK_SUM;
+    case WIN_MEAN: return QUICK_MEAN;
+    case WIN_SINCE: return QUICK_SINCE;
+    case WIN_AGE: return r->all_time ? QUICK_AGE : QUICK_NONE;
+    default: return QUICK_NONE;
+    }
+}
+
 /* Which columns a reader of differences looks at. */
 static void reader_columns(const struct group *g, const struct win_def *w, struct reader *r)
 {
@@ -179,6 +200,8 @@ static void reader_columns(const struct group *g, const struct win_def *w, struc
     }
 }
 
+static bool window_includes(const struct win_def *w) { return w->including && w->delay_us == 0; }
+
 /* The window's reader, once the columns have their places. */
 static bool window_reader(struct group *g, const struct win_def *w, unsigned index)
 {
@@ -186,14 +209,13 @@ static bool window_reader(struct group *g, const struct win_def *w, unsigned ind
                        .agg = (uint8_t)w->agg,
                        .cond = (uint8_t)w->cond,
                        .all_time = w->over_us == 0,
-                       .including = w->including && w->delay_us == 0,
                        .text = w->text,
                        .nth = w->nth,
                        .over_us = w->over_us,
                        .half_life_us = w->half_life_us,
                        .scale = w->scale};
-    if (!offset_need(g, w->delay_us, &r.upto) || !offset_need(g, w->delay_us + w->over_us, &r.from))
-        return false;
+    r.upto = offset_index(g, w->delay_us);
+    r.from = offset_index(g, w->delay_us + w->over_us);
     if (window_scans(w)) {
         r.path = READ_SCAN;
         ASSERT(scan_bit(g, w->filter, &r.mask));
@@ -204,6 +226,7 @@ static bool window_reader(struct group *g, const struct win_def *w, unsigned ind
             return false;
     } else {
         reader_columns(g, w, &r);
+        r.quick = (uint8_t)reader_quick(&r);
     }
     reader_hot(g, &r);
     g->reader[g->readers++] = r;
@@ -293,7 +316,7 @@ enum keer_err group_layout(struct group *g, const struct win_plan *plan, unsigne
             g->labelled = true;
         g->horizon_us = MAX_OF(g->horizon_us, d->over_us + d->delay_us);
         g->need_words[w / 64] |= (uint64_t)1 << w % 64;
-        if (!window_columns(g, d))
+        if (!window_columns(g, d) || !offset_need(g, d->delay_us) || !offset_need(g, d->delay_us + d->over_us))
             return KEER_ELIMIT;
     }
     g->horizon_us += plan->lateness_us;
@@ -303,9 +326,13 @@ enum keer_err group_layout(struct group *g, const struct win_plan *plan, unsigne
     g->reader = calloc(mine ? mine : 1, sizeof *g->reader);
     if (!g->reader)
         return KEER_ENOMEM;
-    for (unsigned w = 0; w < plan->windows; w++)
-        if (plan->window[w].group == index && !window_reader(g, &plan->window[w], w))
-            return KEER_ELIMIT;
+    for (unsigned including = 0; including < 2; including++) {
+        g->including = g->readers;
+        for (unsigned w = 0; w < plan->windows; w++)
+            if (plan->window[w].group == index && window_includes(&plan->window[w]) == including &&
+                !window_reader(g, &plan->window[w], w))
+                return KEER_ELIMIT;
+    }
     return table_init(g);
 }
 

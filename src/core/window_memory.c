@@ -64,45 +64,67 @@ void win_memory_free(struct win_store *s)
 
 int64_t win_memory_watermark(const struct win_store *s) { return s->watermark; }
 
-static inline void prefetch_bytes(const unsigned char *from, const unsigned char *end)
+/* Inlined by force: gcc takes a function that only prefetches for one without effect, and leaves its calls out. */
+#define FETCH __attribute__((always_inline)) static inline
+
+FETCH void prefetch_bytes(const unsigned char *from, const unsigned char *end)
 {
-    for (const unsigned char *p = from; p < end; p += 64)
+    for (const unsigned char *p = from - (uintptr_t)from % 64; p < end; p += 64)
         __builtin_prefetch(p, 1);
 }
 
 /* Stage 0: the slot. Stage 1: the newest row and the place of the next one, of small blocks all rows, of others the hints.
  * Stage 2: the rows where the windows begin. Each needs what the one before has fetched. */
-static void memory_prefetch(struct win_store *s, const struct win_request *req, int stage)
+FETCH void fetch_slot(const struct group *g, uint64_t lo)
 {
-    for (uint64_t groups = req->groups; groups; groups &= groups - 1) {
-        unsigned i = (unsigned)__builtin_ctzll(groups);
-        const struct group *g = &s->group[i];
-        uint64_t lo = req->key[i].lo;
-        if (stage == 0) {
-            const struct slot *slot = &g->dir[lo >> (64 - g->depth)]->slot[lo & (SEGMENT_SLOTS - 1)];
-            __builtin_prefetch(slot, 1);
-            __builtin_prefetch(slot + 2, 1);
-            continue;
-        }
-        const struct slot *slot = table_find(g, req->key[i]);
-        if (!slot || !slot->block) {
-            __builtin_prefetch(g->dir[lo >> (64 - g->depth)], 1); /* a new one: the segment counts its slots */
-            continue;
-        }
-        unsigned char *rows = pool_at(&g->pool, slot->block);
-        uint32_t cap = g->pool.cap[slot->cls], n = slot->rows;
-        const unsigned char *end = rows + (size_t)n * g->stride;
-        const uint16_t *hints = cap < HINT_ROWS ? NULL : hints_at(g, rows, slot->cls);
-        if (stage == 1) {
-            prefetch_bytes(hints && n ? end - g->stride : rows, end + g->stride);
-            if (hints)
-                __builtin_prefetch(hints);
-            continue;
-        }
-        for (unsigned k = 1; hints && k < g->offsets; k++)
-            if (hints[k] > 0 && hints[k] < n)
-                prefetch_bytes(rows + (size_t)(hints[k] - 1u) * g->stride, rows + (size_t)(hints[k] + 1u) * g->stride);
+    const struct slot *slot = &g->dir[lo >> (64 - g->depth)]->slot[lo & (SEGMENT_SLOTS - 1)];
+    __builtin_prefetch(slot, 1);
+    __builtin_prefetch(slot + 2, 1);
+}
+
+FETCH void fetch_newest(const struct group *g, const struct slot *slot)
+{
+    unsigned char *rows = pool_at(&g->pool, slot->block);
+    const unsigned char *end = rows + (size_t)slot->rows * g->stride;
+    bool many = g->pool.cap[slot->cls] >= HINT_ROWS && slot->rows;
+    prefetch_bytes(many ? end - g->stride : rows, end + g->stride);
+    if (many)
+        __builtin_prefetch(hints_at(g, rows, slot->cls), 1);
+}
+
+FETCH void fetch_oldest(const struct group *g, const struct slot *slot)
+{
+    if (g->pool.cap[slot->cls] < HINT_ROWS)
+        return;
+    unsigned char *rows = pool_at(&g->pool, slot->block);
+    const uint16_t *hints = hints_at(g, rows, slot->cls);
+    for (unsigned k = 1; k < g->offsets; k++)
+        if (hints[k] > 0 && hints[k] < slot->rows)
+            prefetch_bytes(rows + (size_t)(hints[k] - 1u) * g->stride, rows + (size_t)(hints[k] + 1u) * g->stride);
+}
+
+static void fetch_one(const struct win_store *s, struct win_request *req, unsigned i, int stage)
+{
+    const struct group *g = &s->group[i];
+    if (stage == 0) {
+        fetch_slot(g, req->key[i].lo);
+        return;
     }
+    const struct slot *slot = stage == 1 ? table_find(g, req->key[i]) : table_find_near(g, req->key[i], req->near[i]);
+    req->near[i] = slot ? table_near(g, req->key[i], slot) : (uint8_t)req->key[i].lo;
+    if (!slot || !slot->block)
+        __builtin_prefetch(g->dir[req->key[i].lo >> (64 - g->depth)], 1); /* a new one: the segment counts its slots */
+    else if (stage == 1)
+        fetch_newest(g, slot);
+    else
+        fetch_oldest(g, slot);
+}
+
+static void memory_prefetch(struct win_store *s, struct win_request *req, unsigned n, int stage)
+{
+    for (unsigned k = 0; k < n; k++)
+        for (uint64_t groups = req[k].groups; groups; groups &= groups - 1)
+            fetch_one(s, &req[k], (unsigned)__builtin_ctzll(groups), stage);
 }
 
 /* Where the event went, so that a later label finds its rows; false when there is no room. */
@@ -133,8 +155,9 @@ static void group_exchange(struct win_store *s, unsigned i, const struct win_req
     struct group *g = &s->group[i];
     struct slot *slot = NULL;
     bool writes = req->filters[i] != 0;
+    slot = table_find_near(g, req->key[i], req->near[i]);
     if (writes) {
-        slot = table_make(s, g, req->key[i]);
+        slot = slot ? slot : table_make(s, g, req->key[i]);
         slot = slot ? rows_room(s, g, slot, req->key[i]) : NULL;
     }
     if (writes && !slot) {
@@ -152,7 +175,8 @@ static void group_exchange(struct win_store *s, unsigned i, const struct win_req
     group_read(s, g, slot, rows, req, false, reply);
     if (writes)
         rows_add(s, g, slot, req, req->filters[i]);
-    group_read(s, g, slot, rows, req, true, reply);
+    if (g->including < g->readers)
+        group_read(s, g, slot, rows, req, true, reply);
     if (rows_approximate(s, g, slot))
         reply->approximate |= (uint64_t)1 << i;
 }

@@ -49,7 +49,7 @@ struct row {
 };
 
 #define SEGMENT_SLOTS 256u
-#define SEGMENT_FULL 224u
+#define SEGMENT_FULL 192u /* at three quarters an absent key is found out after 4 slots on the average, 2 lines */
 enum { SLOT_USED = 1, SLOT_BASE = 2 };
 
 struct slot {
@@ -81,7 +81,7 @@ struct pool {
     uint32_t chunks, chunks_cap;
     uint32_t bump; /* next free unit, over all chunks */
     uint32_t bump_end;
-    uint32_t free[POOL_CLASSES]; /* intrusive lists */
+    uint32_t free[POOL_CLASSES]; /* first node of each list */
     uint32_t cap[POOL_CLASSES];  /* rows of a class */
     size_t bytes[POOL_CLASSES];  /* of a block of a class */
     unsigned classes;
@@ -90,12 +90,13 @@ struct pool {
 
 /* How one window is read. */
 enum read_path { READ_PREFIX, READ_SCAN };
+enum read_quick { QUICK_NONE, QUICK_COUNT, QUICK_SUM, QUICK_MEAN, QUICK_SINCE, QUICK_AGE };
 struct reader {
     uint16_t window;
     uint8_t agg, cond;
-    uint8_t path;
-    uint8_t from, upto; /* indices of offsets */
-    bool all_time, including, text;
+    uint8_t path, quick;
+    uint8_t from, upto; /* indices of offsets, which ascend */
+    bool all_time, text;
     uint16_t col, col2, squares; /* offsets of the columns it reads */
     uint16_t sketch;             /* DISTINCT: index of the sketch */
     uint16_t hot;                /* index of its set or tally, HOT_NONE */
@@ -144,6 +145,7 @@ struct hot_tally {
 struct group {
     /* layout, fixed */
     unsigned stride, columns, readers, offsets, sketches;
+    unsigned including; /* readers from this one on include the event itself */
     struct column column[LIMIT_KEY_COLUMNS];
     struct reader *reader;
     int64_t offset[GROUP_OFFSETS]; /* distinct distances from t */
@@ -206,6 +208,12 @@ KEER_NODISCARD enum keer_err links_layout(struct group *g, const struct win_plan
 KEER_NODISCARD enum keer_err table_init(struct group *g);
 void table_release(struct group *g);
 struct slot *table_find(const struct group *g, struct hash128 key);
+/* The same, looking at slot `near` of the segment first. */
+struct slot *table_find_near(const struct group *g, struct hash128 key, uint8_t near);
+static inline uint8_t table_near(const struct group *g, struct hash128 key, const struct slot *slot)
+{
+    return (uint8_t)(slot - g->dir[key.lo >> (64 - g->depth)]->slot);
+}
 /* True when every slot of the segment is where table_find looks for it. */
 bool table_sound(struct segment *seg);
 /* The slot, made if new; NULL without memory. May move other slots of the same segment. */

@@ -131,14 +131,6 @@ static double age_of(const struct span *sp, const struct reader *r)
     if (sp->hi == 0)
         return MISSING;
     const unsigned char *newest = span_row(sp, sp->hi - 1);
-    if (r->agg == WIN_SINCE) {
-        int64_t time = get_i64(newest + r->col);
-        return time == INT64_MIN || (!r->all_time && time <= sp->after) ? MISSING : seconds(time, sp->t);
-    }
-    if (r->all_time) {
-        int64_t time = get_i64(newest + r->col);
-        return time == INT64_MAX ? MISSING : seconds(time, sp->t);
-    }
     uint32_t before = count_at(sp, sp->lo, r->col);
     if (sp->lo >= sp->hi || get_u32(newest + r->col) <= before)
         return MISSING;
@@ -149,19 +141,12 @@ static double read_prefix(const struct span *sp, const struct reader *r, uint64_
 {
     int64_t v = 0;
     switch ((enum win_agg)r->agg) {
-    case WIN_COUNT: return (double)(count_at(sp, sp->hi, r->col) - count_at(sp, MIN_OF(sp->lo, sp->hi), r->col));
-    case WIN_SUM:
-    case WIN_MEAN:
     case WIN_STDDEV: {
         uint32_t lo = MIN_OF(sp->lo, sp->hi);
         uint64_t a = lo ? (uint64_t)get_i64(span_row(sp, lo - 1) + r->col) : 0;
         uint64_t b = sp->hi ? (uint64_t)get_i64(span_row(sp, sp->hi - 1) + r->col) : 0;
         int64_t sum = (int64_t)(b - a);
-        if (r->agg == WIN_SUM)
-            return (double)sum / r->scale;
         uint32_t n = count_at(sp, sp->hi, r->col2) - count_at(sp, lo, r->col2);
-        if (r->agg == WIN_MEAN)
-            return n ? (double)sum / n / r->scale : MISSING;
         u128 squares = (sp->hi ? get_u128(span_row(sp, sp->hi - 1) + r->squares) : 0);
         squares -= lo ? get_u128(span_row(sp, lo - 1) + r->squares) : 0;
         return stddev_of(n, sum, squares) / r->scale;
@@ -176,8 +161,11 @@ static double read_prefix(const struct span *sp, const struct reader *r, uint64_
         if (r->text)
             *ret_hash = (uint64_t)v;
         return r->text ? MISSING : (double)v / r->scale;
-    case WIN_AGE:
-    case WIN_SINCE: return age_of(sp, r);
+    case WIN_AGE: return age_of(sp, r);
+    case WIN_COUNT:
+    case WIN_SUM:
+    case WIN_MEAN:
+    case WIN_SINCE:
     case WIN_DISTINCT:
     case WIN_EWMA:
     case WIN_STREAK:
@@ -206,14 +194,33 @@ static inline const struct row *row_head(const struct span *sp, uint32_t i)
     return (const struct row *)(const void *)span_row(sp, i);
 }
 
-/* Different values among the rows of a window: an open hash table on the stack, for windows without a set. */
-#define DISTINCT_SLOTS 8192u
-static double distinct_scan(const struct span *sp, const struct reader *r)
+/* Different values among a handful of rows: each against the others. */
+#define DISTINCT_FEW 12u
+static double distinct_of_few(const struct span *sp, const struct reader *r)
 {
-    uint64_t table[DISTINCT_SLOTS];
+    int64_t seen[DISTINCT_FEW];
+    uint32_t found = 0;
+    const unsigned char *row = span_row(sp, sp->lo);
+    for (uint32_t i = sp->lo; i < sp->hi; i++, row += sp->g->stride) {
+        if (!(((const struct row *)(const void *)row)->mask & r->mask))
+            continue;
+        int64_t v = get_i64(row + r->col);
+        uint32_t k = 0;
+        while (k < found && seen[k] != v)
+            k++;
+        seen[found] = v;
+        found += k == found;
+    }
+    return found;
+}
+
+/* The same of any number: an open hash table on the stack, for windows without a set. */
+#define DISTINCT_SLOTS 8192u
+static inline double distinct_in(const struct span *sp, const struct reader *r, uint64_t *table, uint32_t slots)
+{
     uint32_t n = sp->hi - sp->lo, size = 16, found = 0;
     bool zero = false, chunks = r->cond != WIN_ANY; /* else `hot` is a set and not a tally */
-    while (size < DISTINCT_SLOTS && size < 2 * n)
+    while (size < slots && size < 2 * n)
         size *= 2;
     memset(table, 0, size * sizeof *table);
     for (uint32_t i = sp->lo; i < sp->hi; i++) {
@@ -238,7 +245,26 @@ static double distinct_scan(const struct span *sp, const struct reader *r)
     }
     return found;
 }
+
+/* Two frames, as a large one is paid for page by page. */
+#define DISTINCT_SOME 128u
+static __attribute__((noinline)) double distinct_of_some(const struct span *sp, const struct reader *r)
+{
+    uint64_t table[2 * DISTINCT_SOME];
+    return distinct_in(sp, r, table, ARRAY_LEN(table));
+}
+
+static __attribute__((noinline)) double distinct_of_many(const struct span *sp, const struct reader *r)
+{
+    uint64_t table[DISTINCT_SLOTS];
+    return distinct_in(sp, r, table, ARRAY_LEN(table));
+}
 static_assert(DISTINCT_SLOTS > WIN_ROWS_MAX + WIN_ROWS_MAX / 16, "a block's rows never fill the table");
+
+static double distinct_scan(const struct span *sp, const struct reader *r)
+{
+    return sp->hi - sp->lo <= DISTINCT_SOME ? distinct_of_some(sp, r) : distinct_of_many(sp, r);
+}
 
 static double distinct_of(const struct win_store *s, const struct slot *slot, const struct span *sp, const struct reader *r)
 {
@@ -248,6 +274,8 @@ static double distinct_of(const struct win_store *s, const struct slot *slot, co
         return distinct_scan(sp, r);
     if (slot->side && sp->after < s->side[slot->side].thin_until)
         return sketch_count(&s->side[slot->side], r->sketch, sp->after);
+    if (sp->hi - sp->lo <= DISTINCT_FEW)
+        return distinct_of_few(sp, r);
     if (r->hot == HOT_NONE || sp->cap < HOT_ROWS)
         return distinct_scan(sp, r);
     return hot_distinct(sp->g, sp->rows, sp->cap, r->hot, sp->lo, sp->hi);
@@ -417,14 +445,52 @@ static double read_scan(const struct win_store *s, const struct slot *slot, cons
 
 /* --- a group --- */
 
+/* The windows that most policies have most of, without detours: the row before the window and its last row tell all. */
+static inline double read_quick(const struct span *sp, const struct reader *r)
+{
+    const unsigned char *blank = sp->g->blank;
+    const unsigned char *newest = sp->hi ? span_row(sp, sp->hi - 1) : blank;
+    const unsigned char *before = sp->lo ? span_row(sp, MIN_OF(sp->lo, sp->hi) - 1) : blank;
+    int64_t time = 0;
+    switch ((enum read_quick)r->quick) {
+    case QUICK_COUNT: return (double)(get_u32(newest + r->col) - get_u32(before + r->col));
+    case QUICK_MEAN:
+    case QUICK_SUM: {
+        double sum = (double)(int64_t)((uint64_t)get_i64(newest + r->col) - (uint64_t)get_i64(before + r->col));
+        if (r->quick == QUICK_SUM)
+            return sum / r->scale;
+        uint32_t n = get_u32(newest + r->col2) - get_u32(before + r->col2);
+        return n ? sum / n / r->scale : MISSING;
+    }
+    case QUICK_SINCE:
+        time = get_i64(newest + r->col);
+        return time == INT64_MIN || time <= sp->after ? MISSING : seconds(time, sp->t);
+    case QUICK_AGE: time = get_i64(newest + r->col); return time == INT64_MAX ? MISSING : seconds(time, sp->t);
+    case QUICK_NONE: break;
+    }
+    ASSERT(false);
+    return MISSING;
+}
+
 static inline bool needed(const struct win_request *req, unsigned w) { return req->need[w / 64] >> w % 64 & 1; }
 
-/* Number of rows at or before t less offset `k` of the group. */
-static uint32_t offset_index(const struct group *g, unsigned char *rows, const struct slot *slot, uint16_t *hints,
-                             unsigned k, int64_t bound)
+/* Numbers of rows at or before t less each offset of the group, from the newest row backwards: what few rows an entity has
+ * are in the cache by now. */
+static void indices_of_few(const struct group *g, unsigned char *rows, uint32_t n, int64_t t, int64_t floor_us,
+                           uint32_t *index)
 {
-    if (!hints)
-        return rows_upto(g, rows, slot->rows, bound);
+    for (unsigned k = 0; k < g->offsets; k++) {
+        int64_t bound = MAX_OF(t - g->offset[k], floor_us);
+        while (n > 0 && row_at(g, rows, n - 1)->time > bound)
+            n--;
+        index[k] = n;
+    }
+}
+
+/* Of many rows: only the offsets that are asked for, each from where it was last found. */
+static uint32_t index_of_many(const struct group *g, unsigned char *rows, const struct slot *slot, unsigned k, int64_t bound)
+{
+    uint16_t *hints = hints_at(g, rows, slot->cls);
     uint32_t index = rows_upto_near(g, rows, slot->rows, bound, hints[k]);
     hints[k] = (uint16_t)MIN_OF(index, (uint32_t)UINT16_MAX);
     return index;
@@ -433,32 +499,37 @@ static uint32_t offset_index(const struct group *g, unsigned char *rows, const s
 void group_read(const struct win_store *s, const struct group *g, const struct slot *slot, unsigned char *rows,
                 const struct win_request *req, bool including, struct win_reply *reply)
 {
-    uint32_t index[GROUP_OFFSETS];
-    uint64_t done = 0;
-    uint32_t cap = g->pool.cap[slot->cls];
-    uint16_t *hints = cap < HINT_ROWS ? NULL : hints_at(g, rows, slot->cls);
-    int64_t floor_us = s->watermark - g->horizon_us;
-    for (unsigned k = 0; k < g->readers; k++) {
-        const struct reader *r = &g->reader[k];
-        if (r->including != including || !needed(req, r->window))
+    uint32_t index[GROUP_OFFSETS], cap = g->pool.cap[slot->cls];
+    bool few = cap < HINT_ROWS;
+    uint64_t done = few ? UINT64_MAX : 0;
+    int64_t t = req->time_us, floor_us = s->watermark - g->horizon_us;
+    if (few)
+        indices_of_few(g, rows, slot->rows, t, floor_us, index);
+    const struct reader *end = g->reader + (including ? g->readers : g->including);
+    for (const struct reader *r = g->reader + (including ? g->including : 0); r < end; r++) {
+        if (!needed(req, r->window))
             continue;
+        int64_t after = MAX_OF(t - g->offset[r->from], floor_us);
         if (!(done >> r->upto & 1))
-            index[r->upto] =
-                offset_index(g, rows, slot, hints, r->upto, MAX_OF(req->time_us - g->offset[r->upto], floor_us));
+            index[r->upto] = index_of_many(g, rows, slot, r->upto, MAX_OF(t - g->offset[r->upto], floor_us));
         if (!r->all_time && !(done >> r->from & 1))
-            index[r->from] =
-                offset_index(g, rows, slot, hints, r->from, MAX_OF(req->time_us - g->offset[r->from], floor_us));
-        done |= (uint64_t)1 << r->upto | (r->all_time ? 0 : (uint64_t)1 << r->from);
+            index[r->from] = index_of_many(g, rows, slot, r->from, after);
+        done |= (uint64_t)1 << r->upto | (uint64_t)!r->all_time << r->from;
         struct span sp = {.g = g,
                           .rows = rows,
                           .cap = cap,
                           .lo = r->all_time ? 0 : index[r->from],
                           .hi = index[r->upto],
-                          .t = req->time_us};
-        sp.after = r->all_time ? INT64_MIN : MAX_OF(req->time_us - g->offset[r->from], floor_us);
+                          .t = t,
+                          .after = r->all_time ? INT64_MIN : after};
+        if (r->quick != QUICK_NONE) {
+            reply->number[r->window] = read_quick(&sp, r);
+            continue;
+        }
         uint64_t hash = 0;
         reply->number[r->window] = r->path == READ_SCAN ? read_scan(s, slot, &sp, r, &hash) : read_prefix(&sp, r, &hash);
-        reply->hash[r->window] = hash;
+        if (r->text)
+            reply->hash[r->window] = hash;
     }
 }
 
@@ -470,6 +541,7 @@ void group_read_nothing(const struct group *g, const struct win_request *req, bo
             continue;
         bool zero = !missing && (r->agg == WIN_COUNT || r->agg == WIN_SUM || r->agg == WIN_DISTINCT || r->agg == WIN_STREAK);
         reply->number[r->window] = zero ? 0 : MISSING;
-        reply->hash[r->window] = 0;
+        if (r->text)
+            reply->hash[r->window] = 0;
     }
 }

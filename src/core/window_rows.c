@@ -337,6 +337,8 @@ struct slot *rows_room(struct win_store *s, struct group *g, struct slot *slot, 
     }
     /* A quarter of free rows, so that forgetting costs a constant for each event. */
     unsigned cls = class_for(g, MAX_OF(live + 1, live + live / 4));
+    if (slot->block && cls + 1 == slot->cls) /* one class too large is good for more than moving to and fro */
+        cls = slot->cls;
     if (!slot->block || cls != slot->cls)
         return rows_move(s, g, slot, key, cls, drop);
     rows_drop(g, slot, rows, drop);

@@ -1,12 +1,12 @@
 /* window_state.c - the memory driver's state as bytes, and back.
  *
- * Layout, little-endian: magic "KEERWIN1", fingerprint of the plan (16), body, SipHash of all before it (16). The body holds
+ * Layout, little-endian: magic "KEERWIN2", fingerprint of the plan (16), body, SipHash of all before it (16). The body holds
  * the segments as they lie in memory, so that a loaded store behaves to the byte like the one that was saved, eviction
  * included.
  */
 #include "core/window_memory.h"
 
-#define STATE_MAGIC "KEERWIN1"
+#define STATE_MAGIC "KEERWIN2"
 
 /* What of a plan decides the layout of rows: another plan must not read them. */
 static struct hash128 plan_fingerprint(const struct win_store *s)

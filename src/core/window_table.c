@@ -50,8 +50,43 @@ static uint32_t pool_fresh(struct pool *p, size_t bytes)
         p->bump = (p->chunks - 1) << 16 | 1;
         p->bump_end = p->bump + 65535;
     }
-    uint32_t block = p->bump;
-    p->bump += units;
+    uint32_t block = units % 4 ? p->bump : (p->bump + 3) & ~3u; /* whole cache lines begin with one */
+    if (p->bump_end - p->bump < units + (block - p->bump)) {
+        p->bump = p->bump_end;
+        return pool_fresh(p, bytes);
+    }
+    p->bump = block + units;
+    return block;
+}
+
+/* Free blocks of a class: a list of nodes, each in a free block itself and full of references to others, so that taking and
+ * giving touch the first node and not the blocks. */
+struct free_node {
+    uint32_t next, count;
+    uint32_t block[];
+};
+#define FREE_AHEAD 4u /* blocks that are fetched before they are taken */
+
+static inline struct free_node *free_node_at(const struct pool *p, uint32_t block)
+{
+    return (struct free_node *)(void *)pool_at(p, block);
+}
+static inline uint32_t free_room(const struct pool *p, unsigned cls)
+{
+    return (uint32_t)(MIN_OF(p->bytes[cls], (size_t)128) - sizeof(struct free_node)) / (uint32_t)sizeof(uint32_t);
+}
+
+static uint32_t free_take(struct pool *p, unsigned cls)
+{
+    uint32_t first = p->free[cls];
+    struct free_node *node = free_node_at(p, first);
+    if (node->count == 0) {
+        p->free[cls] = node->next;
+        return first;
+    }
+    uint32_t block = node->block[--node->count];
+    if (node->count >= FREE_AHEAD)
+        __builtin_prefetch(pool_at(p, node->block[node->count - FREE_AHEAD]), 1);
     return block;
 }
 
@@ -59,17 +94,14 @@ uint32_t pool_take(struct group *g, unsigned cls)
 {
     struct pool *p = &g->pool;
     size_t bytes = class_bytes(g, cls);
-    uint32_t block = p->free[cls];
-    if (block)
-        memcpy(&p->free[cls], pool_at(p, block), sizeof block);
-    else
-        block = pool_fresh(p, bytes);
+    uint32_t block = p->free[cls] ? free_take(p, cls) : pool_fresh(p, bytes);
     if (!block)
         return 0;
     hot_reset(g, pool_at(p, block), p->cap[cls]);
     p->live_bytes += bytes;
     size_t hints = hints_bytes(g, p->cap[cls]);
-    memset(pool_at(p, block) + bytes - hints, 0xFF, hints);
+    if (hints)
+        memset(pool_at(p, block) + bytes - hints, 0xFF, hints);
     return block;
 }
 
@@ -77,9 +109,25 @@ void pool_give(struct group *g, uint32_t block, unsigned cls)
 {
     struct pool *p = &g->pool;
     ASSERT(block != 0 && cls < p->classes);
-    memcpy(pool_at(p, block), &p->free[cls], sizeof block);
-    p->free[cls] = block;
+    struct free_node *node = p->free[cls] ? free_node_at(p, p->free[cls]) : NULL;
+    if (node && node->count < free_room(p, cls)) {
+        node->block[node->count++] = block;
+    } else {
+        *free_node_at(p, block) = (struct free_node){.next = p->free[cls]};
+        p->free[cls] = block;
+    }
     p->live_bytes -= class_bytes(g, cls);
+}
+
+/* Capacities: 1 for the many that are seen once, then 4, 8, 16 (most entities move three times in their life), then half as
+ * much again and again. Rows of more than a cache line have a class for two. */
+static uint32_t class_after(const struct group *g, uint32_t cap)
+{
+    if (cap == 1)
+        return g->stride > 64 ? 2 : 4;
+    if (cap < 16)
+        return cap * 2;
+    return (cap & (cap - 1)) == 0 ? cap + cap / 2 : cap + cap / 3;
 }
 
 void pool_init(struct group *g)
@@ -89,13 +137,14 @@ void pool_init(struct group *g)
     slab_init(&p->memory, POOL_CHUNK);
     while (p->classes < POOL_CLASSES - 1 && cap < g->rows_max) {
         p->cap[p->classes++] = cap;
-        cap = cap < 4 ? cap + 1 : (cap & (cap - 1)) == 0 ? cap + cap / 2 : cap + cap / 3; /* 1 2 3 4 6 8 12 16 ... */
+        cap = class_after(g, cap);
     }
     /* The budget, and some room to forget in: an entity that stays within it is never thinned. */
     p->cap[p->classes++] = g->rows_max + g->rows_max / 16;
     for (unsigned cls = 0; cls < p->classes; cls++) {
         size_t rows = ((size_t)p->cap[cls] * g->stride + 15) & ~(size_t)15;
-        p->bytes[cls] = rows + hot_bytes(g, p->cap[cls]) + hints_bytes(g, p->cap[cls]);
+        size_t bytes = rows + hot_bytes(g, p->cap[cls]) + hints_bytes(g, p->cap[cls]);
+        p->bytes[cls] = cls ? (bytes + 63) & ~(size_t)63 : bytes; /* whole cache lines but for the smallest */
     }
 }
 
@@ -244,6 +293,14 @@ bool table_sound(struct segment *seg)
 struct slot *table_find(const struct group *g, struct hash128 key)
 {
     return segment_find(segment_of(g, key.lo), key.lo, tag_of(key));
+}
+
+struct slot *table_find_near(const struct group *g, struct hash128 key, uint8_t near)
+{
+    struct segment *seg = segment_of(g, key.lo);
+    struct slot *slot = &seg->slot[near];
+    bool there = slot->lo == key.lo && slot->tag == tag_of(key);
+    return there ? slot : segment_find(seg, key.lo, tag_of(key));
 }
 
 static struct slot *segment_place(struct segment *seg, uint64_t lo)
