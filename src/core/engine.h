@@ -10,7 +10,7 @@
 #include "core/policy/policy.h"
 
 #define AHEAD_STAGES 3u
-#define AHEAD_BLOCK 8u /* events in each stage */
+#define AHEAD_BLOCK 4u /* events in each stage */
 
 struct keer_engine {
     const struct keer_policy *policy;
