@@ -5,23 +5,36 @@ static bool column_wide(enum col_kind kind) { return kind != COL_COUNT; }
 static unsigned column_bytes(enum col_kind kind) { return kind == COL_SUMSQ ? 16 : column_wide(kind) ? 8 : 4; }
 
 /* Columns of one filter (and value) are shared by all windows of the group that want them. */
-static struct column *column_need(struct group *g, enum col_kind kind, unsigned filter, int value)
+static const struct column *column_cond_find(const struct group *g, enum col_kind kind, enum win_cond cond, unsigned filter,
+                                             int value)
 {
-    for (unsigned i = 0; i < g->columns; i++)
-        if (g->column[i].kind == kind && g->column[i].filter == filter && g->column[i].value == value)
-            return &g->column[i];
-    if (g->columns == LIMIT_KEY_COLUMNS)
-        return NULL;
-    g->column[g->columns] = (struct column){.kind = (uint8_t)kind, .filter = (uint8_t)filter, .value = (int16_t)value};
-    return &g->column[g->columns++];
+    for (unsigned i = 0; i < g->columns; i++) {
+        const struct column *c = &g->column[i];
+        if (c->kind == kind && c->cond == cond && c->filter == filter && c->value == value)
+            return c;
+    }
+    return NULL;
 }
 
 static const struct column *column_find(const struct group *g, enum col_kind kind, unsigned filter, int value)
 {
-    for (unsigned i = 0; i < g->columns; i++)
-        if (g->column[i].kind == kind && g->column[i].filter == filter && g->column[i].value == value)
-            return &g->column[i];
-    return NULL;
+    return column_cond_find(g, kind, WIN_ANY, filter, value);
+}
+
+static bool column_cond_need(struct group *g, enum col_kind kind, enum win_cond cond, unsigned filter, int value)
+{
+    if (column_cond_find(g, kind, cond, filter, value))
+        return true;
+    if (g->columns == LIMIT_KEY_COLUMNS)
+        return false;
+    g->column[g->columns++] =
+        (struct column){.kind = (uint8_t)kind, .cond = (uint8_t)cond, .filter = (uint8_t)filter, .value = (int16_t)value};
+    return true;
+}
+
+static bool column_need(struct group *g, enum col_kind kind, unsigned filter, int value)
+{
+    return column_cond_need(g, kind, WIN_ANY, filter, value);
 }
 
 static bool scan_bit(struct group *g, unsigned filter, uint32_t *ret_mask)
@@ -45,6 +58,84 @@ static bool window_scans(const struct win_def *w)
     return w->cond != WIN_ANY || w->agg == WIN_DISTINCT || w->agg == WIN_EWMA || window_streak(w);
 }
 
+/* What a window that looks at labels can be read from besides the rows themselves. */
+static bool window_labels(const struct win_def *w)
+{
+    switch (w->agg) {
+    case WIN_COUNT:
+    case WIN_SUM:
+    case WIN_MEAN:
+    case WIN_STDDEV:
+    case WIN_FIRST:
+    case WIN_LAST:
+    case WIN_NTH:
+    case WIN_AGE:
+    case WIN_SINCE: return w->cond != WIN_ANY;
+    default: return false;
+    }
+}
+
+static const enum win_cond label_conds[] = {WIN_ANY, WIN_FRAUD, WIN_GENUINE};
+
+/* Whether the window needs totals of all rows (less frauds), of frauds, of genuine ones. */
+static bool label_part(const struct win_def *w, enum win_cond part)
+{
+    switch (part) {
+    case WIN_ANY: return w->cond == WIN_NOT_FRAUD;
+    case WIN_FRAUD: return w->cond != WIN_GENUINE;
+    default: return w->cond == WIN_GENUINE || w->cond == WIN_LABELLED;
+    }
+}
+
+/* Without room for them the window looks at the rows. */
+static void label_columns(struct group *g, const struct win_def *w)
+{
+    bool sums = w->agg == WIN_SUM || w->agg == WIN_MEAN || w->agg == WIN_STDDEV;
+    if (!window_labels(w) || !column_need(g, COL_KNOWN, 0, -1))
+        return;
+    for (unsigned i = 0; i < ARRAY_LEN(label_conds); i++) {
+        if (!label_part(w, label_conds[i]))
+            continue;
+        (void)column_cond_need(g, COL_COUNT, label_conds[i], w->filter, -1);
+        if (sums)
+            (void)column_cond_need(g, COL_SUM, label_conds[i], w->filter, w->value);
+        if (w->agg == WIN_STDDEV)
+            (void)column_cond_need(g, COL_SUMSQ, label_conds[i], w->filter, w->value);
+    }
+}
+
+static bool label_place(const struct group *g, enum col_kind kind, enum win_cond cond, const struct win_def *w,
+                        uint16_t *ret)
+{
+    const struct column *c = column_cond_find(g, kind, cond, w->filter, kind == COL_COUNT ? -1 : w->value);
+    *ret = c ? c->offset : 0;
+    return c != NULL;
+}
+
+/* The places of these columns; false when one of them found no room. */
+static bool label_reader(const struct group *g, const struct win_def *w, struct label_reader *r)
+{
+    bool sums = w->agg == WIN_SUM || w->agg == WIN_MEAN || w->agg == WIN_STDDEV, ok = g->known_offset != 0;
+    struct label_columns *part[] = {&r->all, &r->fraud, &r->genuine};
+    if (!window_labels(w))
+        return false;
+    for (unsigned i = 0; i < ARRAY_LEN(part) && ok; i++) {
+        if (!label_part(w, label_conds[i]))
+            continue;
+        ok = label_place(g, COL_COUNT, label_conds[i], w, &part[i]->count);
+        if (ok && sums)
+            ok = label_place(g, COL_SUM, label_conds[i], w, &part[i]->sum);
+        if (ok && w->agg == WIN_STDDEV)
+            ok = label_place(g, COL_SUMSQ, label_conds[i], w, &part[i]->squares);
+    }
+    if (w->agg == WIN_FIRST || w->agg == WIN_AGE)
+        r->pick = PICK_OLDEST;
+    if (w->agg == WIN_LAST || w->agg == WIN_NTH || w->agg == WIN_SINCE)
+        r->pick = PICK_NEWEST;
+    r->nth = w->agg == WIN_NTH ? w->nth : 1;
+    return ok;
+}
+
 /* The columns of one window; false when the group has no room for them. */
 static bool window_columns(struct group *g, const struct win_def *w)
 {
@@ -57,7 +148,7 @@ static bool window_columns(struct group *g, const struct win_def *w)
         if (ok && window_streak(w) && w->cond == WIN_ANY)
             ok = scan_bit(g, w->filter2, &mask);
         if (ok && w->value >= 0)
-            ok = column_need(g, COL_VALUE, 0, w->value) != NULL;
+            ok = column_need(g, COL_VALUE, 0, w->value);
         if (ok && w->cond != WIN_ANY)
             ok = column_need(g, COL_LABEL, 0, -1) && column_need(g, COL_TAG, 0, -1);
         return ok;
@@ -224,6 +315,7 @@ static bool window_reader(struct group *g, const struct win_def *w, unsigned ind
         r.col = w->value >= 0 ? column_offset(g, COL_VALUE, 0, w->value) : 0;
         if (w->agg == WIN_DISTINCT && !reader_sketch(g, &r))
             return false;
+        r.labels = label_reader(g, w, &r.label);
     } else {
         reader_columns(g, w, &r);
         r.quick = (uint8_t)reader_quick(&r);
@@ -231,6 +323,14 @@ static bool window_reader(struct group *g, const struct win_def *w, unsigned ind
     reader_hot(g, &r);
     g->reader[g->readers++] = r;
     return true;
+}
+
+/* A total of labelled rows must find, when a label comes later, which rows passed its filter and what they add. */
+static void column_labelled(struct group *g, struct column *c)
+{
+    ASSERT(scan_bit(g, c->filter, &c->mask)); /* the window has it already */
+    if (c->value >= 0)
+        c->mate = column_offset(g, COL_VALUE, 0, c->value);
 }
 
 /* Places: 16 bytes of row, then the wide columns, then the narrow; values before the times that they follow, so that they
@@ -255,6 +355,10 @@ static bool columns_place(struct group *g)
             g->label_offset = c->offset;
         if (c->kind == COL_TAG)
             g->tag_offset = c->offset;
+        if (c->kind == COL_KNOWN)
+            g->known_offset = c->offset;
+        if (c->cond != WIN_ANY)
+            column_labelled(g, c);
     }
     g->blank = calloc(1, g->stride);
     if (!g->blank)
@@ -267,6 +371,7 @@ static bool columns_place(struct group *g)
         case COL_MIN:
         case COL_LABEL: *cell = INT64_MAX; break;
         case COL_LAST_TIME:
+        case COL_KNOWN:
         case COL_TOTAL_MAX:
         case COL_MAX:
         case COL_VALUE: *cell = WIN_MISSING; break;
@@ -319,6 +424,9 @@ enum keer_err group_layout(struct group *g, const struct win_plan *plan, unsigne
         if (!window_columns(g, d) || !offset_need(g, d->delay_us) || !offset_need(g, d->delay_us + d->over_us))
             return KEER_ELIMIT;
     }
+    for (unsigned w = 0; w < plan->windows; w++) /* after what there must be room for */
+        if (plan->window[w].group == index)
+            label_columns(g, &plan->window[w]);
     g->horizon_us += plan->lateness_us;
     columns_sort(g);
     if (!columns_place(g))

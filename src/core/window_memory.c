@@ -220,7 +220,7 @@ static bool label_rows(struct win_store *s, struct group *g, struct hash128 key,
         memcpy(&have, row + g->tag_offset, sizeof have);
         if (have != tag)
             continue;
-        memcpy(row + g->label_offset, &label, sizeof label);
+        labels_change(g, slot, rows, i - 1, label);
         hot_label(g, rows, g->pool.cap[slot->cls], i - 1);
         found = true;
     }

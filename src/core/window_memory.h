@@ -30,6 +30,7 @@ enum col_kind {
     COL_VALUE,       /* i64, raw, per value; WIN_MISSING = none */
     COL_LABEL,       /* i64, raw: known_us * 2 + fraud; INT64_MAX = no label */
     COL_TAG,         /* u64, raw: low half of the event id's hash */
+    COL_KNOWN,       /* i64, cumulative: latest time at which a label became known; INT64_MIN = none */
     COL_KIND_MAX
 };
 
@@ -38,7 +39,9 @@ struct column {
     uint8_t filter;
     int16_t value;
     uint16_t offset; /* bytes from the start of the row */
-    uint16_t mate;   /* offset of the time column that a first/last value follows */
+    uint16_t mate;   /* offset of the time column that a first/last value follows; with a cond: of the value */
+    uint8_t cond;    /* COUNT, SUM, SUMSQ: WIN_ANY, or of rows labelled WIN_FRAUD or WIN_GENUINE, known or not */
+    uint32_t mask;   /* with a cond: the filter's scan bit */
 };
 
 /* The start of every row; columns follow: those of 8 bytes, then those of 4. */
@@ -50,7 +53,7 @@ struct row {
 
 #define SEGMENT_SLOTS 256u
 #define SEGMENT_FULL 192u /* at three quarters an absent key is found out after 4 slots on the average, 2 lines */
-enum { SLOT_USED = 1, SLOT_BASE = 2 };
+enum { SLOT_USED = 1, SLOT_BASE = 2, SLOT_TANGLED = 4 };
 
 struct slot {
     uint64_t lo;
@@ -88,6 +91,18 @@ struct pool {
     uint64_t live_bytes, reserved_bytes;
 };
 
+/* What a window that looks at labels reads: offsets of cumulative columns, 0 = none. With `all` it is all but known frauds.
+ */
+struct label_columns {
+    uint16_t count, sum, squares;
+};
+enum label_pick { PICK_NONE, PICK_OLDEST, PICK_NEWEST };
+struct label_reader {
+    struct label_columns all, fraud, genuine;
+    uint8_t pick;
+    uint32_t nth;
+};
+
 /* How one window is read. */
 enum read_path { READ_PREFIX, READ_SCAN };
 enum read_quick { QUICK_NONE, QUICK_COUNT, QUICK_SUM, QUICK_MEAN, QUICK_SINCE, QUICK_AGE };
@@ -102,6 +117,8 @@ struct reader {
     uint16_t hot;                /* index of its set or tally, HOT_NONE */
     uint32_t mask;               /* scan filter bit */
     uint32_t mask2;              /* STREAK: of filter2 */
+    struct label_reader label;   /* cond other than WIN_ANY, when its columns found room */
+    bool labels;
     uint32_t nth;
     int64_t over_us, half_life_us;
     double scale;
@@ -160,10 +177,10 @@ struct group {
     bool keeps_rows; /* an all-time window looks at the rows themselves: they don't expire either */
     bool labelled, labelled_all;
     uint32_t rows_max;
-    unsigned char *blank; /* a row before anything happened */
-    uint16_t tag_offset, label_offset;
-    int link_index;                          /* index of this group among the labelled, -1 */
-    uint64_t need_words[LIMIT_WINDOWS / 64]; /* windows of this group */
+    unsigned char *blank;                            /* a row before anything happened */
+    uint16_t tag_offset, label_offset, known_offset; /* 0 = none */
+    int link_index;                                  /* index of this group among the labelled, -1 */
+    uint64_t need_words[LIMIT_WINDOWS / 64];         /* windows of this group */
     /* table */
     struct slab segments_memory;
     struct segment **dir;
@@ -236,13 +253,13 @@ static inline unsigned char *pool_at(const struct pool *p, uint32_t block)
 uint32_t pool_take(struct group *g, unsigned cls); /* 0 without memory */
 void pool_give(struct group *g, uint32_t block, unsigned cls);
 static inline size_t class_bytes(const struct group *g, unsigned cls) { return g->pool.bytes[cls]; } /* of a block */
-/* The end of a block of HINT_ROWS rows and more: for each offset, how many rows were at or before it when it was last asked.
- * From one event to the next that moves by a row or two: looking there first touches the rows that are read anyway. Only a
- * hint: any value is right. */
+/* The end of a block of HINT_ROWS rows and more: for each offset, how many rows were at or before it when it was last asked
+ * (and, behind these, how many had a known label). From one event to the next that moves by a row or two: looking there
+ * first touches the rows that are read anyway. Only a hint: any value is right. */
 #define HINT_ROWS 12u
 static inline size_t hints_bytes(const struct group *g, uint32_t cap)
 {
-    return cap < HINT_ROWS ? 0 : (g->offsets * sizeof(uint16_t) + 15) & ~(size_t)15;
+    return cap < HINT_ROWS ? 0 : ((g->offsets + 1) * sizeof(uint16_t) + 15) & ~(size_t)15;
 }
 static inline uint16_t *hints_at(const struct group *g, unsigned char *rows, unsigned cls)
 {
@@ -292,6 +309,28 @@ const struct hot_tally *hot_chunk(const struct group *g, unsigned char *rows, ui
 bool label_fits(enum win_cond cond, int64_t label, int64_t t);
 void tally_add(struct hot_tally *y, int64_t v, uint32_t weight);
 void tally_join(struct hot_tally *y, const struct hot_tally *o);
+
+/* window_label.c. Of an entity as of t: the labels of the first `known` rows are known, and of no others unless tangled. */
+struct label_view {
+    const struct group *g;
+    unsigned char *rows;
+    uint32_t known;
+    bool tangled;
+};
+struct label_total {
+    uint32_t count;
+    int64_t sum;
+    u128 squares;
+    uint32_t row; /* the one that `pick` asks for, counted from 1; 0 = none */
+};
+/* The total of rows [lo, hi) that fit; false when only a look at the rows can tell. */
+bool label_read(const struct label_view *v, const struct label_reader *r, uint32_t lo, uint32_t hi, struct label_total *ret);
+/* Row `at` is new and brought a label known from `known` on. */
+void labels_added(const struct group *g, struct slot *slot, unsigned char *rows, uint32_t at, int64_t known);
+/* Row `at` gets a label: known_us * 2 + fraud. */
+void labels_change(const struct group *g, struct slot *slot, unsigned char *rows, uint32_t at, int64_t label);
+/* Looks whether the labels are in order again, once rows are gone. */
+void labels_untangle(const struct group *g, struct slot *slot, unsigned char *rows);
 
 /* window_read.c */
 void group_read(const struct win_store *s, const struct group *g, const struct slot *slot, unsigned char *rows,

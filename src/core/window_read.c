@@ -419,6 +419,28 @@ static double scan_total(const struct span *sp, const struct reader *r)
     return MISSING;
 }
 
+/* A label window from running totals. */
+static double label_value(const struct span *sp, const struct reader *r, const struct label_total *y, uint64_t *ret_hash)
+{
+    double n = y->count;
+    const unsigned char *row = y->row ? span_row(sp, y->row - 1) : NULL;
+    switch ((enum win_agg)r->agg) {
+    case WIN_COUNT: return n;
+    case WIN_SUM: return (double)y->sum / r->scale;
+    case WIN_MEAN: return y->count ? (double)y->sum / n / r->scale : MISSING;
+    case WIN_STDDEV: return stddev_of(n, y->sum, y->squares) / r->scale;
+    case WIN_AGE:
+    case WIN_SINCE: return row ? seconds(get_i64(row), sp->t) : MISSING;
+    default: break;
+    }
+    if (!row)
+        return MISSING;
+    if (!r->text)
+        return (double)get_i64(row + r->col) / r->scale;
+    *ret_hash = (uint64_t)get_i64(row + r->col);
+    return MISSING;
+}
+
 static double read_scan(const struct win_store *s, const struct slot *slot, const struct span *sp, const struct reader *r,
                         uint64_t *ret_hash)
 {
@@ -496,10 +518,26 @@ static uint32_t index_of_many(const struct group *g, unsigned char *rows, const 
     return index;
 }
 
+/* Which labels are known at t. COL_KNOWN never falls from row to row, as times never do: the same search finds it. */
+static struct label_view view_of(const struct group *g, const struct slot *slot, unsigned char *rows, uint16_t *hints,
+                                 int64_t t)
+{
+    unsigned char *known = rows + g->known_offset;
+    struct label_view v = {.g = g, .rows = rows, .tangled = slot->flags & SLOT_TANGLED};
+    if (!hints) {
+        v.known = rows_upto(g, known, slot->rows, t);
+    } else {
+        v.known = rows_upto_near(g, known, slot->rows, t, hints[g->offsets]);
+        hints[g->offsets] = (uint16_t)MIN_OF(v.known, (uint32_t)UINT16_MAX);
+    }
+    return v;
+}
+
 void group_read(const struct win_store *s, const struct group *g, const struct slot *slot, unsigned char *rows,
                 const struct win_request *req, bool including, struct win_reply *reply)
 {
     uint32_t index[GROUP_OFFSETS], cap = g->pool.cap[slot->cls];
+    struct label_view view = {0};
     bool few = cap < HINT_ROWS;
     uint64_t done = few ? UINT64_MAX : 0;
     int64_t t = req->time_us, floor_us = s->watermark - g->horizon_us;
@@ -527,7 +565,15 @@ void group_read(const struct win_store *s, const struct group *g, const struct s
             continue;
         }
         uint64_t hash = 0;
-        reply->number[r->window] = r->path == READ_SCAN ? read_scan(s, slot, &sp, r, &hash) : read_prefix(&sp, r, &hash);
+        struct label_total total;
+        if (r->labels && !view.g)
+            view = view_of(g, slot, rows, few ? NULL : hints_at(g, rows, slot->cls), t);
+        if (r->labels && !slot->side && label_read(&view, &r->label, sp.lo, sp.hi, &total))
+            reply->number[r->window] = label_value(&sp, r, &total, &hash);
+        else if (r->path == READ_SCAN)
+            reply->number[r->window] = read_scan(s, slot, &sp, r, &hash);
+        else
+            reply->number[r->window] = read_prefix(&sp, r, &hash);
         if (r->text)
             reply->hash[r->window] = hash;
     }

@@ -62,6 +62,8 @@ static inline void column_apply(const struct column *c, unsigned char *row, cons
                                 bool own)
 {
     bool pass = filters >> c->filter & 1;
+    if (c->cond != WIN_ANY)
+        pass = pass && req->label_known_us != INT64_MAX && req->label_fraud == (c->cond == WIN_FRAUD);
     int64_t t = req->time_us;
     switch ((enum col_kind)c->kind) {
     case COL_COUNT: *cell_u32(row, c->offset) += pass; break;
@@ -123,6 +125,10 @@ static inline void column_apply(const struct column *c, unsigned char *row, cons
         if (own)
             *cell_u64(row, c->offset) = req->id.lo;
         break;
+    case COL_KNOWN:
+        if (req->label_known_us != INT64_MAX)
+            *cell_i64(row, c->offset) = MAX_OF(*cell_i64(row, c->offset), req->label_known_us);
+        break;
     case COL_KIND_MAX: break;
     }
 }
@@ -176,6 +182,7 @@ uint32_t rows_add(struct win_store *s, struct group *g, struct slot *slot, const
     }
     for (uint32_t i = p; i < n; i++)
         row_apply(g, rows + (size_t)i * g->stride, req, filters, false);
+    labels_added(g, slot, rows, into_base ? 0 : p - 1, req->label_known_us);
     if (p < n || into_base)
         s->stats.late++;
     int64_t second = req->time_us / US_SECOND;
@@ -320,6 +327,7 @@ static struct slot *rows_move(struct win_store *s, struct group *g, struct slot 
     }
     slot->block = block;
     slot->cls = (uint8_t)cls;
+    labels_untangle(g, slot, pool_at(&g->pool, block));
     return slot;
 }
 
@@ -342,6 +350,7 @@ struct slot *rows_room(struct win_store *s, struct group *g, struct slot *slot, 
     if (!slot->block || cls != slot->cls)
         return rows_move(s, g, slot, key, cls, drop);
     rows_drop(g, slot, rows, drop);
+    labels_untangle(g, slot, rows);
     uint32_t base = slot->flags & SLOT_BASE ? 1 : 0, cap = g->pool.cap[cls];
     if (slot->rows - base > g->rows_max)
         slot = rows_thin(s, g, slot, key);
