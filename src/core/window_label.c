@@ -1,10 +1,10 @@
 /* window_label.c - windows that look at labels, without a look at every row.
  *
- * Rows carry running totals of what is labelled fraud and genuine (columns with a cond), whether or not that is known yet, and
- * COL_KNOWN, the latest time at which a label up to this row became known. Labels mostly become known in the order of their
- * events. Then, as of t, the labels of the first m rows are known, m being the rows whose COL_KNOWN is at or before t, and no
- * other is: a window's total is a difference of two rows again. An entity where labels came in another order is marked
- * SLOT_TANGLED; while some of its labels lie in the future of t its windows look at the rows instead (window_read.c).
+ * Rows carry running totals of what is labelled fraud and genuine (columns with a cond), whether or not that is known yet,
+ * and COL_KNOWN, the latest time at which a label up to this row became known. Labels mostly become known in the order of
+ * their events. Then, as of t, the labels of the first m rows are known, m being the rows whose COL_KNOWN is at or before t,
+ * and no other is: a window's total is a difference of two rows again. An entity where labels came in another order is
+ * marked SLOT_TANGLED; while some of its labels lie in the future of t its windows look at the rows instead (window_read.c).
  */
 #include <math.h>
 
@@ -161,7 +161,8 @@ static struct totals totals_of(const struct label_reader *r, const unsigned char
 }
 
 /* The row, counted from 1, with which the count reaches `want`; lo < it <= hi. */
-static uint32_t row_reaching(const struct label_view *v, const struct label_reader *r, uint32_t lo, uint32_t hi, uint32_t want)
+static uint32_t row_reaching(const struct label_view *v, const struct label_reader *r, uint32_t lo, uint32_t hi,
+                             uint32_t want)
 {
     while (lo + 1 < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
@@ -183,9 +184,8 @@ bool label_read(const struct label_view *v, const struct label_reader *r, uint32
     const unsigned char *from_known = row_before(v->g, v->rows, MIN_OF(lo, v->known));
     const unsigned char *to_known = row_before(v->g, v->rows, MIN_OF(hi, v->known));
     struct totals a = totals_of(r, from, from_known), b = totals_of(r, to, to_known);
-    *ret = (struct label_total){.count = b.count - a.count,
-                                .sum = (int64_t)(b.sum - a.sum),
-                                .squares = b.squares - a.squares};
+    *ret =
+        (struct label_total){.count = b.count - a.count, .sum = (int64_t)(b.sum - a.sum), .squares = b.squares - a.squares};
     if (ret->count && r->pick) {
         uint32_t nth = r->pick == PICK_OLDEST ? ret->count : r->nth;
         if (nth == 0 || nth > ret->count)

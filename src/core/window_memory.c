@@ -98,9 +98,14 @@ FETCH void fetch_oldest(const struct group *g, const struct slot *slot)
         return;
     unsigned char *rows = pool_at(&g->pool, slot->block);
     const uint16_t *hints = hints_at(g, rows, slot->cls);
+    const int64_t *times = times_kept(g, g->pool.cap[slot->cls]) ? times_at(g, rows, slot->cls) : NULL;
     for (unsigned k = 1; k < g->offsets; k++)
-        if (hints[k] > 0 && hints[k] < slot->rows)
-            prefetch_bytes(rows + (size_t)(hints[k] - 1u) * g->stride, rows + (size_t)(hints[k] + 1u) * g->stride);
+        if (hints[k] > 0 && hints[k] < slot->rows) {
+            if (times)
+                __builtin_prefetch(&times[hints[k]]);
+            prefetch_bytes(rows + (size_t)(hints[k] - 1u) * g->stride,
+                           rows + (size_t)(hints[k] + (times ? 0u : 1u)) * g->stride);
+        }
 }
 
 static void fetch_one(const struct win_store *s, struct win_request *req, unsigned i, int stage)
@@ -212,7 +217,7 @@ static bool label_rows(struct win_store *s, struct group *g, struct hash128 key,
         return false;
     unsigned char *rows = pool_at(&g->pool, slot->block);
     bool found = false;
-    for (uint32_t i = rows_upto(g, rows, slot->rows, time); i > 0; i--) {
+    for (uint32_t i = rows_upto(rows, g->stride, slot->rows, time); i > 0; i--) {
         unsigned char *row = rows + (size_t)(i - 1) * g->stride;
         if (((struct row *)(void *)row)->time != time)
             break;

@@ -265,6 +265,18 @@ static inline uint16_t *hints_at(const struct group *g, unsigned char *rows, uns
 {
     return (uint16_t *)(void *)(rows + class_bytes(g, cls) - hints_bytes(g, g->pool.cap[cls]));
 }
+/* Before the hints, where rows are long: their times once more, side by side, so that a search does not go from row to row.
+ */
+#define TIMES_STRIDE 64u
+static inline bool times_kept(const struct group *g, uint32_t cap) { return cap >= HINT_ROWS && g->stride > TIMES_STRIDE; }
+static inline size_t times_bytes(const struct group *g, uint32_t cap)
+{
+    return times_kept(g, cap) ? ((size_t)cap * sizeof(int64_t) + 15) & ~(size_t)15 : 0;
+}
+static inline int64_t *times_at(const struct group *g, unsigned char *rows, unsigned cls)
+{
+    return (int64_t *)(void *)((unsigned char *)hints_at(g, rows, cls) - times_bytes(g, g->pool.cap[cls]));
+}
 void side_drop(struct win_store *s, uint32_t side);
 void sides_release(struct win_store *s);
 size_t side_bytes(const struct group *g);
@@ -278,10 +290,12 @@ static inline struct row *row_at(const struct group *g, unsigned char *rows, uin
 {
     return (struct row *)(void *)(rows + (size_t)i * g->stride);
 }
-/* Number of rows with time <= bound. */
-uint32_t rows_upto(const struct group *g, unsigned char *rows, uint32_t n, int64_t bound);
+/* Number of rows whose i64 at `first` and every stride from there is <= bound: times, or another column that never falls. */
+uint32_t rows_upto(const unsigned char *first, size_t stride, uint32_t n, int64_t bound);
 /* The same, looking around `near` first. */
-uint32_t rows_upto_near(const struct group *g, unsigned char *rows, uint32_t n, int64_t bound, uint32_t near);
+uint32_t rows_upto_near(const unsigned char *first, size_t stride, uint32_t n, int64_t bound, uint32_t near);
+/* The times of all rows once more after they were moved about. */
+void times_copy(const struct group *g, const struct slot *slot, unsigned char *rows);
 /* Room for one more row: drops what is out of sight, grows, or thins. The slot, which may have moved; NULL without memory,
  * and then it may have moved too. */
 struct slot *rows_room(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key);

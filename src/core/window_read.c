@@ -513,7 +513,9 @@ static void indices_of_few(const struct group *g, unsigned char *rows, uint32_t 
 static uint32_t index_of_many(const struct group *g, unsigned char *rows, const struct slot *slot, unsigned k, int64_t bound)
 {
     uint16_t *hints = hints_at(g, rows, slot->cls);
-    uint32_t index = rows_upto_near(g, rows, slot->rows, bound, hints[k]);
+    bool kept = times_kept(g, g->pool.cap[slot->cls]);
+    const unsigned char *times = kept ? (const unsigned char *)times_at(g, rows, slot->cls) : rows;
+    uint32_t index = rows_upto_near(times, kept ? sizeof(int64_t) : g->stride, slot->rows, bound, hints[k]);
     hints[k] = (uint16_t)MIN_OF(index, (uint32_t)UINT16_MAX);
     return index;
 }
@@ -525,9 +527,9 @@ static struct label_view view_of(const struct group *g, const struct slot *slot,
     unsigned char *known = rows + g->known_offset;
     struct label_view v = {.g = g, .rows = rows, .tangled = slot->flags & SLOT_TANGLED};
     if (!hints) {
-        v.known = rows_upto(g, known, slot->rows, t);
+        v.known = rows_upto(known, g->stride, slot->rows, t);
     } else {
-        v.known = rows_upto_near(g, known, slot->rows, t, hints[g->offsets]);
+        v.known = rows_upto_near(known, g->stride, slot->rows, t, hints[g->offsets]);
         hints[g->offsets] = (uint16_t)MIN_OF(v.known, (uint32_t)UINT16_MAX);
     }
     return v;

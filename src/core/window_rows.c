@@ -7,18 +7,25 @@ static inline int64_t *cell_i64(unsigned char *row, unsigned offset) { return (i
 static inline uint64_t *cell_u64(unsigned char *row, unsigned offset) { return (uint64_t *)(void *)(row + offset); }
 static inline uint32_t *cell_u32(unsigned char *row, unsigned offset) { return (uint32_t *)(void *)(row + offset); }
 
-uint32_t rows_upto(const struct group *g, unsigned char *rows, uint32_t n, int64_t bound)
+static inline int64_t cell_at(const unsigned char *first, size_t stride, uint32_t i)
+{
+    int64_t v;
+    memcpy(&v, first + i * stride, sizeof v);
+    return v;
+}
+
+uint32_t rows_upto(const unsigned char *first, size_t stride, uint32_t n, int64_t bound)
 {
     /* Most questions are about the recent past: look at the newest four, then halve. */
     for (unsigned i = 0; i < 4; i++) {
-        if (n == 0 || row_at(g, rows, n - 1)->time <= bound)
+        if (n == 0 || cell_at(first, stride, n - 1) <= bound)
             return n;
         n--;
     }
     uint32_t lo = 0, hi = n;
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
-        if (row_at(g, rows, mid)->time <= bound)
+        if (cell_at(first, stride, mid) <= bound)
             lo = mid + 1;
         else
             hi = mid;
@@ -26,20 +33,20 @@ uint32_t rows_upto(const struct group *g, unsigned char *rows, uint32_t n, int64
     return lo;
 }
 
-uint32_t rows_upto_near(const struct group *g, unsigned char *rows, uint32_t n, int64_t bound, uint32_t near)
+uint32_t rows_upto_near(const unsigned char *first, size_t stride, uint32_t n, int64_t bound, uint32_t near)
 {
     uint32_t lo = 0, hi = n, step = 1, at = MIN_OF(near, n);
     /* Invariant: rows below lo are at or before the bound, rows from hi on are after it. */
-    if (at < n && row_at(g, rows, at)->time <= bound) {
+    if (at < n && cell_at(first, stride, at) <= bound) {
         lo = at + 1;
-        while (lo < hi && lo + step - 1 < n && row_at(g, rows, lo + step - 1)->time <= bound) {
+        while (lo < hi && lo + step - 1 < n && cell_at(first, stride, lo + step - 1) <= bound) {
             lo += step;
             step *= 2;
         }
         hi = MIN_OF(hi, lo + step - 1);
     } else {
         hi = at;
-        while (hi > 0 && row_at(g, rows, hi - MIN_OF(step, hi))->time > bound) {
+        while (hi > 0 && cell_at(first, stride, hi - MIN_OF(step, hi)) > bound) {
             hi -= MIN_OF(step, hi);
             step *= 2;
         }
@@ -47,12 +54,31 @@ uint32_t rows_upto_near(const struct group *g, unsigned char *rows, uint32_t n, 
     }
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
-        if (row_at(g, rows, mid)->time <= bound)
+        if (cell_at(first, stride, mid) <= bound)
             lo = mid + 1;
         else
             hi = mid;
     }
     return lo;
+}
+
+void times_copy(const struct group *g, const struct slot *slot, unsigned char *rows)
+{
+    if (!times_kept(g, g->pool.cap[slot->cls]))
+        return;
+    int64_t *times = times_at(g, rows, slot->cls);
+    for (uint32_t i = 0; i < slot->rows; i++)
+        times[i] = row_at(g, rows, i)->time;
+}
+
+/* Row `at` of now n is new. */
+static void times_insert(const struct group *g, const struct slot *slot, unsigned char *rows, uint32_t n, uint32_t at)
+{
+    if (!times_kept(g, g->pool.cap[slot->cls]))
+        return;
+    int64_t *times = times_at(g, rows, slot->cls);
+    memmove(times + at + 1, times + at, (n - at - 1) * sizeof *times);
+    times[at] = row_at(g, rows, at)->time;
 }
 
 /* --- adding --- */
@@ -165,7 +191,7 @@ static void sketches_add(const struct win_store *s, const struct group *g, const
 uint32_t rows_add(struct win_store *s, struct group *g, struct slot *slot, const struct win_request *req, uint64_t filters)
 {
     unsigned char *rows = pool_at(&g->pool, slot->block);
-    uint32_t n = slot->rows, p = rows_upto(g, rows, n, req->time_us);
+    uint32_t n = slot->rows, p = rows_upto(rows, g->stride, n, req->time_us);
     ASSERT(n < g->pool.cap[slot->cls]);
     bool into_base = p == 0 && (slot->flags & SLOT_BASE);
     if (!into_base) {
@@ -178,6 +204,7 @@ uint32_t rows_add(struct win_store *s, struct group *g, struct slot *slot, const
         sketches_add(s, g, slot, row);
         slot->rows = ++n;
         g->rows++;
+        times_insert(g, slot, rows, n, p);
         hot_insert(g, rows, g->pool.cap[slot->cls], n, p++);
     }
     for (uint32_t i = p; i < n; i++)
@@ -211,6 +238,7 @@ static void rows_drop(struct group *g, struct slot *slot, unsigned char *rows, u
     slot->rows -= drop;
     g->rows -= drop;
     slot->flags |= SLOT_BASE;
+    times_copy(g, slot, rows);
 }
 
 static void pane_merge(const struct group *g, unsigned char *newer, const unsigned char *older)
@@ -298,6 +326,7 @@ static struct slot *rows_thin(struct win_store *s, struct group *g, struct slot 
     hot_reset(g, rows, g->pool.cap[slot->cls]);
     slot->rows -= dropped;
     g->rows -= dropped;
+    times_copy(g, slot, rows);
     s->stats.thinned += dropped;
     return slot;
 }
@@ -327,6 +356,7 @@ static struct slot *rows_move(struct win_store *s, struct group *g, struct slot 
     }
     slot->block = block;
     slot->cls = (uint8_t)cls;
+    times_copy(g, slot, pool_at(&g->pool, block));
     labels_untangle(g, slot, pool_at(&g->pool, block));
     return slot;
 }
@@ -337,7 +367,7 @@ struct slot *rows_room(struct win_store *s, struct group *g, struct slot *slot, 
     if (slot->block && n < g->pool.cap[slot->cls])
         return slot;
     unsigned char *rows = slot->block ? pool_at(&g->pool, slot->block) : NULL;
-    uint32_t gone = n && !g->keeps_rows ? rows_upto(g, rows, n, s->watermark - g->horizon_us) : 0;
+    uint32_t gone = n && !g->keeps_rows ? rows_upto(rows, g->stride, n, s->watermark - g->horizon_us) : 0;
     uint32_t drop = gone > 1 ? gone - 1 : 0, live = n - drop;
     if (slot->side && !rows_approximate(s, g, slot)) {
         side_drop(s, slot->side);

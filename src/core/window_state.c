@@ -155,6 +155,7 @@ static enum keer_err load_slot(struct win_store *s, struct group *g, struct segm
             return KEER_EFORMAT;
         slot->rows = saved.rows;
         g->rows += saved.rows;
+        times_copy(g, slot, rows);
     }
     return sided ? load_side(s, g, slot, in) : KEER_OK;
 }

@@ -143,7 +143,7 @@ void pool_init(struct group *g)
     p->cap[p->classes++] = g->rows_max + g->rows_max / 16;
     for (unsigned cls = 0; cls < p->classes; cls++) {
         size_t rows = ((size_t)p->cap[cls] * g->stride + 15) & ~(size_t)15;
-        size_t bytes = rows + hot_bytes(g, p->cap[cls]) + hints_bytes(g, p->cap[cls]);
+        size_t bytes = rows + hot_bytes(g, p->cap[cls]) + times_bytes(g, p->cap[cls]) + hints_bytes(g, p->cap[cls]);
         p->bytes[cls] = cls ? (bytes + 63) & ~(size_t)63 : bytes; /* whole cache lines but for the smallest */
     }
 }
