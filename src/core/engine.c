@@ -284,6 +284,8 @@ enum keer_err keer_engine_decide(struct keer_engine *e, const struct keer_event 
     if (ev->schema != &e->policy->schema || ev->type >= e->policy->schema.type_count)
         return KEER_EINVALID;
     request_keys(e, ev, &e->request);
+    for (unsigned stage = 0; stage < AHEAD_STAGES; stage++) /* late, but what the groups need arrives together */
+        e->driver->prefetch(e->store, &e->request, 1, (int)stage);
     return decide(e, ev, &e->request, ret_decision);
 }
 

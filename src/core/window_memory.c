@@ -99,13 +99,18 @@ FETCH void fetch_oldest(const struct group *g, const struct slot *slot)
     unsigned char *rows = pool_at(&g->pool, slot->block);
     const uint16_t *hints = hints_at(g, rows, slot->cls);
     const int64_t *times = times_kept(g, g->pool.cap[slot->cls]) ? times_at(g, rows, slot->cls) : NULL;
-    for (unsigned k = 1; k < g->offsets; k++)
+    for (unsigned k = 0; k < g->offsets; k++)
         if (hints[k] > 0 && hints[k] < slot->rows) {
             if (times)
                 __builtin_prefetch(&times[hints[k]]);
             prefetch_bytes(rows + (size_t)(hints[k] - 1u) * g->stride,
                            rows + (size_t)(hints[k] + (times ? 0u : 1u)) * g->stride);
         }
+    uint32_t known = hints[g->offsets];
+    if (g->known_offset && known > 0 && known < slot->rows) { /* the last row with a known label, and the next */
+        prefetch_bytes(rows + (size_t)(known - 1u) * g->stride, rows + (size_t)known * g->stride);
+        __builtin_prefetch(rows + (size_t)known * g->stride + g->known_offset);
+    }
 }
 
 static void fetch_one(const struct win_store *s, struct win_request *req, unsigned i, int stage)
