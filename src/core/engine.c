@@ -284,9 +284,16 @@ enum keer_err keer_engine_decide(struct keer_engine *e, const struct keer_event 
     if (ev->schema != &e->policy->schema || ev->type >= e->policy->schema.type_count)
         return KEER_EINVALID;
     request_keys(e, ev, &e->request);
-    for (unsigned stage = 0; stage < AHEAD_STAGES; stage++) /* late, but what the groups need arrives together */
+    for (unsigned stage = 0; stage < WIN_STAGES; stage++) /* late, but what the groups need arrives together */
         e->driver->prefetch(e->store, &e->request, 1, (int)stage);
     return decide(e, ev, &e->request, ret_decision);
+}
+
+/* Events of a batch lie side by side, but far apart for the caches by the time of their turn. */
+__attribute__((always_inline)) static inline void event_prefetch(const struct keer_event *ev)
+{
+    for (size_t at = 0; at < sizeof *ev + 8 * sizeof ev->v[0]; at += 64)
+        __builtin_prefetch((const unsigned char *)ev + at);
 }
 
 enum keer_err keer_engine_decide_many(struct keer_engine *e, const struct keer_event *const *events, size_t n,
@@ -300,26 +307,22 @@ enum keer_err keer_engine_decide_many(struct keer_engine *e, const struct keer_e
         if (events[i]->schema != &e->policy->schema)
             return KEER_EINVALID;
     }
-    /* Blocks of events in a pipeline: keys and their slots, rows, older rows, decisions; each stage a block behind the last.
-     */
-    size_t blocks = (n + AHEAD_BLOCK - 1) / AHEAD_BLOCK;
-    for (size_t b = 0; b < blocks + AHEAD_STAGES; b++) {
-        for (size_t i = b * AHEAD_BLOCK; i < MIN_OF((b + 1) * AHEAD_BLOCK, n); i++)
-            request_keys(e, events[i], &e->ahead[i % ARRAY_LEN(e->ahead)]);
-        for (size_t stage = 0; stage < AHEAD_STAGES; stage++) {
-            size_t from = (b - stage) * AHEAD_BLOCK;
-            if (b >= stage && from < n)
-                e->driver->prefetch(e->store, &e->ahead[from % ARRAY_LEN(e->ahead)],
-                                    (unsigned)MIN_OF(n - from, (size_t)AHEAD_BLOCK), (int)stage);
-        }
-        if (b < AHEAD_STAGES)
+    /* A pipeline: an event's keys are known AHEAD_FAR events before its turn, and memory is fetched in stages from then on,
+     * a little for each event, so that it arrives while others are decided. */
+    for (size_t i = 0; i < n + AHEAD_FAR; i++) {
+        if (i + AHEAD_STEP < n)
+            event_prefetch(events[i + AHEAD_STEP]);
+        if (i < n)
+            request_keys(e, events[i], &e->ahead[i % AHEAD_SLOTS]);
+        for (size_t stage = 0; stage < WIN_STAGES; stage++)
+            if (i >= stage * AHEAD_STEP && i - stage * AHEAD_STEP < n)
+                e->driver->prefetch(e->store, &e->ahead[(i - stage * AHEAD_STEP) % AHEAD_SLOTS], 1, (int)stage);
+        if (i < AHEAD_FAR)
             continue;
-        size_t from = (b - AHEAD_STAGES) * AHEAD_BLOCK;
-        for (size_t i = from; i < MIN_OF(from + AHEAD_BLOCK, n); i++) {
-            enum keer_err err = decide(e, events[i], &e->ahead[i % ARRAY_LEN(e->ahead)], &ret_decisions[i]);
-            if (err != KEER_OK)
-                return err;
-        }
+        size_t now = i - AHEAD_FAR;
+        enum keer_err err = decide(e, events[now], &e->ahead[now % AHEAD_SLOTS], &ret_decisions[now]);
+        if (err != KEER_OK)
+            return err;
     }
     return KEER_OK;
 }

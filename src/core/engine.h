@@ -9,8 +9,10 @@
 
 #include "core/policy/policy.h"
 
-#define AHEAD_STAGES 3u
-#define AHEAD_BLOCK 4u /* events in each stage */
+#define AHEAD_STEP 6u /* events between the stages of fetching */
+#define AHEAD_FAR (AHEAD_STEP * WIN_STAGES)
+#define AHEAD_SLOTS 32u /* requests whose keys are known before their turn */
+static_assert(AHEAD_SLOTS > AHEAD_FAR, "each has its slot until its turn");
 
 struct keer_engine {
     const struct keer_policy *policy;
@@ -24,7 +26,7 @@ struct keer_engine {
     float *features; /* of the policy, in its order; NaN = missing; texts: see engine_feature_text */
     float *model_row;
     struct win_request request;
-    struct win_request ahead[AHEAD_BLOCK * (AHEAD_STAGES + 1)];
+    struct win_request ahead[AHEAD_SLOTS];
     struct win_reply reply;
     double score[LIMIT_MODELS], margin[LIMIT_MODELS];
     bool scored[LIMIT_MODELS];

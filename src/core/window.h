@@ -125,6 +125,7 @@ struct win_limits {
 #define WIN_ROWS_MAX 4096u
 
 struct win_store;
+#define WIN_STAGES 4u
 struct win_driver {
     /* A hint that these requests, whose keys are known, come soon: stage 0, then 1, then 2, each nearer and using what the
      * one before has fetched. Many at once: what is asked for together arrives together. May do nothing. */

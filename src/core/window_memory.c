@@ -73,8 +73,8 @@ FETCH void prefetch_bytes(const unsigned char *from, const unsigned char *end)
         __builtin_prefetch(p, 1);
 }
 
-/* Stage 0: the slot. Stage 1: the newest row and the place of the next one, of small blocks all rows, of others the hints.
- * Stage 2: the rows where the windows begin. Each needs what the one before has fetched. */
+/* Stage 0: the directory. Stage 1: the slot. Stage 2: the newest row and the place of the next one, of small blocks all
+ * rows, of others the hints. Stage 3: the rows where the windows begin. Each needs what the one before has fetched. */
 FETCH void fetch_slot(const struct group *g, uint64_t lo)
 {
     const struct slot *slot = &g->dir[lo >> (64 - g->depth)]->slot[lo & (SEGMENT_SLOTS - 1)];
@@ -117,14 +117,18 @@ static void fetch_one(const struct win_store *s, struct win_request *req, unsign
 {
     const struct group *g = &s->group[i];
     if (stage == 0) {
+        __builtin_prefetch(&g->dir[req->key[i].lo >> (64 - g->depth)]);
+        return;
+    }
+    if (stage == 1) {
         fetch_slot(g, req->key[i].lo);
         return;
     }
-    const struct slot *slot = stage == 1 ? table_find(g, req->key[i]) : table_find_near(g, req->key[i], req->near[i]);
+    const struct slot *slot = stage == 2 ? table_find(g, req->key[i]) : table_find_near(g, req->key[i], req->near[i]);
     req->near[i] = slot ? table_near(g, req->key[i], slot) : (uint8_t)req->key[i].lo;
     if (!slot || !slot->block)
         __builtin_prefetch(g->dir[req->key[i].lo >> (64 - g->depth)], 1); /* a new one: the segment counts its slots */
-    else if (stage == 1)
+    else if (stage == 2)
         fetch_newest(g, slot);
     else
         fetch_oldest(g, slot);
