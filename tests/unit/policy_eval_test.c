@@ -110,6 +110,8 @@ START_TEST(texts_from_windows)
     ck_value("", "last(ip_country of any) by account = ip_country",
              "0 sign_in account=a ip_country=nl\n1h sign_in account=a ip_country=NL", 1);
     ck_value("", "last(device of any) by account in ('D1', 'd1')", history, 1);
+    ck_value("", "last(amount of purchase) by account in (59.99 EUR, 60 EUR)", history, 1);
+    ck_value("", "last(amount of purchase) by account in (59.99 EUR, 61 EUR)", history, 0);
     ck_value("", "coalesce((last(device of top_up) by account), 'none') = 'none'", history, 1);
 }
 END_TEST
@@ -350,6 +352,7 @@ START_TEST(missing_never_fires)
                                               "card not in ('x')",
                                               "ip in ('10.0.0.0/8')",
                                               "units in (1, 2)",
+                                              "amount in (1 EUR, 2 EUR)",
                                               "vip",
                                               "units + 1 > units",
                                               "count(purchase) by terminal > 0",

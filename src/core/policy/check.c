@@ -536,6 +536,30 @@ static bool items_same(const struct ast_list *x, const struct ast_list *y)
     return !x && !y;
 }
 
+/* Amounts are few and have currencies: they are compared one by one. */
+static void check_in_money(struct check *c, struct ast *n)
+{
+    const struct policy_list *list = &c->p->lists[n->set->index];
+    if (!list->items)
+        diag_add(c->diags, DIAG_ERROR, n->set->at, "write the amounts in the policy: in (6 EUR, 30 EUR)",
+                 "a list in a file cannot be asked for an amount of money");
+    for (struct ast_list *l = list->items; l; l = l->next) {
+        if (l->item->kind != AST_MONEY) {
+            error_at(c, l->item, "write the currency: 30 EUR", "the list is asked for an amount of money, this is %s",
+                     l->item->kind == AST_TEXT ? "a text" : "a number");
+            return;
+        }
+        check_expr(c, l->item);
+        meet_currency(c, n->a, l->item);
+    }
+}
+
+static bool is_ip_attribute(const struct check *c, const struct ast *n)
+{
+    const struct ast *a = ast_through(c->p, n);
+    return a->kind == AST_NAME && a->ref_kind == REF_SLOT && c->p->schema.attrs[a->ref].type == KEER_IP;
+}
+
 static void check_in(struct check *c, struct ast *n)
 {
     check_expr(c, n->a);
@@ -558,16 +582,32 @@ static void check_in(struct check *c, struct ast *n)
     }
     if (set->index < 0 || n->a->type == TYPE_ERROR)
         return;
-    if (n->a->type != TYPE_TEXT && n->a->type != TYPE_NUMBER) {
-        error_at(c, n->a, "lists hold texts, numbers and addresses", "%s cannot be in a list", type_word(n->a->type));
+    if (n->a->type == TYPE_MONEY) {
+        check_in_money(c, n);
         return;
     }
-    for (struct ast_list *l = c->p->lists[set->index].items; l; l = l->next)
-        if ((l->item->kind == AST_TEXT) != (n->a->type == TYPE_TEXT)) {
+    if (n->a->type != TYPE_TEXT && n->a->type != TYPE_NUMBER) {
+        error_at(c, n->a, "lists hold texts, numbers, amounts and addresses", "%s cannot be in a list",
+                 type_word(n->a->type));
+        return;
+    }
+    bool texts = n->a->type == TYPE_TEXT && !is_ip_attribute(c, n->a);
+    for (struct ast_list *l = c->p->lists[set->index].items; l; l = l->next) {
+        enum ast_kind kind = l->item->kind;
+        struct ip_range range;
+        if (kind != (n->a->type == TYPE_TEXT ? AST_TEXT : AST_NUMBER)) {
             error_at(c, l->item, "", "the list is asked for %s, this is %s", type_word(n->a->type),
-                     l->item->kind == AST_TEXT ? "a text" : "a number");
+                     kind == AST_TEXT    ? "a text"
+                     : kind == AST_MONEY ? "an amount of money"
+                                         : "a number");
             return;
         }
+        if (texts && memchr(l->item->name.p, '/', l->item->name.len) && ip_parse(l->item->name, &range)) {
+            error_at(c, l->item, "ask the address of the event itself: ip in ('10.0.0.0/8')",
+                     "a network holds addresses, and what is asked here is a text");
+            return;
+        }
+    }
 }
 
 /* --- functions --- */

@@ -162,6 +162,11 @@ static void collect(struct keer_policy *p, const struct ast *n)
         for (const struct ast_list *l = n->args; l; l = l->next)
             if (l->item->type == TYPE_MONEY)
                 (void)constant(p, money_factor(p, l->item->currency, n->currency));
+    if (n->kind == AST_IN && n->a->type == TYPE_MONEY)
+        for (const struct ast_list *l = p->lists[n->set->index].items; l; l = l->next) {
+            (void)constant(p, literal(l->item));
+            (void)constant(p, money_factor(p, l->item->currency, n->a->currency));
+        }
     collect(p, n->a);
     collect(p, n->b);
     collect(p, n->same);
@@ -345,8 +350,21 @@ static unsigned set_for(struct keer_policy *p, int list, enum list_kind kind)
     return (unsigned)l->set[kind];
 }
 
+static struct place emit_in_money(struct emit *e, const struct ast *n)
+{
+    struct place v = emit_expr(e, n->a), any = {0};
+    for (const struct ast_list *l = e->p->lists[n->set->index].items; l; l = l->next) {
+        struct place item = to_currency(e, emit_expr(e, l->item), l->item->currency, n->a->currency);
+        struct place same = emit_numeric(e, VM_EQ, v.reg, item.reg, 0);
+        any = l == e->p->lists[n->set->index].items ? same : emit_numeric(e, VM_OR, any.reg, same.reg, 0);
+    }
+    return any;
+}
+
 static struct place emit_in(struct emit *e, const struct ast *n)
 {
+    if (n->a->type == TYPE_MONEY)
+        return emit_in_money(e, n);
     const struct ast *a = ast_through(e->p, n->a);
     if (a->type == TYPE_NUMBER) {
         struct place v = emit_expr(e, a);

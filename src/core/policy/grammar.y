@@ -144,6 +144,8 @@ items(A) ::= items(L) ARGCOMMA item(E).     { A = ast_list_add(p, L, E); }
 item(A) ::= TEXT(T).                        { A = build_text(p, T); }
 item(A) ::= NUMBER(T).                      { A = build_number(p, T); }
 item(A) ::= MINUS NUMBER(T).                { A = build_number(p, T); if (A) A->number = -A->number; }
+item(A) ::= NUMBER(T) IDENT(C).             { A = build_money(p, T, C); }
+item(A) ::= MINUS NUMBER(T) IDENT(C).       { A = build_money(p, T, C); if (A) A->number = -A->number; }
 
 /* --- examples --- */
 statement ::= EXAMPLE TEXT(N) with(F) LB steps(S) RB. { build_example(p, N, F, S); }
@@ -168,8 +170,6 @@ fields(A) ::= fields(L) COMMA field(F).     { A = build_fields(p, L, F); }
 field(A) ::= IDENT(N) EQ value(V).          { A = build_field(p, N, V); }
 field(A) ::= RADAR(N) EQ value(V).          { A = build_field(p, N, V); }
 value(A) ::= item(V).                       { A = V; }
-value(A) ::= NUMBER(T) IDENT(C).            { A = build_money(p, T, C); }
-value(A) ::= MINUS NUMBER(T) IDENT(C).      { A = build_money(p, T, C); if (A) A->number = -A->number; }
 value(A) ::= TRUE(T).                       { A = build_bool(p, T, 1); }
 value(A) ::= FALSE(T).                      { A = build_bool(p, T, 0); }
 value(A) ::= DURATION(T).                   { A = build_duration(p, T); }
