@@ -327,6 +327,31 @@ int history_run(struct history *h, const char *const *inputs, unsigned count, hi
     return code;
 }
 
+static void summary_json(const struct history *h, const struct win_stats *st, struct buf *b)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rest[] = {{"bad_lines", h->bad},
+                {"late", st->late},
+                {"degraded", h->degraded},
+                {"entities", st->entities},
+                {"remembered", st->rows},
+                {"bytes", st->bytes},
+                {"evicted", st->evicted},
+                {"merged", st->thinned},
+                {"labels_applied", st->labels_applied},
+                {"labels_unknown", st->labels_unknown}};
+    buf_fmt(b, "{\"summary\":{\"events\":%llu,\"outcomes\":{", (unsigned long long)h->events);
+    for (unsigned o = 0; o < KEER_OUTCOME_MAX; o++)
+        buf_fmt(b, "%s\"%s\":%llu", o ? "," : "", keer_outcome_name((enum keer_outcome)o),
+                (unsigned long long)h->by_outcome[o]);
+    buf_char(b, '}');
+    for (unsigned i = 0; i < ARRAY_LEN(rest); i++)
+        buf_fmt(b, ",\"%s\":%llu", rest[i].name, (unsigned long long)rest[i].value);
+    buf_puts(b, "}}\n");
+}
+
 void history_summary(struct history *h)
 {
     struct buf b;
@@ -334,6 +359,13 @@ void history_summary(struct history *h)
     if (h->engine)
         engine_stats(h->engine, &st);
     buf_init(&b, 4096);
+    if (h->cli->json) {
+        summary_json(h, &st, &b);
+        if (!h->cli->quiet)
+            (void)fputs(b.p ? b.p : "", stderr);
+        buf_release(&b);
+        return;
+    }
     progress_number(&b, h->events);
     buf_puts(&b, " events:");
     for (unsigned o = 0; o < KEER_OUTCOME_MAX; o++) {

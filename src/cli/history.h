@@ -45,6 +45,6 @@ int history_open(struct cli *cli, const char *policy_path, unsigned flags, struc
 int history_engine(struct history *h, uint64_t memory_max);
 int history_run(struct history *h, const char *const *inputs, unsigned count, history_fn *fn, void *ctx);
 void history_close(struct history *h);
-/* One line: events, decisions by outcome, bad lines. */
+/* One line on stderr: events, decisions by outcome, bad lines, ...; with --json {"summary":{...}} with a number for each. */
 void history_summary(struct history *h);
 #endif

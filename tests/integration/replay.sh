@@ -32,6 +32,7 @@ cat >"$dir/events.ndjson" <<'END'
 {"id":"3","time":1538388030,"type":"purchase","account":"a","device":"d","amount":64800,"currency":"CNY","item":"stones"}
 END
 "$KEER" replay --quiet --policy policies/store.keer "$dir/events.ndjson" >"$dir/o"; ok $? "NDJSON is read by name"
+"$KEER" replay --json --policy policies/store.keer "$dir/events.ndjson" 2>"$dir/e" >/dev/null; grep -Eq '^\{"summary":\{"events":[0-9]+,"outcomes":\{"allow":[0-9]+,.*"bad_lines":0,' "$dir/e"; ok $? "--json gives the summary as numbers"
 [ "$(grep -c '"outcome":"challenge"' "$dir/o")" = 2 ] && grep -q new_device_charge "$dir/o"; ok $? "a new device's charges are challenged"
 "$KEER" explain --policy policies/store.keer --event 3 "$dir/events.ndjson" | grep -q 'charges_10m = count'; ok $? "explain shows the windows"
 "$KEER" explain --policy policies/store.keer --event nope "$dir/events.ndjson" >/dev/null 2>&1; [ $? = 1 ]; ok $? "explain says when there is no such event"
