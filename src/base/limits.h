@@ -5,6 +5,7 @@
 #define LIMIT_LINE_BYTES (1u << 20)    /* one line of NDJSON or CSV */
 #define LIMIT_CSV_COLUMNS 512          /* columns of a CSV file */
 #define LIMIT_JSON_DEPTH 32            /* nesting of a JSON event, mapping or card */
+#define LIMIT_JSON_KEYS 1024           /* keys of one object of a JSON event */
 #define LIMIT_TEXT_BYTES 4096          /* one text attribute of an event */
 #define LIMIT_ATTRS 64                 /* attributes of one event that a policy can see */
 #define LIMIT_POLICY_BYTES (1u << 20)  /* a policy text */
@@ -39,6 +40,7 @@
 #define LIMIT_REPORT_FOLDS 64          /* folds shown in a report card */
 #define LIMIT_REPORT_BYTES (16u << 20) /* a report card as text, JSON or HTML */
 #define LIMIT_MODEL_VALUES (1u << 25)  /* JSON values in a model file */
+#define LIMIT_MODEL_KEYS 512           /* keys of one object in a model file */
 #define LIMIT_MODEL_MEMORY (1u << 30)  /* bytes of a model in memory */
 #define LIMIT_MODEL_LEAF 1e30          /* |leaf|: the sum over LIMIT_TREES trees stays finite */
 #define LIMIT_CALIBRATION_POINTS 4096  /* points of an isotonic calibration */

@@ -144,6 +144,10 @@ KEER_NODISCARD enum keer_err layout_finish(struct layout *l);
 /* model_keer.c: the attribute "keer" into a model whose features are known. */
 KEER_NODISCARD enum keer_err model_keer_read(struct model *m, struct slice json, struct model_error *ret_error);
 
+/* model_read.c: JSON to a tape, within the limits of a model file; `where` goes before the byte in an error's place. */
+struct tape;
+KEER_NODISCARD enum keer_err model_tape(struct tape *t, struct slice json, const char *where, struct model_error *e);
+
 /* Writes where and what, unless memory ran out; returns `err`. */
 enum keer_err model_fail(struct model_error *e, enum keer_err err, const char *where, const char *fmt, ...)
     KEER_PRINTF(4, 5);

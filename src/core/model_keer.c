@@ -2,10 +2,10 @@
 #include <math.h>
 
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/num.h"
 #include "core/event.h"
 #include "core/model_impl.h"
-#include "core/model_tape.h"
 
 #define WHERE "learner.attributes.keer"
 
@@ -17,7 +17,7 @@ struct input {
 
 static enum keer_err get_number(const struct input *in, uint32_t v, double *ret_v)
 {
-    return v && tape_type(in->t, v) == TAPE_NUMBER ? num_f64(tape_text(in->t, v), ret_v) : KEER_ETYPE;
+    return v && tape_is_number(in->t, v) ? num_f64(tape_text(in->t, v), ret_v) : KEER_ETYPE;
 }
 
 /* A list of numbers in [0, 1] that do not fall, or that rise. */
@@ -158,7 +158,8 @@ static void print_value(const struct tape *t, uint32_t root, struct buf *b)
             open[depth++] = i;
             break;
         case TAPE_STRING: buf_json(b, tape_text(t, i)); break;
-        case TAPE_NUMBER:
+        case TAPE_INTEGER:
+        case TAPE_REAL:
         case TAPE_TRUE:
         case TAPE_FALSE:
         case TAPE_NULL: buf_slice(b, tape_text(t, i)); break;
@@ -190,7 +191,7 @@ static enum keer_err read_all(const struct input *in)
     int64_t version = 0;
     uint32_t v = tape_find(in->t, 0, "version");
     enum keer_err err = KEER_OK;
-    if (!v || tape_type(in->t, v) != TAPE_NUMBER || num_i64(tape_text(in->t, v), 1, 1, &version) != KEER_OK)
+    if (!v || !tape_is_number(in->t, v) || num_i64(tape_text(in->t, v), 1, 1, &version) != KEER_OK)
         return model_fail(in->error, KEER_EVERSION, WHERE, "\"version\" is not 1");
     if ((v = tape_find(in->t, 0, "name")) != TAPE_NONE) {
         if (tape_type(in->t, v) != TAPE_STRING || in->t->v[v].len > LIMIT_NAME_BYTES)
@@ -209,17 +210,11 @@ static enum keer_err read_all(const struct input *in)
 
 enum keer_err model_keer_read(struct model *m, struct slice json, struct model_error *ret_error)
 {
-    static const struct tape_limits limits = {LIMIT_MODEL_BYTES, LIMIT_MODEL_VALUES, LIMIT_JSON_DEPTH, 512};
     struct tape tape = {0};
-    size_t at = 0;
-    const char *why = "";
-    char where[64];
-    enum keer_err err = tape_read(json, &limits, &tape, &at, &why);
-    (void)snprintf(where, sizeof where, WHERE ", byte %zu", at);
-    if (err)
-        return model_fail(ret_error, err, where, "%s", why);
     struct input in = {.t = &tape, .m = m, .error = ret_error};
-    err = read_all(&in);
+    enum keer_err err = model_tape(&tape, json, WHERE ", ", ret_error);
+    if (!err)
+        err = read_all(&in);
     if (err == KEER_ELIMIT && ret_error->text[0] == '\0')
         (void)model_fail(ret_error, err, WHERE, "the model needs more than 1 GiB of memory");
     tape_release(&tape);

@@ -4,10 +4,10 @@
 #include <stdarg.h>
 
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/num.h"
 #include "core/event.h"
 #include "core/model_impl.h"
-#include "core/model_tape.h"
 
 struct input {
     const struct tape *t;
@@ -28,6 +28,23 @@ enum keer_err model_fail(struct model_error *e, enum keer_err err, const char *w
     (void)vsnprintf(e->text, sizeof e->text, fmt, ap);
     va_end(ap);
     return err;
+}
+
+enum keer_err model_tape(struct tape *t, struct slice json, const char *where, struct model_error *e)
+{
+    static const struct tape_limits limits = {.bytes = LIMIT_MODEL_BYTES,
+                                              .values = LIMIT_MODEL_VALUES,
+                                              .depth = LIMIT_JSON_DEPTH,
+                                              .keys = LIMIT_MODEL_KEYS,
+                                              .nan = true,   /* XGBoost writes it for splits on categories */
+                                              .wide = true}; /* who needs a number says what its range is */
+    struct tape_error error;
+    char place[64];
+    enum keer_err err = tape_read(t, json, &limits, &error);
+    if (!err)
+        return KEER_OK;
+    (void)snprintf(place, sizeof place, "%sbyte %zu", where, error.at);
+    return model_fail(e, err, place, "%s", error.text);
 }
 
 /* A text among the children of `object`, which stands at `where`. */
@@ -219,7 +236,7 @@ static enum keer_err read_integers(const struct input *in, uint32_t tree, uint32
         int64_t got = tape_type(in->t, v) == TAPE_TRUE;
         if (v >= in->t->v[list].next || in->t->v[v].next != v + 1)
             return model_fail(in->error, KEER_ETYPE, where, "entry %u is a list or an object", i);
-        if (tape_type(in->t, v) == TAPE_NUMBER)
+        if (tape_is_number(in->t, v))
             err = num_i64(tape_text(in->t, v), c->min, c->max, &got);
         else if (tape_type(in->t, v) != TAPE_TRUE && tape_type(in->t, v) != TAPE_FALSE)
             err = KEER_ETYPE;
@@ -245,7 +262,7 @@ static enum keer_err read_floats(const struct input *in, uint32_t tree, uint32_t
             return model_fail(in->error, KEER_ETYPE, where, "entry %u is a list or an object", i);
         if (tape_type(in->t, v) == TAPE_NAN)
             continue;
-        if (tape_type(in->t, v) != TAPE_NUMBER)
+        if (!tape_is_number(in->t, v))
             return model_fail(in->error, KEER_ETYPE, where, "entry %u is not a number", i);
         if (num_f64(tape_text(in->t, v), &out[i]) != KEER_OK || !(fabs(out[i]) <= (double)FLT_MAX))
             return model_fail(in->error, KEER_ERANGE, where, "entry %u is beyond the range of a float", i);
@@ -417,20 +434,14 @@ static bool is_ubjson(struct slice s)
 
 enum keer_err model_read(struct slice json, struct model **ret_model, struct model_error *ret_error)
 {
-    static const struct tape_limits limits = {LIMIT_MODEL_BYTES, LIMIT_MODEL_VALUES, LIMIT_JSON_DEPTH, 512};
     struct tape tape = {0};
-    size_t at = 0;
-    const char *why = "";
-    char where[32];
     *ret_error = (struct model_error){0};
     if (is_ubjson(json))
         return model_fail(ret_error, KEER_EUNSUPPORTED, "", "a model in UBJSON; save it under a name that ends in .json");
-    enum keer_err err = tape_read(json, &limits, &tape, &at, &why);
-    (void)snprintf(where, sizeof where, "byte %zu", at);
-    if (err)
-        return model_fail(ret_error, err, where, "%s", why);
-    struct model *m = calloc(1, sizeof *m);
-    err = m ? KEER_OK : KEER_ENOMEM;
+    enum keer_err err = model_tape(&tape, json, "", ret_error);
+    struct model *m = err ? NULL : calloc(1, sizeof *m);
+    if (!err && !m)
+        err = KEER_ENOMEM;
     if (!err) {
         struct input in = {.t = &tape, .m = m, .error = ret_error};
         arena_init(&m->arena, LIMIT_MODEL_MEMORY);

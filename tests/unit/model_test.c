@@ -4,7 +4,6 @@
 #include "base/buf.h"
 #include "base/rand.h"
 #include "core/model_impl.h"
-#include "core/model_tape.h"
 #include "lib/test.h"
 #include "lib/xgb.h"
 
@@ -749,60 +748,6 @@ START_TEST(calibration_is_monotonic_and_clamped)
 }
 END_TEST
 
-START_TEST(tape_reads_json_and_nothing_else)
-{
-    static const char *good[] = {"0",   "-0.5e+3",   " [1 , 2]\n", "\"\\u20ac\\ud83d\\ude00\\n\"", "{}", "[]",
-                                 "NaN", "-Infinity", "true",       "{\"a\":{\"a\":null}}"};
-    static const char *bad[] = {"",
-                                "01",
-                                "1.",
-                                ".5",
-                                "1e",
-                                "+1",
-                                "-",
-                                "[1,]",
-                                "[,1]",
-                                "{\"a\"}",
-                                "{\"a\":1,}",
-                                "{a:1}",
-                                "[1 2]",
-                                "\"\t\"",
-                                "\"\\x\"",
-                                "\"\\ud800\"",
-                                "\"\\ud800\\u0041\"",
-                                "\"\\udc00\"",
-                                "\"\\u0000\"",
-                                "\"\xC3\"",
-                                "\"\xED\xA0\x80\"",
-                                "\"\xC0\x80\"",
-                                "nul",
-                                "nan",
-                                "]",
-                                "\"",
-                                "{\"a\":1,\"\\u0061\":2}",
-                                "-NaN"};
-    static const struct tape_limits limits = {1000, 100, 4, 8};
-    struct tape t;
-    size_t at;
-    const char *why;
-    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
-        ck_assert_msg(tape_read(slice_str(good[i]), &limits, &t, &at, &why) == KEER_OK, "%s: %s", good[i], why);
-        tape_release(&t);
-    }
-    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-        ck_assert_msg(tape_read(slice_str(bad[i]), &limits, &t, &at, &why) != KEER_OK, "%s", bad[i]);
-    ck_err(tape_read(SLICE("[[[[[]]]]]"), &limits, &t, &at, &why), KEER_ELIMIT);
-    ck_err(tape_read(SLICE("{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1}"), &limits, &t, &at,
-                     &why),
-           KEER_ELIMIT);
-    ck_ok(tape_read(SLICE("{\"a\":\"\\u20ac\\ud83d\\ude00\\/\",\"b\":[{},7]}"), &limits, &t, &at, &why));
-    ck_slice_eq(tape_text(&t, tape_find(&t, 0, "a")), SLICE("\xE2\x82\xAC\xF0\x9F\x98\x80/"));
-    ck_slice_eq(tape_text(&t, tape_find(&t, 0, "b") + 2), SLICE("7"));
-    ck_assert_uint_eq(tape_find(&t, 0, "c"), TAPE_NONE);
-    tape_release(&t);
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("model");
@@ -822,7 +767,6 @@ int main(void)
     tcase_add_test(t, truncated_models_are_refused);
     tcase_add_test(t, memory_may_end_anywhere);
     tcase_add_test(t, calibration_is_monotonic_and_clamped);
-    tcase_add_test(t, tape_reads_json_and_nothing_else);
     suite_add_tcase(s, t);
     return test_main(s);
 }
