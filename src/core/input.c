@@ -347,7 +347,6 @@ enum keer_err input_new(const struct keer_schema *schema, const struct input_opt
     in->err = ret_error;
     buf_init(&in->keep, LIMIT_LINE_BYTES);
     buf_init(&in->unquoted, LIMIT_LINE_BYTES);
-    buf_init(&in->number, LIMIT_NAME_BYTES);
     enum keer_err err = choose_format(in, options);
     if (err == KEER_OK && in->mapping)
         err = plan_by_mapping(in);
@@ -365,10 +364,9 @@ void input_free(struct input *in)
 {
     if (!in)
         return;
-    json_decref(in->root);
+    tape_release(&in->tape);
     buf_release(&in->keep);
     buf_release(&in->unquoted);
-    buf_release(&in->number);
     free(in);
 }
 

@@ -9,15 +9,15 @@
  *     LIMIT_LINE_BYTES, and no more than that is ever kept.
  *  3. An event's texts (and an error's `text`) are borrowed until the next input_next or input_feed.
  *  4. Nothing is guessed: a value that can't be read makes the record bad. An empty value is an absent one.
- *  5. After warm-up CSV allocates nothing; NDJSON allocates what jansson does. Out of memory is INPUT_FAILED, never a record
- *     left out. But jansson 2.14 itself, when an allocation of its own fails, may drop a byte of a text and go on: a program
- *     that must survive that gives it allocators that do not return NULL (json_set_alloc_funcs).
+ *  5. After warm-up nothing is allocated; the values of the largest NDJSON record so far have room, at most 18 MiB. Out of
+ *     memory is INPUT_FAILED, never a record left out or changed.
  *  6. Failing is final: after INPUT_FAILED every call gives INPUT_FAILED again, after INPUT_END INPUT_END.
  *
  * CSV: RFC 4180, with LF or CRLF, a UTF-8 byte order mark, and blank lines allowed; the first line is the header. Bytes
  * beyond ASCII are taken as they are; NUL is refused. A quote that is never closed costs its own line alone (a second one
  * within LIMIT_LINE_BYTES of it costs that many bytes); one that is closed by a later stray quote costs the lines between.
- * NDJSON: one JSON object (RFC 8259) per line, keys unique, nesting at most LIMIT_JSON_DEPTH.
+ * NDJSON: one JSON object per line, as base/json.h reads it: keys unique and at most LIMIT_JSON_KEYS in an object, nesting
+ * at most LIMIT_JSON_DEPTH. A number is the text that it was written as: 57.16 is exact, and 57.10 as an id stays 57.10.
  *
  * Without a mapping, columns and keys are taken by their names: id, time, type, currency, target, fraud, fraud_known,
  * scenario, and the attributes of the schema; others are ignored, or refused when `strict`.

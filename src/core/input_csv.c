@@ -224,6 +224,9 @@ static enum input_result read_header(struct input *in, unsigned n)
     }
     if (in->strict && !in->mapping && check_all_used(in) == INPUT_FAILED)
         return INPUT_FAILED;
+    for (unsigned i = 0; i < in->step_count; i++)
+        if (in->steps[i].constant || in->steps[i].column >= 0)
+            in->filled[i / 64] |= (uint64_t)1 << i % 64;
     in->has_header = true;
     return INPUT_MORE;
 }

@@ -438,8 +438,11 @@ enum keer_err event_fill(struct input *in, struct keer_event *ev)
 {
     struct pending pending = {0};
     enum keer_err err = KEER_OK;
-    for (unsigned i = 0; i < in->step_count && err == KEER_OK; i++)
-        err = do_step(in, &in->steps[i], &in->values[i], ev, &pending);
+    for (unsigned w = 0; w < STEP_WORDS; w++)
+        for (uint64_t left = in->filled[w]; left && err == KEER_OK; left &= left - 1) {
+            unsigned i = 64 * w + (unsigned)__builtin_ctzll(left);
+            err = do_step(in, &in->steps[i], &in->values[i], ev, &pending);
+        }
     if (err != KEER_OK)
         return err;
     err = finish_label(in, ev, &pending);

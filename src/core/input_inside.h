@@ -11,8 +11,7 @@
  */
 #ifndef CORE_INPUT_INSIDE_H
 #define CORE_INPUT_INSIDE_H
-#include <jansson.h>
-
+#include "base/json.h"
 #include "core/input.h"
 
 enum step_kind {
@@ -29,6 +28,7 @@ enum step_kind {
 };
 #define STEPS_MAX (2 * (LIMIT_ATTRS + 6)) /* each with its own aux, at worst */
 #define STEP_NONE UINT8_MAX
+#define STEP_WORDS ((STEPS_MAX + 63) / 64)
 static_assert(STEPS_MAX < STEP_NONE, "a step has a number of one byte");
 
 enum time_form { TIME_AUTO, TIME_ISO, TIME_SINCE };
@@ -52,7 +52,7 @@ struct step {
 
 struct value {
     struct slice text; /* p is NULL when it isn't there */
-    size_t at;         /* CSV: where in the record it begins */
+    size_t at;         /* where in the record it begins */
     bool major;        /* NDJSON: an amount written as a text */
 };
 
@@ -92,8 +92,9 @@ struct input {
     bool record_plain; /* CSV: it holds no quote */
 
     struct value values[STEPS_MAX];
-    const struct step *blame; /* whose text is wrong */
-    struct input_error *err;  /* of the running input_next */
+    uint64_t filled[STEP_WORDS]; /* bit i: values[i] was found, or step i needs none; the others are empty */
+    const struct step *blame;    /* whose text is wrong */
+    struct input_error *err;     /* of the running input_next */
     struct input_error failure;
 
     /* CSV */
@@ -103,9 +104,8 @@ struct input {
     struct buf unquoted; /* texts of values that held doubled quotes */
 
     /* NDJSON */
-    json_t *root; /* holds the texts of the event */
-    struct buf number;
-    char numbers[STEPS_MAX][32]; /* numbers that are taken as texts */
+    uint8_t shape[STEPS_MAX]; /* without a mapping: step that the n-th key of the event before named */
+    struct tape tape;         /* the record; its decoded strings are texts of the event */
 };
 
 /* Fills the error of the running call but for its place; returns `code`. */

@@ -1,156 +1,58 @@
-/* input_ndjson.c - a line of JSON into values; jansson parses, and the text itself is looked at only to place an error. */
+/* input_ndjson.c - a line of JSON into values: base/json.h reads it to a tape, which knows where everything stands. */
 #include "core/input_inside.h"
 
-/* Nesting is checked before jansson sees the text: it recurses, and it would build the whole tree first. */
-static enum keer_err check_depth(struct input *in)
-{
-    struct slice r = in->record;
-    unsigned depth = 0;
-    for (size_t i = 0; i < r.len; i++) {
-        char c = r.p[i];
-        if (c == '"') {
-            for (i++; i < r.len && r.p[i] != '"'; i++)
-                i += r.p[i] == '\\';
-        } else if (c == '{' || c == '[') {
-            if (++depth > LIMIT_JSON_DEPTH) {
-                (void)input_fail(in, KEER_ELIMIT, "nested more than %d deep", LIMIT_JSON_DEPTH);
-                input_place(in, i);
-                return KEER_ELIMIT;
-            }
-        } else if (c == '}' || c == ']') {
-            depth -= depth > 0;
-        }
-    }
-    return KEER_OK;
-}
+#define ONE_OBJECT "one JSON object on each line, such as {\"id\":\"p1\",...}"
 
-static enum keer_err parse(struct input *in)
+static enum input_result bad_at(struct input *in, size_t at)
 {
-    json_error_t error;
-    json_decref(in->root);
-    in->root = NULL;
-    enum keer_err err = check_depth(in);
-    if (err != KEER_OK)
-        return err;
-    in->root = json_loadb(in->record.p, in->record.len, JSON_REJECT_DUPLICATES, &error);
-    if (!in->root) {
-        enum json_error_code code = json_error_code(&error);
-        bool nomem = code == json_error_out_of_memory || error.text[0] == '\0';
-        err = nomem ? KEER_ENOMEM : code == json_error_numeric_overflow ? KEER_ERANGE : KEER_ESYNTAX;
-        (void)input_fail(in, err, nomem ? "out of memory" : "not JSON: %s", error.text);
-        input_hint(in, "%s",
-                   code == json_error_numeric_overflow ? "write a number this large as a text, in quotes"
-                   : code == json_error_duplicate_key  ? "a key may stand in an object once"
-                                                       : "one JSON object on each line, such as {\"id\":\"p1\",...}");
-        size_t at = error.position > 0 ? (size_t)error.position - 1 : 0; /* of the last byte of the wrong token */
-        input_place(in, MIN_OF(at, in->record.len));
-        return err;
-    }
-    if (!json_is_object(in->root)) {
-        (void)input_fail(in, KEER_ETYPE, "not a JSON object");
-        input_hint(in, "one JSON object on each line, such as {\"id\":\"p1\",...}");
-        input_place(in, 0);
-        return KEER_ETYPE;
-    }
-    return KEER_OK;
-}
-
-/* --- where a member stands: for errors only; the text is known to be JSON ---------------------------------------- */
-
-static size_t skip_string(struct slice r, size_t i)
-{
-    for (i++; i < r.len && r.p[i] != '"'; i++)
-        i += r.p[i] == '\\';
-    return i + 1;
-}
-
-static size_t skip_space(struct slice r, size_t i)
-{
-    while (i < r.len && (ascii_space(r.p[i]) || r.p[i] == ','))
-        i++;
-    return i;
-}
-
-static size_t skip_value(struct slice r, size_t i)
-{
-    unsigned depth = 0;
-    do {
-        if (i < r.len && r.p[i] == '"') {
-            i = skip_string(r, i);
-            continue;
-        }
-        if (i < r.len && (r.p[i] == '{' || r.p[i] == '['))
-            depth++;
-        if (i < r.len && (r.p[i] == '}' || r.p[i] == ']')) {
-            if (depth == 0) /* of the object around it: a number, true, false or null ends here */
-                return i;
-            depth--;
-        }
-        i++;
-    } while (i < r.len && (depth > 0 || (r.p[i] != ',' && r.p[i] != '}')));
-    return i;
-}
-
-/* Offset of the value of `key` in the object that begins at `i`; SIZE_MAX. A key that is written with escapes is not found.
- */
-static size_t member_at(struct slice r, size_t i, struct slice key)
-{
-    i = skip_space(r, i);
-    if (i >= r.len || r.p[i] != '{')
-        return SIZE_MAX;
-    for (i = skip_space(r, i + 1); i < r.len && r.p[i] == '"'; i = skip_space(r, i)) {
-        size_t end = skip_string(r, i);
-        struct slice name = slice_of(r.p + i + 1, end >= i + 2 ? MIN_OF(end, r.len) - i - 2 : 0);
-        i = skip_space(r, end);
-        if (i < r.len && r.p[i] == ':')
-            i = skip_space(r, i + 1);
-        if (slice_eq(name, key))
-            return i;
-        i = skip_value(r, i);
-    }
-    return SIZE_MAX;
-}
-
-static size_t path_at(struct slice r, struct slice path)
-{
-    size_t i = 0;
-    while (i != SIZE_MAX && path.p)
-        i = member_at(r, i, slice_cut(&path, '.'));
-    return i;
-}
-
-/* Places the error at the value of `key`; `nest` names the object around it, or is empty when that is not known. */
-static enum input_result bad_member(struct input *in, struct slice nest, struct slice key)
-{
-    const struct slice nests[] = {nest, SLICE("attributes"), SLICE("custom")};
-    size_t at = nest.p ? SIZE_MAX : in->mapping ? path_at(in->record, key) : member_at(in->record, 0, key);
-    for (size_t i = 0; at == SIZE_MAX && i < ARRAY_LEN(nests) && !in->mapping; i++) {
-        size_t around = nests[i].p ? member_at(in->record, 0, nests[i]) : SIZE_MAX;
-        at = around == SIZE_MAX ? around : member_at(in->record, around, key);
-    }
-    input_place(in, at == SIZE_MAX ? 0 : at);
+    input_place(in, at);
     return INPUT_BAD;
 }
-#define NOT_NESTED ((struct slice){NULL, 0})
+
+static enum input_result not_json(struct input *in, const struct tape_error *e)
+{
+    bool too_much = e->code == KEER_ELIMIT || e->code == KEER_ENOMEM;
+    (void)input_fail(in, e->code == KEER_ECONFLICT ? KEER_ESYNTAX : e->code, "%s%s", too_much ? "" : "not JSON: ", e->text);
+    if (!too_much)
+        input_hint(in, "%s",
+                   e->code == KEER_ERANGE      ? "write a number this large as a text, in quotes"
+                   : e->code == KEER_ECONFLICT ? "a key may stand in an object once"
+                                               : ONE_OBJECT);
+    return bad_at(in, e->at);
+}
+
+static enum input_result parse(struct input *in)
+{
+    static const struct tape_limits limits = {
+        .bytes = LIMIT_LINE_BYTES, .values = LIMIT_LINE_BYTES, .depth = LIMIT_JSON_DEPTH, .keys = LIMIT_JSON_KEYS};
+    struct tape_error error;
+    if (tape_read(&in->tape, in->record, &limits, &error) != KEER_OK)
+        return not_json(in, &error);
+    if (tape_type(&in->tape, 0) == TAPE_OBJECT)
+        return INPUT_EVENT;
+    (void)input_fail(in, KEER_ETYPE, "not a JSON object");
+    input_hint(in, ONE_OBJECT);
+    return bad_at(in, tape_at(&in->tape, 0));
+}
 
 /* --- values -------------------------------------------------------------------------------------------------- */
 
 enum found { FOUND_TEXT = 1, FOUND_INTEGER = 2, FOUND_REAL = 4, FOUND_TRUTH = 8, FOUND_NEST = 16 };
 
-static enum found kind_of(const json_t *v)
-{
-    switch (json_typeof(v)) {
-    case JSON_STRING: return FOUND_TEXT;
-    case JSON_INTEGER: return FOUND_INTEGER;
-    case JSON_REAL: return FOUND_REAL;
-    case JSON_TRUE:
-    case JSON_FALSE: return FOUND_TRUTH;
-    case JSON_OBJECT:
-    case JSON_ARRAY:
-    case JSON_NULL: break;
-    }
-    return FOUND_NEST;
-}
+static const struct {
+    enum found found;
+    const char *name;
+} kinds_of_value[TAPE_TYPE_MAX] = {
+    [TAPE_OBJECT] = {FOUND_NEST, "an object"},
+    [TAPE_ARRAY] = {FOUND_NEST, "an array"},
+    [TAPE_STRING] = {FOUND_TEXT, "a text"},
+    [TAPE_INTEGER] = {FOUND_INTEGER, "an integer"},
+    [TAPE_REAL] = {FOUND_REAL, "a number with decimals"},
+    [TAPE_NAN] = {FOUND_NEST, "NaN"}, /* not allowed here */
+    [TAPE_TRUE] = {FOUND_TRUTH, "true"},
+    [TAPE_FALSE] = {FOUND_TRUTH, "false"},
+    [TAPE_NULL] = {FOUND_NEST, "null"},
+};
 
 /* What a step takes by name, and what that is called. A text attribute may be an integer: ids often are. */
 static unsigned accepted(const struct step *s, const char **ret_want)
@@ -181,91 +83,68 @@ static unsigned accepted(const struct step *s, const char **ret_want)
     return s->kind == STEP_ATTR ? types[s->attr_type].found : kinds[s->kind].found;
 }
 
-static const char *found_name(const json_t *v)
+static enum keer_err wrong_kind(struct input *in, const struct step *s, enum tape_type type, unsigned takes,
+                                const char *want)
 {
-    switch (json_typeof(v)) {
-    case JSON_OBJECT: return "an object";
-    case JSON_ARRAY: return "an array";
-    case JSON_STRING: return "a text";
-    case JSON_INTEGER: return "an integer";
-    case JSON_REAL: return "a number with decimals";
-    case JSON_TRUE: return "true";
-    case JSON_FALSE: return "false";
-    case JSON_NULL: break;
-    }
-    return "null";
+    enum found found = kinds_of_value[type].found;
+    (void)input_fail(in, KEER_ETYPE, "%.*s: found %s, expected %s", SLICE_ARG(s->name), kinds_of_value[type].name, want);
+    if (found == FOUND_TEXT)
+        input_hint(in, "write it without quotes");
+    else if (found != FOUND_NEST && (takes & FOUND_TEXT) && !(takes & FOUND_REAL))
+        input_hint(in, "write it in quotes");
+    in->blame = s;
+    return KEER_ETYPE;
 }
 
-/* A number as text, kept until the next record. A real keeps its point: 57.0 must not pass for 57 minor units. */
-static struct slice number_text(struct input *in, unsigned step, const json_t *v)
-{
-    buf_clear(&in->number);
-    if (json_is_integer(v)) {
-        buf_i64(&in->number, json_integer_value(v));
-    } else {
-        buf_f64(&in->number, json_real_value(v));
-        struct slice t = buf_view(&in->number);
-        if (t.p && !memchr(t.p, '.', t.len) && !memchr(t.p, 'e', t.len))
-            buf_puts(&in->number, ".0");
-    }
-    size_t n = MIN_OF(in->number.len, sizeof in->numbers[0] - 1);
-    if (in->number.err != KEER_OK)
-        return (struct slice){NULL, 0};
-    memcpy(in->numbers[step], in->number.p, n);
-    return slice_of(in->numbers[step], n);
-}
-
-/* The value of step i becomes a text. */
-static enum keer_err take_value(struct input *in, unsigned i, const json_t *v)
+/* Value v of the tape becomes that of step i. A number is the text that it was written as: money stays exact, and 57.0 does
+ * not pass for 57 minor units. */
+static enum keer_err take_value(struct input *in, unsigned i, uint32_t v)
 {
     const struct step *s = &in->steps[i];
     struct value *out = &in->values[i];
     const char *want = "a text, a number, true or false";
-    if (json_is_null(v))
+    enum tape_type type = tape_type(&in->tape, v);
+    in->filled[i / 64] |= (uint64_t)1 << i % 64;
+    out->at = tape_at(&in->tape, v);
+    if (type == TAPE_NULL)
         return KEER_OK;
-    enum found found = kind_of(v);
+    enum found found = kinds_of_value[type].found;
     unsigned takes = in->mapping ? FOUND_TEXT | FOUND_INTEGER | FOUND_REAL | FOUND_TRUTH : accepted(s, &want);
-    if (!(found & takes)) {
-        (void)input_fail(in, KEER_ETYPE, "%.*s: found %s, expected %s", SLICE_ARG(s->name), found_name(v), want);
-        if (found == FOUND_TEXT)
-            input_hint(in, "write it without quotes");
-        else if (found != FOUND_NEST && (takes & FOUND_TEXT) && !(takes & FOUND_REAL))
-            input_hint(in, "write it in quotes");
-        in->blame = s;
-        return KEER_ETYPE;
-    }
+    if (!(found & takes))
+        return wrong_kind(in, s, type, takes, want);
     out->major = found == FOUND_TEXT && !in->mapping;
-    if (found == FOUND_TEXT)
-        out->text = slice_of(json_string_value(v), json_string_length(v));
-    else if (found == FOUND_TRUTH)
-        out->text = json_is_true(v) ? SLICE("true") : SLICE("false");
-    else
-        out->text = number_text(in, i, v);
-    return out->text.p ? KEER_OK : input_fail(in, KEER_ENOMEM, "out of memory");
+    out->text = tape_text(&in->tape, v);
+    if (type == TAPE_INTEGER && slice_eq(out->text, SLICE("-0")))
+        out->text = SLICE("0");
+    return KEER_OK;
 }
 
-/* The value at a dotted path, or NULL. */
-static const json_t *path_get(const json_t *root, struct slice path)
+/* The value at a dotted path. */
+static uint32_t path_find(const struct tape *t, struct slice path)
 {
-    while (root && path.p) {
-        struct slice key = slice_cut(&path, '.');
-        root = json_object_getn(root, key.p, key.len); /* NULL when root is no object */
-    }
-    return root;
+    uint32_t v = 0;
+    do
+        v = tape_member(t, v, slice_cut(&path, '.'));
+    while (v != TAPE_NONE && path.p);
+    return v;
 }
 
 static enum input_result take_by_mapping(struct input *in)
 {
     for (unsigned i = 0; i < in->step_count; i++) {
         const struct step *s = &in->steps[i];
-        const json_t *v = s->constant ? NULL : path_get(in->root, s->source);
-        if (v && take_value(in, i, v) != KEER_OK)
-            return bad_member(in, NOT_NESTED, s->source);
+        if (s->constant) {
+            in->filled[i / 64] |= (uint64_t)1 << i % 64;
+            continue;
+        }
+        uint32_t v = path_find(&in->tape, s->source);
+        if (v != TAPE_NONE && take_value(in, i, v) != KEER_OK)
+            return bad_at(in, in->values[i].at);
     }
     return INPUT_EVENT;
 }
 
-static enum input_result unknown_member(struct input *in, struct slice nest, struct slice key)
+static enum input_result unknown_member(struct input *in, struct slice nest, struct slice key, size_t at)
 {
     char shown[SHOWN_BYTES];
     struct slice best = plan_nearest(in, key);
@@ -276,49 +155,72 @@ static enum input_result unknown_member(struct input *in, struct slice nest, str
         input_hint(in, "did you mean '%.*s'?", SLICE_ARG(best));
     else
         input_hint(in, "an attribute of your own is declared in the policy: attribute NAME text");
-    return bad_member(in, nest, key);
+    return bad_at(in, at);
+}
+
+/* plan_step_named, but for the n-th key of an event: records of one source have the same keys in the same order. */
+static uint8_t step_named(struct input *in, unsigned n, struct slice key)
+{
+    if (n >= ARRAY_LEN(in->shape))
+        return plan_step_named(in, key);
+    if (in->shape[n] >= in->step_count || !slice_eq(in->steps[in->shape[n]].source, key))
+        in->shape[n] = plan_step_named(in, key);
+    return in->shape[n];
 }
 
 /* The members of an object by their names; in `nest`, 'attributes' or 'custom', only attributes stand. */
-static enum input_result take_by_name(struct input *in, json_t *object, struct slice nest)
+static enum input_result take_by_name(struct input *in, uint32_t object, struct slice nest)
 {
-    for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
-        struct slice key = slice_of(json_object_iter_key(at), json_object_iter_key_len(at));
-        json_t *v = json_object_iter_value(at);
-        if (!nest.p && json_is_object(v) && (slice_eq(key, SLICE("attributes")) || slice_eq(key, SLICE("custom")))) {
+    const struct tape *t = &in->tape;
+    unsigned n = 0;
+    uint32_t v;
+    for (uint32_t k = object + 1; k < t->v[object].next; k = t->v[v].next, n++) {
+        v = k + 1;
+        struct slice key = tape_text(t, k);
+        if (!nest.p && tape_type(t, v) == TAPE_OBJECT &&
+            (slice_eq(key, SLICE("attributes")) || slice_eq(key, SLICE("custom")))) {
             enum input_result r = take_by_name(in, v, key);
             if (r != INPUT_EVENT)
                 return r;
             continue;
         }
-        uint8_t i = plan_step_named(in, key);
+        uint8_t i = nest.p ? plan_step_named(in, key) : step_named(in, n, key);
         if (i != STEP_NONE && nest.p && in->steps[i].kind != STEP_ATTR)
             i = STEP_NONE;
         if (i == STEP_NONE) {
             if (in->strict)
-                return unknown_member(in, nest, key);
+                return unknown_member(in, nest, key, tape_at(t, v));
             continue;
         }
         if (in->values[i].text.p) {
             (void)input_fail(in, KEER_ECONFLICT, "%.*s: given twice", SLICE_ARG(key));
             input_hint(in, "once in the event itself, or once in 'attributes' or 'custom'");
-            return bad_member(in, nest, key);
+            return bad_at(in, tape_at(t, v));
         }
         if (take_value(in, i, v) != KEER_OK)
-            return bad_member(in, nest, key);
+            return bad_at(in, in->values[i].at);
     }
     return INPUT_EVENT;
 }
 
+/* Forgets the values of the record before. */
+static void clear_values(struct input *in)
+{
+    for (unsigned w = 0; w < STEP_WORDS; w++) {
+        for (uint64_t left = in->filled[w]; left; left &= left - 1)
+            in->values[64 * w + (unsigned)__builtin_ctzll(left)] = (struct value){0};
+        in->filled[w] = 0;
+    }
+}
+
 enum input_result ndjson_record(struct input *in, struct keer_event *ev)
 {
-    if (parse(in) != KEER_OK)
-        return INPUT_BAD;
-    memset(in->values, 0, in->step_count * sizeof in->values[0]);
-    enum input_result r = in->mapping ? take_by_mapping(in) : take_by_name(in, in->root, NOT_NESTED);
+    enum input_result r = parse(in);
     if (r != INPUT_EVENT)
         return r;
-    if (event_fill(in, ev) == KEER_OK)
-        return INPUT_EVENT;
-    return bad_member(in, NOT_NESTED, in->blame ? in->blame->source : (struct slice){NULL, 0});
+    clear_values(in);
+    r = in->mapping ? take_by_mapping(in) : take_by_name(in, 0, (struct slice){NULL, 0});
+    if (r != INPUT_EVENT || event_fill(in, ev) == KEER_OK)
+        return r;
+    return bad_at(in, in->blame ? in->values[in->blame - in->steps].at : 0);
 }

@@ -33,8 +33,6 @@ static bool fails(void)
 void *__wrap_malloc(size_t size) { return fails() ? NULL : __real_malloc(size); }
 void *__wrap_calloc(size_t n, size_t size) { return fails() ? NULL : __real_calloc(n, size); }
 void *__wrap_realloc(void *p, size_t size) { return fails() ? NULL : __real_realloc(p, size); }
-void *oom_malloc(size_t size) { return __wrap_malloc(size); }
-void oom_free(void *p) { free(p); }
 uint64_t oom_live_bytes(void)
 {
     struct mallinfo2 m = mallinfo2();

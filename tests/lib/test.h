@@ -11,9 +11,6 @@ void oom_arm(uint64_t n, bool persistent);
 /* Allocations counted since oom_arm or oom_reset. */
 uint64_t oom_count(void);
 void oom_reset(void);
-/* The functions under the wrapper, to hand to jansson's json_set_alloc_funcs. */
-void *oom_malloc(size_t size);
-void oom_free(void *p);
 /* Bytes allocated now, as malloc_usable_size counts them. */
 uint64_t oom_live_bytes(void);
 
