@@ -15,8 +15,11 @@ enum currency currency_parse(struct slice s)
 {
     if (s.len != 3)
         return CUR_MAX;
+    char upper[3];
+    for (size_t i = 0; i < sizeof upper; i++)
+        upper[i] = s.p[i] >= 'a' && s.p[i] <= 'z' ? (char)(s.p[i] - 32) : s.p[i];
     for (unsigned c = 0; c < CUR_MAX; c++)
-        if (slice_eqi(s, slice_of(rows[c].code, 3)))
+        if (memcmp(upper, rows[c].code, sizeof upper) == 0)
             return (enum currency)c;
     return CUR_MAX;
 }
