@@ -23,7 +23,7 @@ export PKG_CONFIG_PATH=$dir/usr/lib/pkgconfig
 gcc -Wall -Werror -o "$dir/shared" "$dir/first.c" $(pkg-config --cflags --libs keer) -Wl,-rpath,"$dir/usr/lib" 2>>"$dir/log" && [ "$("$dir/shared")" = deny ]
 ok $? "the README's program, shared"
 # shellcheck disable=SC2046
-gcc -Wall -Werror -o "$dir/static" "$dir/first.c" $(pkg-config --cflags keer) "$dir/usr/lib/libkeer.a" -ljansson -lm 2>>"$dir/log"
+gcc -Wall -Werror -o "$dir/static" "$dir/first.c" $(pkg-config --cflags keer) "$dir/usr/lib/libkeer.a" -lm 2>>"$dir/log"
 [ "$("$dir/static")" = deny ]; ok $? "the README's program, with the archive"
 grep -q 'not ok' "$dir/log" && cat "$dir/log"
 make -s uninstall PREFIX="$dir/usr" >/dev/null 2>&1; [ ! -e "$dir/usr/bin/keer" ]; ok $? "make uninstall"
