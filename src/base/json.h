@@ -1,7 +1,7 @@
 /* json.h - JSON (RFC 8259) to a tape: a flat list of values, strict, and bounded by limits that the caller gives.
  *
- *   {"a":[1,"x"]}   ->   OBJECT len 1 | STRING a | ARRAY len 2 | INTEGER 1 | STRING x      `next` of a container: past its
- * last
+ *   {"a":[1,"x"]}   ->   OBJECT len 1 | STRING a | ARRAY len 2 | INTEGER 1 | STRING x      `next` of
+ *   a container: past its last
  *
  * Invariants
  *  1. Value 0 is the root. A container is followed by its children in the order of the text (an object: key, value, key,
@@ -13,7 +13,8 @@
  *  4. A tape is used again and again: values and decoded strings go where those of the text before were, so that a stream of
  *     similar texts allocates nothing after the first few. No recursion, whatever the depth.
  *  5. What is refused: what RFC 8259 does not know (a comma too many, leading zeros, NaN, a byte order mark), lone
- * surrogates and \u0000, a key twice, numbers that neither int64_t nor a double holds, and whatever is beyond the limits.
+ *     surrogates and \u0000, a key twice, numbers that neither int64_t nor a double holds, and whatever is beyond the
+ * limits.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
