@@ -38,12 +38,15 @@ endif
 LIBS_LIB := -ljansson -lm
 # libxgboost is C++ and is loaded later: the sanitizers want its run-time library from the start.
 LIBS_SAN := $(if $(filter asan tsan,$(V)),-Wl$(comma)--no-as-needed -lstdc++)
-LIBS_BIN := $(LIBS_LIB) -ldl -lpthread $(LIBS_SAN)
+# The daemon's libraries: the program has them, libkeer does not.
+LIBS_DAEMON := -lsqlite3 -lsodium
+LIBS_BIN := $(LIBS_LIB) $(LIBS_DAEMON) -ldl -lpthread $(LIBS_SAN)
 LIBS_CHECK = $(shell $(PKG) --libs check 2>/dev/null || echo -lcheck)
 
 # --- sources -----------------------------------------------------------------------------------------------------
-SRC_LIB   := $(wildcard src/base/*.c src/core/*.c src/core/policy/*.c)
-SRC_TOOLS := $(wildcard src/learn/*.c src/sim/*.c)
+SRC_TOOLS_BASE := src/base/crypto.c src/base/histogram.c src/base/log.c
+SRC_LIB   := $(filter-out $(SRC_TOOLS_BASE),$(wildcard src/base/*.c)) $(wildcard src/core/*.c src/core/policy/*.c)
+SRC_TOOLS := $(SRC_TOOLS_BASE) $(wildcard src/learn/*.c src/sim/*.c src/store/*.c src/store/sqlite/*.c)
 SRC_CLI   := $(wildcard src/cli/*.c)
 GEN_C     := $(GEN)/policy_lexer.c $(GEN)/policy_grammar.c
 OBJ_LIB   := $(SRC_LIB:%.c=$(B)/%.o) $(GEN_C:build/%.c=$(B)/%.o)
@@ -55,6 +58,7 @@ FUZZERS   := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 REPLAYS   := $(FUZZERS:%=$(B)/tests/replay-%)
 BENCHES   := $(patsubst bench/micro/%.c,$(B)/bench/%,$(wildcard bench/micro/*_bench.c))
 WRAP      := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+WRAP_DB   := -Wl,--wrap=db_begin,--wrap=db_step,--wrap=db_commit
 
 .PHONY: all help lib demo test unit integration asan tsan cov bench bench-peers docs check-docs lint layers install \
         uninstall clean deps format headers
@@ -102,8 +106,8 @@ $(B)/keer.pc: Makefile
 	@printf 'prefix=%s\nlibdir=$${prefix}/lib\nincludedir=$${prefix}/include\n\nName: keer\nDescription: Keersluis decision engine\nVersion: %s\nLibs: -L$${libdir} -lkeer\nLibs.private: -ljansson -lm\nRequires.private: jansson\nCflags: -I$${includedir}\n' '$(PREFIX)' '$(VERSION)' > $@
 
 # --- tests -------------------------------------------------------------------------------------------------------
-$(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/lib/oom.o $(B)/tests/lib/test_main.o $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
-	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP) $(LIBS_CHECK) $(LIBS_BIN)
+$(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/lib/oom.o $(B)/tests/lib/db_fail.o $(B)/tests/lib/test_main.o $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
+	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP) $(WRAP_DB) $(LIBS_CHECK) $(LIBS_BIN)
 $(B)/tests/replay-%: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/lib/fuzz_replay.o $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(LIBS_BIN)
 $(B)/libfuzzer-%: $(B)/tests/fuzz/%_fuzz.o $(B)/libtools.a $(B)/libkeer.a
