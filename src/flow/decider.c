@@ -167,6 +167,10 @@ static void decide_one(struct decider *d, struct decide_request *r)
         return;
     }
     err = keer_engine_decide(d->engine, r->event, &decision);
+    /* Without a ceiling a window is refused room by the system alone, and deciding the journal again would remember the
+     * event. With one it is refused by the ceiling, the same way each time. */
+    if (err == KEER_OK && (decision.degraded & KEER_DEGRADED_WINDOW) && !d->o.memory_max)
+        err = KEER_ENOMEM;
     if (err == KEER_OK)
         err = verdict_print(d->engine, r->event, &decision, &p->verdict);
     if (err != KEER_OK) { /* the windows may hold what the journal will not */

@@ -372,9 +372,11 @@ START_TEST(a_full_queue_refuses)
 }
 END_TEST
 
-/* Whatever call of the database fails, and whether or not a failed commit landed: nothing is answered as decided that is not
- * there after a restart, and asking again brings every event in exactly once, as the journal says. */
-static bool fail_at(uint64_t n, bool lands)
+/* Whatever call of the database, or allocation, fails, and whether or not a failed commit landed: nothing is answered as
+ * decided that is not there after a restart, and asking again brings every event in exactly once, as the journal says. */
+enum fault { COMMIT_IS_LOST, COMMIT_LANDS, MEMORY };
+
+static bool fail_at(uint64_t n, enum fault fault)
 {
     enum { EVENTS = 20 };
     struct rig g;
@@ -386,9 +388,13 @@ static bool fail_at(uint64_t n, bool lands)
         body_of(text, sizeof text, i);
         ask_fill(&g, &asks[i], text);
     }
-    db_fail_arm(n, lands);
+    if (fault == MEMORY)
+        oom_arm(n, false);
+    else
+        db_fail_arm(n, fault == COMMIT_LANDS);
     (void)ask_all(&g, asks, EVENTS);
-    bool hit = db_fail_hit();
+    bool hit = fault == MEMORY ? oom_count() >= n : db_fail_hit();
+    oom_reset();
     db_fail_arm(0, false);
     decider_free(g.d);
     rig_open(&g, 64);
@@ -396,9 +402,9 @@ static bool fail_at(uint64_t n, bool lands)
         struct buf found;
         buf_init(&found, 10000);
         enum keer_err err = decider_find(g.d, asks[i].r.event->id, &found);
-        REQUIRE(asks[i].r.result == DECIDE_NEW || asks[i].r.result == DECIDE_UNKNOWN, "result %d", asks[i].r.result);
-        REQUIRE(err == KEER_OK || (err == KEER_EMISSING && asks[i].r.result == DECIDE_UNKNOWN),
-                "call %llu: event %u is lost", (unsigned long long)n, i);
+        bool open = asks[i].r.result == DECIDE_UNKNOWN || (fault == MEMORY && asks[i].r.result == DECIDE_NO_MEMORY);
+        REQUIRE(asks[i].r.result == DECIDE_NEW || open, "result %d", asks[i].r.result);
+        REQUIRE(err == KEER_OK || (err == KEER_EMISSING && open), "call %llu: event %u is lost", (unsigned long long)n, i);
         if (asks[i].r.result == DECIDE_NEW)
             ck_slice_eq(buf_view(&found), buf_view(&asks[i].r.answer));
         buf_release(&found);
@@ -411,7 +417,8 @@ static bool fail_at(uint64_t n, bool lands)
         REQUIRE(asks[i].r.result == DECIDE_NEW || asks[i].r.result == DECIDE_STORED, "result %d", asks[i].r.result);
         ask_free(&asks[i]);
     }
-    ck_assert_uint_eq(atomic_load(&decider_statistics(g.d)->differences), 0);
+    REQUIRE(!atomic_load(&decider_statistics(g.d)->differences), "call %llu, fault %d: %llu differences",
+            (unsigned long long)n, fault, (unsigned long long)atomic_load(&decider_statistics(g.d)->differences));
     decider_free(g.d);
     g.d = NULL;
     struct redecide_result r = redecided(&g);
@@ -423,9 +430,17 @@ static bool fail_at(uint64_t n, bool lands)
 
 START_TEST(a_failing_database_never_lies)
 {
-    for (int lands = 0; lands < 2; lands++)
-        for (uint64_t n = 1; fail_at(n, lands); n++)
-            ;
+    for (uint64_t n = 1; fail_at(n, COMMIT_IS_LOST); n++)
+        ;
+    for (uint64_t n = 1; fail_at(n, COMMIT_LANDS); n++)
+        ;
+}
+END_TEST
+
+START_TEST(memory_that_fails_never_lies)
+{
+    for (uint64_t n = 1; fail_at(n, MEMORY); n += 1 + n / 40) /* every one at first, then some */
+        ;
 }
 END_TEST
 
@@ -491,6 +506,7 @@ int main(void)
     tcase_add_test(c, an_id_is_decided_once);
     tcase_add_test(c, a_full_queue_refuses);
     tcase_add_test(c, a_failing_database_never_lies);
+    tcase_add_test(c, memory_that_fails_never_lies);
     tcase_add_test(c, a_difference_is_seen);
     suite_add_tcase(s, c);
     return test_main(s);
