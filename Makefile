@@ -38,13 +38,16 @@ endif
 LIBS_LIB := -lm
 # libxgboost is C++ and is loaded later: the sanitizers want its run-time library from the start.
 LIBS_SAN := $(if $(filter asan tsan,$(V)),-Wl$(comma)--no-as-needed -lstdc++)
-LIBS_BIN := $(LIBS_LIB) -ldl -lpthread $(LIBS_SAN)
+# The daemon's libraries: the program has them, libkeer does not.
+LIBS_DAEMON := -lmicrohttpd -lsqlite3 -lsodium
+LIBS_BIN := $(LIBS_LIB) $(LIBS_DAEMON) -ldl -lpthread $(LIBS_SAN)
 # jansson reads what the program writes, and judges our own reader of JSON: for the unit tests alone.
 LIBS_TEST = $(shell $(PKG) --libs check 2>/dev/null || echo -lcheck) -ljansson
 
 # --- sources -----------------------------------------------------------------------------------------------------
-SRC_LIB   := $(wildcard src/base/*.c src/core/*.c src/core/policy/*.c)
-SRC_TOOLS := $(wildcard src/learn/*.c src/sim/*.c)
+SRC_TOOLS_BASE := src/base/crypto.c src/base/histogram.c src/base/log.c
+SRC_LIB   := $(filter-out $(SRC_TOOLS_BASE),$(wildcard src/base/*.c)) $(wildcard src/core/*.c src/core/policy/*.c)
+SRC_TOOLS := $(SRC_TOOLS_BASE) $(wildcard src/learn/*.c src/sim/*.c src/store/*.c src/store/sqlite/*.c src/http/*.c src/flow/*.c src/api/*.c)
 SRC_CLI   := $(wildcard src/cli/*.c)
 GEN_C     := $(GEN)/policy_lexer.c $(GEN)/policy_grammar.c
 OBJ_LIB   := $(SRC_LIB:%.c=$(B)/%.o) $(GEN_C:build/%.c=$(B)/%.o)
@@ -56,8 +59,9 @@ FUZZERS   := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 REPLAYS   := $(FUZZERS:%=$(B)/tests/replay-%)
 BENCHES   := $(patsubst bench/micro/%.c,$(B)/bench/%,$(wildcard bench/micro/*_bench.c))
 WRAP      := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+WRAP_DB   := -Wl,--wrap=db_begin,--wrap=db_step,--wrap=db_commit
 
-.PHONY: all help lib demo test unit integration asan tsan cov bench bench-peers docs check-docs lint layers install \
+.PHONY: all help lib demo test unit rig-bins unit-bins crash bench-load integration asan tsan cov bench bench-peers docs check-docs lint layers install \
         uninstall clean deps format headers
 all: $(B)/keer $(B)/libkeer.a $(B)/libkeer.so.0 $(B)/keer.pc
 
@@ -103,21 +107,29 @@ $(B)/keer.pc: Makefile
 	@printf 'prefix=%s\nlibdir=$${prefix}/lib\nincludedir=$${prefix}/include\n\nName: keer\nDescription: Keersluis decision engine\nVersion: %s\nLibs: -L$${libdir} -lkeer\nLibs.private: -lm\nCflags: -I$${includedir}\n' '$(PREFIX)' '$(VERSION)' > $@
 
 # --- tests -------------------------------------------------------------------------------------------------------
-$(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/lib/oom.o $(B)/tests/lib/test_main.o $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
-	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP) $(LIBS_TEST) $(LIBS_BIN)
+$(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/lib/oom.o $(B)/tests/lib/db_fail.o $(B)/tests/lib/test_main.o $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
+	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP) $(WRAP_DB) $(LIBS_TEST) $(LIBS_BIN)
 $(B)/tests/replay-%: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/lib/fuzz_replay.o $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(LIBS_BIN)
 $(B)/libfuzzer-%: $(B)/tests/fuzz/%_fuzz.o $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -fsanitize=fuzzer -o $@ $^ $(LDFLAGS) $(LIBS_BIN)
+$(B)/bench/http-load: $(B)/bench/load/load.o
+	$(CC) -o $@ $^ $(LDFLAGS)
+$(B)/bench/http-empty: $(B)/bench/load/empty.o
+	$(CC) -o $@ $^ $(LDFLAGS) -lmicrohttpd
+# The crash rig's control: a daemon that answers before its commit.
+$(B)/tests/keer-early: $(OBJ_MAIN) $(B)/tests/crash/early_commit.o $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
+	$(CC) -pie -o $@ $^ $(LDFLAGS) -Wl,--wrap=db_begin,--wrap=db_commit,--wrap=db_rollback $(LIBS_BIN)
 $(B)/bench/%: $(B)/bench/micro/%.o $(B)/tests/lib/oom.o $(B)/libtools.a $(B)/libkeer.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP) $(LIBS_BIN)
 $(B)/tests/unit/%.o $(B)/tests/lib/%.o $(B)/tests/fuzz/%.o $(B)/bench/micro/%.o: CPPFLAGS += -Itests
 
 test: deps ## everything that must hold: unit, corpus replay, headers, layers, integration; last line counts
-	@$(MAKE) --no-print-directory all unit-bins
+	@$(MAKE) --no-print-directory all unit-bins rig-bins
 	@tools/run-tests $(B)
 unit-bins: $(TESTS) $(REPLAYS)
+rig-bins: $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early
 unit: all unit-bins ## the unit tests alone
 	@tools/run-tests $(B) unit
 asan: ## the unit tests under AddressSanitizer and UBSan (clang)
@@ -134,6 +146,11 @@ cov: ## line coverage of the unit and integration tests: build/cov/report
 	lcov -q -c -d build/cov -o build/cov/all.info --rc lcov_branch_coverage=0
 	lcov -q -r build/cov/all.info '*/tests/*' '/usr/*' '*/bench/*' -o build/cov/keer.info
 	genhtml -q -o build/cov/report build/cov/keer.info && lcov --summary build/cov/keer.info
+KILLS ?= 1000
+crash: all rig-bins ## kill the daemon under load KILLS times (1000) and check what was acknowledged
+	@BUILD=$(B) KEER=$(B)/keer tests/crash/run $(KILLS)
+bench-load: all rig-bins ## requests a second, each durable, beside an empty handler of libmicrohttpd
+	@bench/load/run $(B)
 FUZZ_SECONDS ?= 600
 fuzz-%: ## fuzz one parser with libFuzzer, ASan and UBSan for FUZZ_SECONDS (600)
 	@$(MAKE) --no-print-directory V=fuzz build/fuzz/libfuzzer-$*

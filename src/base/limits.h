@@ -6,6 +6,7 @@
 #define LIMIT_CSV_COLUMNS 512          /* columns of a CSV file */
 #define LIMIT_JSON_DEPTH 32            /* nesting of a JSON event, mapping or card */
 #define LIMIT_JSON_KEYS 1024           /* keys of one object of a JSON event */
+#define LIMIT_JSON_MEMBERS 512         /* members of the objects of a request that are open at once */
 #define LIMIT_TEXT_BYTES 4096          /* one text attribute of an event */
 #define LIMIT_ATTRS 64                 /* attributes of one event that a policy can see */
 #define LIMIT_POLICY_BYTES (1u << 20)  /* a policy text */

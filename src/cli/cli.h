@@ -60,6 +60,7 @@ struct cli_env {
     bool no_color;                   /* NO_COLOR is set and not empty (no-color.org) */
     unsigned width;                  /* columns of the terminal; 0 = not known */
     int64_t (*now_us)(void);         /* monotonic */
+    int64_t (*wall_us)(void);        /* since 1970, UTC */
 };
 
 struct cli_value; /* options.h */

@@ -1,4 +1,5 @@
 /* describe.c - the program's own tables as Markdown, JSON and as the manual page keer(1). */
+#include "api/api.h"
 #include "cli/options.h"
 #include "core/event.h"
 
@@ -547,6 +548,8 @@ void describe_print(const char *what, const char *format, struct buf *b)
         attributes_print(json, b);
     else if (strcmp(what, "errors") == 0)
         errors_print(json, b);
+    else if (strcmp(what, "routes") == 0)
+        api_describe(json, b);
     else if (strcmp(what, "functions") == 0)
         functions_print(json, b);
     else if (strcmp(what, "aggregates") == 0)

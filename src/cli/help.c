@@ -47,7 +47,7 @@ void help_usage(enum cli_command command, struct buf *b)
         if ((o->commands & OPTION_ON(command)) && (o->flags & OPT_REQUIRED))
             buf_fmt(b, " --%s %s", o->name, o->shown);
     }
-    buf_fmt(b, " [OPTION...] %s", row->arguments);
+    buf_fmt(b, " [OPTION...]%s%s", row->arguments[0] ? " " : "", row->arguments);
 }
 
 static void heading(const struct cli *cli, struct buf *b, const char *text)

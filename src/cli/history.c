@@ -8,6 +8,7 @@
 struct folder {
     struct cli *cli;
     const char *policy_path;
+    struct crypto_hash *hash; /* of all that was read; may be NULL */
 };
 
 /* Files that a policy names are looked up beside the policy. */
@@ -30,6 +31,10 @@ static enum keer_err folder_read(void *ctx, const char *path, char **ret_data, s
     }
     if (!data.p)
         buf_puts(&data, "");
+    if (f->hash) {
+        crypto_sha256_add(f->hash, slice_str(path));
+        crypto_sha256_add(f->hash, buf_view(&data));
+    }
     *ret_data = data.p;
     *ret_len = data.len;
     return data.err;
@@ -56,10 +61,16 @@ static void tell_diags(struct cli *cli, struct keer_policy *p, bool quiet_warnin
 
 int policy_open(struct cli *cli, const char *path, unsigned flags, bool quiet_warnings, struct keer_policy **ret_policy)
 {
+    return policy_open_hashed(cli, path, flags, quiet_warnings, ret_policy, /* hash */ NULL);
+}
+
+int policy_open_hashed(struct cli *cli, const char *path, unsigned flags, bool quiet_warnings,
+                       struct keer_policy **ret_policy, struct crypto_hash *ret_hash)
+{
     struct buf text;
     struct io_why why;
     struct keer_policy *p = NULL;
-    struct folder folder = {cli, path};
+    struct folder folder = {cli, path, ret_hash};
     struct keer_files files = {&folder, folder_read};
     buf_init(&text, (size_t)LIMIT_POLICY_BYTES + 1);
     enum keer_err err = io_slurp(&text, path, &why);
@@ -67,6 +78,8 @@ int policy_open(struct cli *cli, const char *path, unsigned flags, bool quiet_wa
         buf_release(&text);
         return cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
     }
+    if (ret_hash)
+        crypto_sha256(buf_view(&text), ret_hash);
     err = policy_make(path, buf_view(&text), &files, flags, &p);
     buf_release(&text);
     if (p)

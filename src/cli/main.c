@@ -22,6 +22,13 @@ static int64_t clock_us(void)
     return (int64_t)t.tv_sec * US_SECOND + t.tv_nsec / 1000;
 }
 
+static int64_t wall_us(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * US_SECOND + t.tv_nsec / 1000;
+}
+
 /* A closed standard descriptor would be given to the first file that is opened, and messages would go into it. */
 static bool standard_descriptors(void)
 {
@@ -35,7 +42,7 @@ static struct cli_env surroundings(void)
 {
     const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
     bool capable = term && strcmp(term, "dumb") != 0;
-    struct cli_env env = {.out_fd = STDOUT_FILENO, .err_fd = STDERR_FILENO, .now_us = clock_us};
+    struct cli_env env = {.out_fd = STDOUT_FILENO, .err_fd = STDERR_FILENO, .now_us = clock_us, .wall_us = wall_us};
     struct winsize size;
     env.out_terminal = capable && isatty(STDOUT_FILENO) == 1;
     env.err_terminal = capable && isatty(STDERR_FILENO) == 1;

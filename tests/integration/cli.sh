@@ -37,7 +37,7 @@ mkfifo "$work/pipe"
 ( : < "$work/pipe" ) & # opens, reads nothing, goes away
 is 'a reader that went away'        4 '' 'Broken pipe' bash -c 'exec > "$1"; sleep .3; exec "$0" --help' "$KEER" "$work/pipe"
 is 'a closed standard output'       0 '' '' bash -c '"$0" --version >&-' "$KEER"
-for t in commands options events attributes functions aggregates radar errors; do
+for t in commands options events attributes functions aggregates radar errors routes; do
     is "table $t"                   0 '^# ' '' "$KEER" --describe=$t
     is "table $t as JSON"           0 '^\{"' '' "$KEER" --describe=$t --format=json
 done

@@ -1,0 +1,55 @@
+/* operate.c - /healthz, /readyz, /metrics: what who runs the daemon asks it. They need no key and tell nothing of any event.
+ */
+#include "api/api.h"
+
+void health_get(struct http_exchange *x) { http_reply_fixed(x, 200, HTTP_JSON, SLICE("{\"alive\":true}\n")); }
+
+void ready_get(struct http_exchange *x)
+{
+    static const char *const words[] = {[DECIDER_STARTING] = "starting",
+                                        [DECIDER_READY] = "ready",
+                                        [DECIDER_STOPPING] = "stopping",
+                                        [DECIDER_FAILED] = "failed"};
+    struct api *a = x->ctx;
+    struct decider_stats *s = decider_statistics(a->decider);
+    enum decider_state state = decider_state(a->decider);
+    uint64_t differences = atomic_load(&s->differences);
+    bool ready = state == DECIDER_READY && !differences;
+    buf_fmt(&x->reply,
+            "{\"ready\":%s,\"state\":\"%s\",\"journal\":{\"events\":%llu,\"compared\":%llu,\"differences\":%llu}}\n",
+            ready ? "true" : "false", words[state], (unsigned long long)atomic_load(&s->rebuilt),
+            (unsigned long long)atomic_load(&s->compared), (unsigned long long)differences);
+    http_reply(x, ready ? 200 : 503, HTTP_JSON);
+}
+
+static void head(struct buf *out, const char *name, const char *kind, const char *help)
+{
+    buf_fmt(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind);
+}
+
+void metrics_get(struct http_exchange *x)
+{
+    struct api *a = x->ctx;
+    struct decider_stats *d = decider_statistics(a->decider);
+    struct http_stats *h = http_statistics(x->server);
+    struct buf *out = &x->reply;
+    head(out, "keer_decisions_total", "counter", "decisions that were committed");
+    for (unsigned o = 0; o < KEER_OUTCOME_MAX; o++)
+        buf_fmt(out, "keer_decisions_total{outcome=\"%s\"} %llu\n", keer_outcome_name((enum keer_outcome)o),
+                (unsigned long long)atomic_load(&d->by_outcome[o]));
+    head(out, "keer_http_responses_total", "counter", "answers by status");
+    for (unsigned status = 0; status < HTTP_STATUS_MAX; status++)
+        if (atomic_load(&h->by_status[status]))
+            buf_fmt(out, "keer_http_responses_total{status=\"%u\"} %llu\n", status,
+                    (unsigned long long)atomic_load(&h->by_status[status]));
+#define API_METRIC(name, kind, help, value) \
+    head(out, name, kind, help);            \
+    buf_fmt(out, name " %llu\n", (unsigned long long)atomic_load(&value));
+#include "api/metrics.def"
+#undef API_METRIC
+    head(out, "keer_decision_seconds", "histogram", "from the head of a request to its commit");
+    histogram_print(&d->latency, "keer_decision_seconds", out);
+    head(out, "keer_commit_seconds", "histogram", "writing and committing one group");
+    histogram_print(&d->commit, "keer_commit_seconds", out);
+    http_reply(x, 200, "text/plain; version=0.0.4; charset=utf-8");
+}

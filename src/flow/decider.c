@@ -1,0 +1,504 @@
+/* decider.c - one engine thread, one writer thread, an answer after the commit. */
+#include "flow/decider.h"
+
+#include <pthread.h>
+
+#include "base/hash.h"
+#include "flow/redecide.h"
+#include "flow/verdict.h"
+
+/* An event on its way from the engine to the disk, and who waits for it. */
+struct pending {
+    struct pending *next;         /* in `decided` */
+    struct pending *chain;        /* in its cell of the table */
+    struct decide_request *first; /* whose event, id and body it is; answered last, since the others are compared with it */
+    struct decide_request *others;
+    int64_t seq, decided_us;
+    struct buf verdict;
+    enum keer_outcome outcome;
+};
+
+struct decider {
+    struct decider_options o;
+    struct decider_stats stats;
+    atomic_int state;
+    atomic_bool stop_rebuilding;
+    struct db *writer, *engine_reader, *api_reader;
+    struct journal journal, engine_journal, api_journal;
+    pthread_mutex_t api_lock;
+    struct keys keys;
+    int64_t policy_number, seq;
+    struct keer_engine *engine;
+    pthread_t engine_thread, writer_thread;
+    bool threads;
+    pthread_mutex_t submitted_lock, decided_lock, flight_lock;
+    pthread_cond_t submitted_filled, decided_filled;
+    struct decide_request *submitted, **submitted_end;
+    struct pending *decided, **decided_end;
+    bool submitted_closed, decided_closed;
+    struct pending **flight; /* cells, by hash of the id */
+    size_t cells;
+};
+
+/* --- the end of a request --- */
+
+static void finish(struct decider *d, struct decide_request *r, enum decide_result result)
+{
+    r->result = result;
+    switch (result) {
+    case DECIDE_NEW: break;
+    case DECIDE_STORED: (void)atomic_fetch_add(&d->stats.stored, 1); break;
+    case DECIDE_CONFLICT: (void)atomic_fetch_add(&d->stats.conflicts, 1); break;
+    case DECIDE_UNKNOWN:
+    case DECIDE_NO_MEMORY: (void)atomic_fetch_add(&d->stats.unknown, 1); break;
+    }
+    histogram_add(&d->stats.latency, d->o.now_us() - r->begun_us);
+    r->done(r);                                   /* r may be gone afterwards */
+    (void)atomic_fetch_sub(&d->stats.waiting, 1); /* last: who sees 0 may end what `done` uses */
+}
+
+static void fail(struct decider *d, const char *what, const char *why)
+{
+    int was = atomic_exchange(&d->state, DECIDER_FAILED);
+    if (was == DECIDER_FAILED)
+        return;
+    log_put(d->o.log, LOG_ERROR, "%s: %s; nothing is decided any more", what, why);
+    if (d->o.failed)
+        d->o.failed(d->o.ctx);
+}
+
+static bool has_failed(const struct decider *d) { return atomic_load(&d->state) == DECIDER_FAILED; }
+
+/* --- in flight --- */
+
+static struct pending **cell_of(struct decider *d, const struct keer_event *ev)
+{
+    return &d->flight[ev->id_hash.lo & (d->cells - 1)];
+}
+
+/* Joins the event of the same id that is under way; false when there is none. */
+static bool join(struct decider *d, struct decide_request *r)
+{
+    (void)pthread_mutex_lock(&d->flight_lock);
+    struct pending *p = *cell_of(d, r->event);
+    while (p && !slice_eq(p->first->event->id, r->event->id))
+        p = p->chain;
+    if (p) {
+        r->next = p->others;
+        p->others = r;
+    }
+    (void)pthread_mutex_unlock(&d->flight_lock);
+    return p != NULL;
+}
+
+static void take_off(struct decider *d, struct pending *batch)
+{
+    (void)pthread_mutex_lock(&d->flight_lock);
+    for (; batch; batch = batch->next) {
+        struct pending **at = cell_of(d, batch->first->event);
+        while (*at != batch)
+            at = &(*at)->chain;
+        *at = batch->chain;
+    }
+    (void)pthread_mutex_unlock(&d->flight_lock);
+}
+
+/* --- the engine's thread --- */
+
+/* Answers from the journal; false when the id is not there. */
+static bool answer_stored(struct decider *d, struct decide_request *r)
+{
+    struct journal_entry e;
+    enum keer_err err = journal_find(&d->engine_journal, r->event->id, &e);
+    enum decide_result result = DECIDE_NO_MEMORY;
+    if (err == KEER_OK && !crypto_hash_eq(&e.body_hash, &r->body_hash)) {
+        result = DECIDE_CONFLICT;
+    } else if (err == KEER_OK) {
+        buf_slice(&r->answer, e.decision);
+        if (r->answer.err == KEER_OK)
+            result = DECIDE_STORED;
+    } else if (err != KEER_EMISSING) {
+        result = DECIDE_UNKNOWN; /* nothing was decided: asking again is safe */
+        log_put(d->o.log, LOG_ERROR, "journal: %s", db_why(d->engine_reader));
+    }
+    journal_done(&d->engine_journal);
+    if (err == KEER_EMISSING)
+        return false;
+    finish(d, r, result);
+    return true;
+}
+
+static void hand_on(struct decider *d, struct pending *p)
+{
+    (void)pthread_mutex_lock(&d->flight_lock);
+    struct pending **cell = cell_of(d, p->first->event);
+    p->chain = *cell;
+    *cell = p;
+    (void)pthread_mutex_unlock(&d->flight_lock);
+    (void)pthread_mutex_lock(&d->decided_lock);
+    bool was_empty = !d->decided;
+    *d->decided_end = p;
+    d->decided_end = &p->next;
+    if (was_empty)
+        (void)pthread_cond_signal(&d->decided_filled);
+    (void)pthread_mutex_unlock(&d->decided_lock);
+}
+
+static void decide_one(struct decider *d, struct decide_request *r)
+{
+    if (has_failed(d)) {
+        finish(d, r, DECIDE_UNKNOWN);
+        return;
+    }
+    if (join(d, r) || answer_stored(d, r))
+        return;
+    struct pending *p = calloc(1, sizeof *p);
+    if (!p) {
+        finish(d, r, DECIDE_NO_MEMORY);
+        return;
+    }
+    struct keer_decision decision;
+    buf_init(&p->verdict, VERDICT_BYTES);
+    p->first = r;
+    enum keer_err err = buf_reserve(&p->verdict, 500) ? KEER_OK : p->verdict.err;
+    if (err != KEER_OK) { /* the windows have not seen it yet */
+        free(p);
+        finish(d, r, DECIDE_NO_MEMORY);
+        return;
+    }
+    err = keer_engine_decide(d->engine, r->event, &decision);
+    /* Without a ceiling a window is refused room by the system alone, and deciding the journal again would remember the
+     * event. With one it is refused by the ceiling, the same way each time. */
+    if (err == KEER_OK && (decision.degraded & KEER_DEGRADED_WINDOW) && !d->o.memory_max)
+        err = KEER_ENOMEM;
+    if (err == KEER_OK)
+        err = verdict_print(d->engine, r->event, &decision, &p->verdict);
+    if (err != KEER_OK) { /* the windows may hold what the journal will not */
+        fail(d, "the engine", keer_err_text(err));
+        buf_release(&p->verdict);
+        free(p);
+        finish(d, r, DECIDE_UNKNOWN);
+        return;
+    }
+    p->seq = ++d->seq;
+    p->decided_us = d->o.wall_us();
+    p->outcome = decision.outcome;
+    (void)atomic_fetch_add_explicit(&d->stats.degraded, decision.degraded != 0, memory_order_relaxed);
+    hand_on(d, p);
+}
+
+static void tell_difference(void *ctx, const struct journal_entry *e, const char *what, struct slice now)
+{
+    struct decider *d = ctx;
+    uint64_t n = atomic_fetch_add(&d->stats.differences, 1);
+    if (n < 10)
+        log_put(d->o.log, LOG_ERROR, "journal row %lld, event '%.*s': %s: %.*s", (long long)e->seq,
+                (int)MIN_OF(e->id.len, 100u), e->id.p, what, (int)MIN_OF(now.len, 400u), now.p ? now.p : "");
+}
+
+static enum keer_err rebuild(struct decider *d)
+{
+    struct redecide_result result;
+    struct redecide r = {.journal = &d->engine_journal,
+                         .engine = d->engine,
+                         .policy = d->policy_number,
+                         .stop = &d->stop_rebuilding,
+                         .differs = tell_difference,
+                         .ctx = d};
+    int64_t begun = d->o.now_us();
+    enum keer_err err = redecide_run(&r, &result);
+    d->seq = result.last_seq;
+    atomic_store(&d->stats.rebuilt, result.events);
+    atomic_store(&d->stats.compared, result.compared);
+    if (err == KEER_OK)
+        log_put(d->o.log, result.differences ? LOG_ERROR : LOG_INFO,
+                "journal decided again: %llu events, %llu compared, %llu differences, %lld ms",
+                (unsigned long long)result.events, (unsigned long long)result.compared,
+                (unsigned long long)result.differences, (long long)((d->o.now_us() - begun) / 1000));
+    return err;
+}
+
+static struct decide_request *next_requests(struct decider *d)
+{
+    (void)pthread_mutex_lock(&d->submitted_lock);
+    while (!d->submitted && !d->submitted_closed)
+        (void)pthread_cond_wait(&d->submitted_filled, &d->submitted_lock);
+    struct decide_request *list = d->submitted;
+    d->submitted = NULL;
+    d->submitted_end = &d->submitted;
+    (void)pthread_mutex_unlock(&d->submitted_lock);
+    return list;
+}
+
+static void *engine_main(void *ctx)
+{
+    struct decider *d = ctx;
+    enum keer_err err = rebuild(d);
+    if (err != KEER_OK)
+        fail(d, "the journal can't be decided again", err == KEER_EIO ? db_why(d->engine_reader) : keer_err_text(err));
+    int starting = DECIDER_STARTING;
+    (void)atomic_compare_exchange_strong(&d->state, &starting, DECIDER_READY);
+    for (struct decide_request *list; (list = next_requests(d)) != NULL;) {
+        while (list) {
+            struct decide_request *r = list;
+            list = r->next;
+            r->next = NULL;
+            decide_one(d, r);
+        }
+        struct win_stats windows;
+        engine_stats(d->engine, &windows);
+        atomic_store_explicit(&d->stats.windows_bytes, windows.bytes, memory_order_relaxed);
+        atomic_store_explicit(&d->stats.entities, windows.entities, memory_order_relaxed);
+    }
+    (void)pthread_mutex_lock(&d->decided_lock);
+    d->decided_closed = true;
+    (void)pthread_cond_signal(&d->decided_filled);
+    (void)pthread_mutex_unlock(&d->decided_lock);
+    return NULL;
+}
+
+/* --- the writer's thread --- */
+
+/* At most batch_max of what is decided; NULL when there is nothing and nothing will come. */
+static struct pending *next_batch(struct decider *d)
+{
+    (void)pthread_mutex_lock(&d->decided_lock);
+    while (!d->decided && !d->decided_closed)
+        (void)pthread_cond_wait(&d->decided_filled, &d->decided_lock);
+    struct pending *batch = d->decided, *last = batch;
+    for (unsigned n = 1; last && last->next && n < d->o.batch_max; n++)
+        last = last->next;
+    if (last) {
+        d->decided = last->next;
+        last->next = NULL;
+        if (!d->decided)
+            d->decided_end = &d->decided;
+    }
+    (void)pthread_mutex_unlock(&d->decided_lock);
+    return batch;
+}
+
+static enum db_outcome write_batch(struct decider *d, const struct pending *batch)
+{
+    enum keer_err err = db_begin(d->writer);
+    for (const struct pending *p = batch; err == KEER_OK && p; p = p->next) {
+        struct journal_entry e = {.seq = p->seq,
+                                  .id = p->first->event->id,
+                                  .time_us = p->first->event->time_us,
+                                  .decided_us = p->decided_us,
+                                  .policy = d->policy_number,
+                                  .body = p->first->body,
+                                  .body_hash = p->first->body_hash,
+                                  .decision = buf_view(&p->verdict)};
+        err = journal_add(&d->journal, &e);
+        (void)atomic_fetch_add_explicit(&d->stats.rows, 1, memory_order_relaxed);
+    }
+    enum db_outcome outcome = err == KEER_OK ? db_commit(d->writer) : DB_NOT_COMMITTED;
+    if (outcome != DB_COMMITTED)
+        fail(d, outcome == DB_UNKNOWN ? "a commit ended unknown" : "a commit failed", db_why(d->writer));
+    db_rollback(d->writer);
+    return outcome;
+}
+
+/* Answers everybody who waits for an event; on disk it is only when `committed`. */
+static void answer(struct decider *d, struct pending *p, bool committed)
+{
+    for (struct decide_request *r = p->others, *next; r; r = next) {
+        next = r->next;
+        bool same = crypto_hash_eq(&r->body_hash, &p->first->body_hash);
+        if (committed && same)
+            buf_slice(&r->answer, buf_view(&p->verdict));
+        finish(d, r,
+               !committed                 ? DECIDE_UNKNOWN
+               : !same                    ? DECIDE_CONFLICT
+               : r->answer.err != KEER_OK ? DECIDE_NO_MEMORY
+                                          : DECIDE_STORED);
+    }
+    if (committed) {
+        (void)atomic_fetch_add_explicit(&d->stats.by_outcome[p->outcome], 1, memory_order_relaxed);
+        p->first->answer = p->verdict; /* moved */
+        p->verdict = (struct buf){0};
+    }
+    finish(d, p->first, committed ? DECIDE_NEW : DECIDE_UNKNOWN);
+    buf_release(&p->verdict);
+    free(p);
+}
+
+static void *writer_main(void *ctx)
+{
+    struct decider *d = ctx;
+    for (struct pending *batch; (batch = next_batch(d)) != NULL;) {
+        bool committed = false;
+        if (!has_failed(d)) {
+            int64_t begun = d->o.now_us();
+            committed = write_batch(d, batch) == DB_COMMITTED;
+            histogram_add(&d->stats.commit, d->o.now_us() - begun);
+            (void)atomic_fetch_add_explicit(&d->stats.commits, committed, memory_order_relaxed);
+        }
+        take_off(d, batch); /* from here on nobody joins them */
+        for (struct pending *next; batch; batch = next) {
+            next = batch->next;
+            answer(d, batch, committed);
+        }
+    }
+    return NULL;
+}
+
+/* --- life --- */
+
+static enum keer_err open_all(struct decider *d, struct db_why *why)
+{
+    const char *where = d->o.database;
+    struct slice name = slice_str(d->o.policy_name);
+    enum keer_err err = db_open(where, DB_WRITE, &d->writer, why);
+    if (err == KEER_OK)
+        err = db_migrate(d->writer, d->o.wall_us(), why);
+    if (err == KEER_OK)
+        err = db_open(where, DB_READ, &d->engine_reader, why);
+    if (err == KEER_OK)
+        err = db_open(where, DB_READ, &d->api_reader, why);
+    if (err != KEER_OK)
+        return err;
+    err = journal_policy(d->writer, &d->o.policy_hash, name, d->o.wall_us(), &d->policy_number);
+    if (err == KEER_OK)
+        err = keys_read(d->writer, &d->keys);
+    if (err == KEER_OK)
+        err = journal_open(&d->journal, d->writer);
+    if (err == KEER_OK)
+        err = journal_open(&d->engine_journal, d->engine_reader);
+    if (err == KEER_OK)
+        err = journal_open(&d->api_journal, d->api_reader);
+    if (err != KEER_OK)
+        (void)snprintf(why->text, sizeof why->text, "%.200s: %.150s", where,
+                       err == KEER_EIO ? db_why(d->writer) : keer_err_text(err));
+    return err;
+}
+
+enum keer_err decider_new(const struct decider_options *o, struct decider **ret_decider, struct db_why *ret_why)
+{
+    struct decider *d = calloc(1, sizeof *d);
+    enum keer_err err = d ? KEER_OK : KEER_ENOMEM;
+    if (!d)
+        goto out;
+    d->o = *o;
+    d->submitted_end = &d->submitted;
+    d->decided_end = &d->decided;
+    (void)pthread_mutex_init(&d->api_lock, NULL); /* these don't fail on Linux */
+    (void)pthread_mutex_init(&d->submitted_lock, NULL);
+    (void)pthread_mutex_init(&d->decided_lock, NULL);
+    (void)pthread_mutex_init(&d->flight_lock, NULL);
+    (void)pthread_cond_init(&d->submitted_filled, NULL);
+    (void)pthread_cond_init(&d->decided_filled, NULL);
+    for (d->cells = 64; d->cells < 2 * (size_t)o->queue_max;)
+        d->cells *= 2;
+    d->flight = calloc(d->cells, sizeof(struct pending *));
+    struct keer_engine_options limits = {.memory_max = o->memory_max};
+    err = d->flight ? keer_engine_new(o->policy, &limits, &d->engine) : KEER_ENOMEM;
+    if (err == KEER_OK) {
+        err = open_all(d, ret_why);
+        if (err != KEER_OK) {
+            decider_free(d);
+            return err;
+        }
+    }
+out:
+    if (err != KEER_OK) {
+        (void)snprintf(ret_why->text, sizeof ret_why->text, "%s", keer_err_text(err));
+        decider_free(d);
+        return err;
+    }
+    *ret_decider = d;
+    return KEER_OK;
+}
+
+enum keer_err decider_start(struct decider *d)
+{
+    if (pthread_create(&d->engine_thread, NULL, engine_main, d) != 0)
+        return KEER_ENOMEM;
+    if (pthread_create(&d->writer_thread, NULL, writer_main, d) != 0) {
+        atomic_store(&d->stop_rebuilding, true);
+        (void)pthread_mutex_lock(&d->submitted_lock);
+        d->submitted_closed = true;
+        (void)pthread_cond_signal(&d->submitted_filled);
+        (void)pthread_mutex_unlock(&d->submitted_lock);
+        (void)pthread_join(d->engine_thread, NULL);
+        return KEER_ENOMEM;
+    }
+    d->threads = true;
+    return KEER_OK;
+}
+
+enum decider_state decider_state(const struct decider *d) { return (enum decider_state)atomic_load(&d->state); }
+struct decider_stats *decider_statistics(struct decider *d) { return &d->stats; }
+const struct keys *decider_keys(const struct decider *d) { return &d->keys; }
+
+enum keer_err decider_reserve(struct decider *d)
+{
+    /* The place first and the state afterwards: decider_stop does it the other way round, and one of the two sees the other.
+     */
+    bool full = atomic_fetch_add(&d->stats.waiting, 1) >= d->o.queue_max;
+    enum decider_state state = decider_state(d);
+    if (state == DECIDER_READY && !full)
+        return KEER_OK;
+    (void)atomic_fetch_sub(&d->stats.waiting, 1);
+    if (state != DECIDER_READY)
+        return state == DECIDER_FAILED ? KEER_EIO : KEER_EUNSUPPORTED;
+    (void)atomic_fetch_add_explicit(&d->stats.full, 1, memory_order_relaxed);
+    return KEER_EFULL;
+}
+
+void decider_submit(struct decider *d, struct decide_request *r)
+{
+    r->next = NULL;
+    (void)pthread_mutex_lock(&d->submitted_lock);
+    bool was_empty = !d->submitted;
+    *d->submitted_end = r;
+    d->submitted_end = &r->next;
+    if (was_empty)
+        (void)pthread_cond_signal(&d->submitted_filled);
+    (void)pthread_mutex_unlock(&d->submitted_lock);
+}
+
+enum keer_err decider_find(struct decider *d, struct slice id, struct buf *out)
+{
+    struct journal_entry e;
+    (void)pthread_mutex_lock(&d->api_lock);
+    enum keer_err err = journal_find(&d->api_journal, id, &e);
+    if (err == KEER_OK)
+        buf_slice(out, e.decision);
+    journal_done(&d->api_journal);
+    (void)pthread_mutex_unlock(&d->api_lock);
+    return err != KEER_OK ? err : out->err;
+}
+
+void decider_stop(struct decider *d)
+{
+    if (atomic_exchange(&d->state, DECIDER_STOPPING) == DECIDER_FAILED)
+        atomic_store(&d->state, DECIDER_FAILED);
+}
+
+void decider_free(struct decider *d)
+{
+    if (!d)
+        return;
+    decider_stop(d);
+    if (d->threads) {
+        atomic_store(&d->stop_rebuilding, true);
+        (void)pthread_mutex_lock(&d->submitted_lock);
+        d->submitted_closed = true;
+        (void)pthread_cond_signal(&d->submitted_filled);
+        (void)pthread_mutex_unlock(&d->submitted_lock);
+        (void)pthread_join(d->engine_thread, NULL);
+        (void)pthread_join(d->writer_thread, NULL);
+    }
+    journal_close(&d->journal);
+    journal_close(&d->engine_journal);
+    journal_close(&d->api_journal);
+    keys_release(&d->keys);
+    db_close(d->engine_reader);
+    db_close(d->api_reader);
+    db_close(d->writer); /* last: it may checkpoint when it closes */
+    keer_engine_free(d->engine);
+    free(d->flight);
+    free(d);
+}

@@ -1,0 +1,25 @@
+/* reading.h - the body of a request, or of a row of the journal, becomes an event that owns its texts.
+ *
+ * One reader serves one thread at a time. The event and all its texts are one block of memory, since it crosses threads and
+ * outlives the reader's buffers.
+ */
+#ifndef FLOW_READING_H
+#define FLOW_READING_H
+#include "core/input.h"
+
+struct reading;
+struct reading_error {
+    enum keer_err code;
+    char what[INPUT_MESSAGE_BYTES + 60];
+    char hint[INPUT_MESSAGE_BYTES];
+};
+
+KEER_NODISCARD enum keer_err reading_new(const struct keer_schema *schema, struct reading **ret_reading);
+void reading_free(struct reading *r);
+/* The canonical form of a body, borrowed until the next call. KEER_ENOMEM, or what *ret_error says. */
+KEER_NODISCARD enum keer_err reading_canon(struct reading *r, struct slice body, struct slice *ret_canon,
+                                           struct reading_error *ret_error);
+/* The event of a canonical body; free() it. */
+KEER_NODISCARD enum keer_err reading_event(struct reading *r, struct slice canon, struct keer_event **ret_event,
+                                           struct reading_error *ret_error);
+#endif

@@ -1,0 +1,30 @@
+/* redecide.h - decides a journal again, in order: what rebuilds the windows after a restart, and what `keer verify` does.
+ *
+ * Every row is checked: its number follows the one before, its body has its hash and is canonical, its id is the event's.
+ * Where this policy made the stored decision, the new one must be the same byte for byte; rows of other policies fill the
+ * windows only.
+ */
+#ifndef FLOW_REDECIDE_H
+#define FLOW_REDECIDE_H
+#include <stdatomic.h>
+
+#include "core/engine.h"
+#include "store/journal.h"
+
+struct redecide {
+    struct journal *journal; /* borrowed, of a DB_READ connection */
+    struct keer_engine *engine;
+    int64_t policy;          /* its number in the journal; 0 = not there */
+    const atomic_bool *stop; /* ends it early; may be NULL */
+    /* Called for each difference; may be NULL. */
+    void (*differs)(void *ctx, const struct journal_entry *e, const char *what, struct slice now);
+    void *ctx;
+};
+struct redecide_result {
+    int64_t last_seq;
+    uint64_t events, compared, differences;
+};
+
+/* *ret_result holds what was done so far, also on failure: KEER_EIO, KEER_ENOMEM. */
+KEER_NODISCARD enum keer_err redecide_run(const struct redecide *r, struct redecide_result *ret_result);
+#endif

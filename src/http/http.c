@@ -1,0 +1,348 @@
+/* http.c - exchanges on libmicrohttpd.
+ *
+ * libmicrohttpd calls on_access first with the head, then with pieces of the body, then at its end; and once more after a
+ * suspended connection was resumed. An answer that is queued at the head of a request that has a body makes it close the
+ * connection, which is what a refused body deserves.
+ */
+#include "http/http.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/num.h"
+
+#define CONNECTION_MEMORY ((size_t)32 << 10) /* holds the head of a request, and so bounds it */
+#define CONNECTION_TIMEOUT_S 30u
+#define LISTEN_BACKLOG 1024
+#define REPLY_BYTES ((size_t)1 << 20)
+#define SWALLOW_FACTOR 4u /* a body of up to this many times the maximum is read to its end, to be told 413 */
+
+struct http_server {
+    struct http_options options;
+    struct http_site site;
+    struct MHD_Daemon *daemon;
+    atomic_bool draining;
+    struct http_stats stats;
+    char address[100];
+};
+
+static struct MHD_Connection *connection_of(const struct http_exchange *x) { return x->connection; }
+
+/* --- answers --- */
+
+void http_reply_fixed(struct http_exchange *x, int status, const char *type, struct slice body)
+{
+    ASSERT(!x->replied);
+    x->status = status;
+    x->type = type;
+    x->fixed = body;
+    x->replied = true;
+}
+
+void http_reply(struct http_exchange *x, int status, const char *type)
+{
+    if (x->reply.err != KEER_OK) {
+        http_problem(x, x->reply.err == KEER_ENOMEM ? HTTP_NO_MEMORY : HTTP_INTERNAL, "%s", keer_err_text(x->reply.err));
+        return;
+    }
+    http_reply_fixed(x, status, type, buf_view(&x->reply));
+}
+
+void http_problem(struct http_exchange *x, enum http_problem problem, const char *fmt, ...)
+{
+    char detail[600];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(detail, sizeof detail, fmt, ap);
+    va_end(ap);
+    buf_clear(&x->reply);
+    http_problem_print(problem, slice_of(detail, n < 0 ? 0 : MIN_OF((size_t)n, sizeof detail - 1)), &x->reply);
+    int status = http_problem_status(problem);
+    if (status == 429 || status == 503)
+        x->retry_after = "1";
+    /* Without memory for the document the status alone must do. */
+    http_reply_fixed(x, status, HTTP_PROBLEM_JSON, x->reply.err == KEER_OK ? buf_view(&x->reply) : SLICE("{}\n"));
+}
+
+static enum MHD_Result queue(struct http_exchange *x)
+{
+    union {
+        const char *in;
+        void *out;
+    } body = {x->fixed.p ? x->fixed.p : ""};
+    struct MHD_Response *r = MHD_create_response_from_buffer(x->fixed.len, body.out, MHD_RESPMEM_PERSISTENT);
+    if (!r)
+        return MHD_NO;
+    enum MHD_Result ok = MHD_add_response_header(r, "Content-Type", x->type);
+    ok = ok && MHD_add_response_header(r, "Cache-Control", "no-store");
+    ok = ok && MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    if (x->retry_after)
+        ok = ok && MHD_add_response_header(r, "Retry-After", x->retry_after);
+    if (x->allow)
+        ok = ok && MHD_add_response_header(r, "Allow", x->allow);
+    if (x->status == 401)
+        ok = ok && MHD_add_response_header(r, "WWW-Authenticate", "Bearer realm=\"keer\"");
+    if (x->close)
+        ok = ok && MHD_add_response_header(r, "Connection", "close");
+    ok = ok && MHD_queue_response(connection_of(x), (unsigned)x->status, r);
+    MHD_destroy_response(r);
+    if (x->status > 0 && x->status < HTTP_STATUS_MAX)
+        (void)atomic_fetch_add_explicit(&x->server->stats.by_status[x->status], 1, memory_order_relaxed);
+    return ok ? MHD_YES : MHD_NO;
+}
+
+void http_suspend(struct http_exchange *x)
+{
+    x->suspended = true;
+    MHD_suspend_connection(connection_of(x));
+}
+
+void http_resume(struct http_exchange *x) { MHD_resume_connection(connection_of(x)); }
+
+/* --- the head --- */
+
+static struct slice header(struct http_exchange *x, const char *name)
+{
+    return slice_str(MHD_lookup_connection_value(connection_of(x), MHD_HEADER_KIND, name));
+}
+
+/* Credentials after RFC 6750 section 2.1. */
+static bool key_given(struct http_exchange *x)
+{
+    struct slice value = header(x, "Authorization"), scheme = slice_cut(&value, ' ');
+    return slice_eqi(scheme, SLICE("Bearer")) && value.p && x->server->site.key_valid(x->ctx, slice_trim(value));
+}
+
+/* What can be refused before the body; the order is the one in which a caller can learn least: a key comes first of all that
+ * has to do with a path that exists. */
+static void begin(struct http_exchange *x, struct slice method, struct slice path, struct http_match *m)
+{
+    uint64_t length = 0;
+    struct slice given = header(x, "Content-Length");
+    enum keer_err err = http_match(x->server->site.routes, x->server->site.count, method, path, &x->id, m);
+    if (err != KEER_OK) {
+        http_problem(x, err == KEER_ENOMEM ? HTTP_NO_MEMORY : HTTP_NOT_FOUND, "the path can't be read");
+        return;
+    }
+    x->route = m->route;
+    if (atomic_load(&x->server->draining)) {
+        x->close = true;
+        http_problem(x, HTTP_STOPPING, "%s", "");
+    } else if (!m->known_path) {
+        http_problem(x, HTTP_NOT_FOUND, "no route has this path");
+    } else if (!m->route) {
+        x->allow = m->allow;
+        http_problem(x, HTTP_WRONG_METHOD, "allowed: %s", m->allow);
+    } else if ((m->route->flags & HTTP_KEY) && !key_given(x)) {
+        http_problem(x, HTTP_NO_KEY, "%s", header(x, "Authorization").p ? "the key is not valid" : "no key was sent");
+    } else if ((m->route->flags & HTTP_BODY) && !http_is_json(header(x, "Content-Type"))) {
+        http_problem(x, HTTP_WRONG_TYPE, "Content-Type is '%.60s'",
+                     header(x, "Content-Type").p ? header(x, "Content-Type").p : "");
+    } else if (given.p && (num_u64(given, 0, UINT64_MAX, &length) != KEER_OK || length > x->body.max)) {
+        http_problem(x, HTTP_TOO_LARGE, "at most %zu bytes are taken", x->body.max);
+    }
+}
+
+static struct http_exchange *exchange_new(struct http_server *s, struct MHD_Connection *connection)
+{
+    struct http_exchange *x = calloc(1, sizeof *x);
+    if (!x)
+        return NULL;
+    x->server = s;
+    x->ctx = s->site.ctx;
+    x->connection = connection;
+    x->begun_us = s->options.now_us();
+    buf_init(&x->body, s->options.body_max);
+    buf_init(&x->id, HTTP_ID_BYTES);
+    buf_init(&x->reply, REPLY_BYTES);
+    (void)atomic_fetch_add(&s->stats.active, 1);
+    return x;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls, enum MHD_RequestTerminationCode why)
+{
+    struct http_server *s = cls;
+    struct http_exchange *x = *con_cls;
+    UNUSED(connection);
+    UNUSED(why);
+    if (!x)
+        return;
+    if (x->route && x->route->release)
+        x->route->release(x);
+    buf_release(&x->body);
+    buf_release(&x->id);
+    buf_release(&x->reply);
+    free(x);
+    *con_cls = NULL;
+    (void)atomic_fetch_sub(&s->stats.active, 1);
+}
+
+/* A piece of the body; false when the connection should be dropped. */
+static bool take_body(struct http_exchange *x, struct slice piece, size_t *seen)
+{
+    *seen += piece.len;
+    if (!x->too_large)
+        buf_slice(&x->body, piece);
+    x->too_large = x->body.err != KEER_OK;
+    return *seen <= SWALLOW_FACTOR * x->body.max;
+}
+
+static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+                                 const char *version, const char *upload, size_t *upload_size, void **con_cls)
+{
+    struct http_server *s = cls;
+    struct http_exchange *x = *con_cls;
+    UNUSED(version);
+    if (!x) {
+        struct http_match m;
+        x = exchange_new(s, connection);
+        if (!x)
+            return MHD_NO;
+        *con_cls = x;
+        begin(x, slice_str(method), slice_str(url), &m);
+        return x->replied ? queue(x) : MHD_YES;
+    }
+    if (x->replied) /* the server was being stopped when the answer was queued: libmicrohttpd has dropped it */
+        return MHD_NO;
+    if (*upload_size) {
+        struct slice piece = slice_of(upload, *upload_size);
+        *upload_size = 0;
+        return take_body(x, piece, &x->seen) ? MHD_YES : MHD_NO;
+    }
+    if (x->suspended) {
+        x->suspended = false;
+        x->route->answered(x);
+    } else if (x->too_large) {
+        http_problem(x, x->body.err == KEER_ENOMEM ? HTTP_NO_MEMORY : HTTP_TOO_LARGE, "at most %zu bytes are taken",
+                     x->body.max);
+    } else {
+        x->route->handle(x);
+    }
+    ASSERT(x->replied || x->suspended);
+    return x->replied ? queue(x) : MHD_YES;
+}
+
+/* Paths are decoded segment by segment, so that an id may hold a slash. */
+static size_t keep_escapes(void *cls, struct MHD_Connection *connection, char *s)
+{
+    UNUSED(cls);
+    UNUSED(connection);
+    return strlen(s);
+}
+
+static void no_log(void *cls, const char *fmt, va_list ap)
+{
+    UNUSED(cls);
+    UNUSED(fmt);
+    UNUSED(ap);
+}
+
+/* --- the socket --- */
+
+static int bind_to(const struct addrinfo *a, char ret_address[100])
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in6 six;
+        struct sockaddr_storage room;
+    } name;
+    socklen_t len = sizeof name;
+    int on = 1;
+    char host[64], port[16];
+    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 && bind(fd, a->ai_addr, a->ai_addrlen) == 0 &&
+        listen(fd, LISTEN_BACKLOG) == 0 && getsockname(fd, &name.any, &len) == 0 &&
+        getnameinfo(&name.any, len, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
+        (void)snprintf(ret_address, 100, a->ai_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+        return fd;
+    }
+    int why = errno;
+    (void)close(fd);
+    errno = why;
+    return -1;
+}
+
+static enum keer_err listen_on(const char *where, char ret_address[100], int *ret_fd, struct http_why *why)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE}, *found;
+    const char *colon = strrchr(where, ':');
+    char host[64];
+    size_t n = colon ? (size_t)(colon - where) : 0;
+    bool six = n > 2 && where[0] == '[' && where[n - 1] == ']';
+    if (!n || n >= sizeof host)
+        goto bad;
+    memcpy(host, where + six, n - 2u * six);
+    host[n - 2u * six] = '\0';
+    if (getaddrinfo(host, colon + 1, &hints, &found) != 0)
+        goto bad;
+    *ret_fd = bind_to(found, ret_address);
+    freeaddrinfo(found);
+    if (*ret_fd >= 0)
+        return KEER_OK;
+    (void)snprintf(why->text, sizeof why->text, "%.100s: %s", where, strerror(errno));
+    return KEER_EIO;
+bad:
+    (void)snprintf(why->text, sizeof why->text, "'%.100s' is not ADDRESS:PORT, as 127.0.0.1:8080 or [::1]:8080", where);
+    return KEER_EINVALID;
+}
+
+enum keer_err http_start(const struct http_options *o, const struct http_site *site, struct http_server **ret_server,
+                         struct http_why *ret_why)
+{
+    struct http_server *s = calloc(1, sizeof *s);
+    int fd = -1;
+    if (!s) {
+        (void)snprintf(ret_why->text, sizeof ret_why->text, "%s", keer_err_text(KEER_ENOMEM));
+        return KEER_ENOMEM;
+    }
+    s->options = *o;
+    s->site = *site;
+    enum keer_err err = listen_on(o->listen, s->address, &fd, ret_why);
+    if (err == KEER_OK) {
+        s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL,
+                                     on_access, s, MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+                                     MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_CONNECTION_LIMIT,
+                                     o->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S,
+                                     MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_UNESCAPE_CALLBACK,
+                                     keep_escapes, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_POOL_SIZE,
+                                     o->threads > 1 ? o->threads : 0u, MHD_OPTION_END);
+        if (!s->daemon) {
+            (void)snprintf(ret_why->text, sizeof ret_why->text, "%.100s: the server does not start", o->listen);
+            (void)close(fd);
+            err = KEER_EIO;
+        }
+    }
+    if (err != KEER_OK) {
+        free(s);
+        return err;
+    }
+    *ret_server = s;
+    return KEER_OK;
+}
+
+const char *http_address(const struct http_server *s) { return s->address; }
+struct http_stats *http_statistics(struct http_server *s) { return &s->stats; }
+
+void http_drain(struct http_server *s)
+{
+    atomic_store(&s->draining, true);
+    MHD_socket fd = MHD_quiesce_daemon(s->daemon);
+    if (fd != MHD_INVALID_SOCKET)
+        (void)close(fd);
+}
+
+void http_stop(struct http_server *s)
+{
+    if (!s)
+        return;
+    MHD_stop_daemon(s->daemon);
+    free(s);
+}

@@ -1,0 +1,123 @@
+/* http.h - an HTTP/1.1 server on libmicrohttpd: sockets, routing, limits, problem documents. It knows no domain.
+ *
+ * Life of an exchange (one request and its answer), on the thread of its connection but for http_resume:
+ *
+ *     begin ── refused (404, 405, 401, 415, 413) ──────────────► replied ──► completed
+ *       └─► reading the body ─► handle ── http_reply ──────────────┘
+ *                                 └─ http_suspend ─► (another thread) http_resume ─► answered ── http_reply ──┘
+ *
+ * Invariants
+ * 1. An exchange lives until the server calls the route's `release`, after the answer has left or the connection has died: a
+ *    suspended one can be pointed at by other threads until they resume it.
+ * 2. A suspended exchange is resumed exactly once, whatever happens.
+ * 3. Bodies, headers, connections and times are bounded; a body is never kept past its route's maximum.
+ * 4. Every answer has Cache-Control: no-store; every one that is no success is application/problem+json.
+ */
+#ifndef HTTP_HTTP_H
+#define HTTP_HTTP_H
+#include <stdatomic.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+
+enum http_problem {
+#define HTTP_PROBLEM(code, status, title, hint) HTTP_##code,
+#include "http/problems.def"
+#undef HTTP_PROBLEM
+    HTTP_PROBLEM_MAX
+};
+
+#define HTTP_KEY 1u  /* needs an API key */
+#define HTTP_BODY 2u /* takes application/json */
+
+struct http_exchange;
+typedef void http_fn(struct http_exchange *x);
+struct http_route {
+    const char *method; /* GET answers HEAD too */
+    const char *path;   /* segments; {id} takes any one */
+    unsigned flags;
+    http_fn *handle;   /* replies or suspends */
+    http_fn *answered; /* after http_resume: replies. NULL when it never suspends */
+    http_fn *release;  /* frees x->data; may be NULL */
+    const char *summary;
+};
+
+#define HTTP_ID_BYTES 4096
+struct http_exchange {
+    struct http_server *server;
+    const struct http_route *route;
+    void *ctx;  /* the site's */
+    void *data; /* the handler's */
+    struct buf body;
+    struct buf id; /* what stood for {id}, decoded */
+    int64_t begun_us;
+    /* the rest is http.c's */
+    struct buf reply;
+    struct slice fixed; /* a reply that lives elsewhere, in x->data */
+    const char *type, *retry_after, *allow;
+    int status;
+    size_t seen; /* bytes of the body, kept or not */
+    bool close, too_large, suspended, replied;
+    void *connection;
+};
+
+struct http_site {
+    const struct http_route *routes;
+    unsigned count;
+    void *ctx;
+    bool (*key_valid)(void *ctx, struct slice key);
+};
+struct http_options {
+    const char *listen; /* ADDRESS:PORT, [ADDRESS]:PORT; port 0 is any free one */
+    unsigned threads, connections_max;
+    size_t body_max;
+    const struct log *log;
+    int64_t (*now_us)(void); /* monotonic */
+};
+struct http_why {
+    char text[200];
+};
+
+#define HTTP_STATUS_MAX 600
+struct http_stats {
+    atomic_uint_fast64_t by_status[HTTP_STATUS_MAX];
+    atomic_uint active; /* exchanges */
+};
+
+/* Starts serving. KEER_EINVALID for an address that is none, KEER_EIO when it can't be used, KEER_ENOMEM. */
+KEER_NODISCARD enum keer_err http_start(const struct http_options *o, const struct http_site *site,
+                                        struct http_server **ret_server, struct http_why *ret_why);
+/* The address it listens on, with the port that it got. */
+const char *http_address(const struct http_server *s);
+struct http_stats *http_statistics(struct http_server *s);
+/* No new connections; requests on old ones are refused with STOPPING. */
+void http_drain(struct http_server *s);
+/* Ends it; nothing may be suspended any more. NULL is fine. */
+void http_stop(struct http_server *s);
+
+/* --- for handlers --- */
+/* Puts the answer's head; the body is what is in x->reply, or `fixed`. */
+void http_reply(struct http_exchange *x, int status, const char *type);
+/* The same with a body that stays where it is until `release`. */
+void http_reply_fixed(struct http_exchange *x, int status, const char *type, struct slice body);
+void http_problem(struct http_exchange *x, enum http_problem problem, const char *fmt, ...) KEER_PRINTF(3, 4);
+void http_suspend(struct http_exchange *x);
+void http_resume(struct http_exchange *x); /* from any thread */
+
+/* --- pure, for tests too --- */
+struct http_match {
+    const struct http_route *route; /* NULL: not found, or another method */
+    bool known_path;
+    char allow[64]; /* of a known path */
+};
+/* `id` receives the decoded segment; it is KEER_ELIMIT, KEER_ESYNTAX when it is too long or escaped wrongly. */
+KEER_NODISCARD enum keer_err http_match(const struct http_route *routes, unsigned count, struct slice method,
+                                        struct slice path, struct buf *id, struct http_match *ret_match);
+int http_problem_status(enum http_problem problem);
+/* The problem document (RFC 9457 section 3); `detail` may be empty. */
+void http_problem_print(enum http_problem problem, struct slice detail, struct buf *out);
+/* Media type of Content-Type without its parameters is application/json; a charset other than utf-8 is not taken. */
+bool http_is_json(struct slice content_type);
+#define HTTP_JSON "application/json"
+#define HTTP_PROBLEM_JSON "application/problem+json"
+#endif

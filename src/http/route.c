@@ -1,0 +1,104 @@
+/* route.c - paths, methods, media types and problem documents: what needs no socket. */
+#include "base/num.h"
+#include "http/http.h"
+
+static const struct {
+    const char *code;
+    int status;
+    const char *title, *hint;
+} problems[] = {
+#define HTTP_PROBLEM(code, status, title, hint) {#code, status, title, hint},
+#include "http/problems.def"
+#undef HTTP_PROBLEM
+};
+static_assert(ARRAY_LEN(problems) == HTTP_PROBLEM_MAX, "a row for each problem");
+
+int http_problem_status(enum http_problem problem) { return problems[problem].status; }
+
+void http_problem_print(enum http_problem problem, struct slice detail, struct buf *out)
+{
+    buf_fmt(out, "{\"type\":\"urn:keersluis:problem:%s\",\"title\":", problems[problem].code);
+    buf_json(out, slice_str(problems[problem].title));
+    buf_fmt(out, ",\"status\":%d", problems[problem].status);
+    if (detail.len) {
+        buf_puts(out, ",\"detail\":");
+        buf_json(out, detail);
+    }
+    buf_fmt(out, ",\"code\":\"%s\",\"hint\":", problems[problem].code);
+    buf_json(out, slice_str(problems[problem].hint));
+    buf_puts(out, "}\n");
+}
+
+/* Percent-decoding (RFC 3986 section 2.1) of one segment. */
+static enum keer_err decode(struct slice segment, struct buf *out)
+{
+    buf_clear(out);
+    for (size_t i = 0; i < segment.len; i++) {
+        uint64_t byte = (unsigned char)segment.p[i];
+        if (segment.p[i] == '%') {
+            if (segment.len - i < 3 || num_hex(slice_of(segment.p + i + 1, 2), &byte) != KEER_OK)
+                return KEER_ESYNTAX;
+            i += 2;
+        }
+        buf_char(out, (char)byte);
+    }
+    return out->err != KEER_OK ? out->err : segment.len ? KEER_OK : KEER_ESYNTAX;
+}
+
+/* Whether a path has the form of a pattern; *ret_id is its segment for {id}. */
+static bool path_fits(struct slice pattern, struct slice path, struct slice *ret_id)
+{
+    while (pattern.p && path.p) {
+        struct slice want = slice_cut(&pattern, '/'), have = slice_cut(&path, '/');
+        if (slice_eq(want, SLICE("{id}")))
+            *ret_id = have;
+        else if (!slice_eq(want, have))
+            return false;
+    }
+    return !pattern.p && !path.p;
+}
+
+enum keer_err http_match(const struct http_route *routes, unsigned count, struct slice method, struct slice path,
+                         struct buf *id, struct http_match *ret_match)
+{
+    struct http_match m = {0};
+    struct slice segment = {NULL, 0};
+    size_t used = 0;
+    if (slice_eq(method, SLICE("HEAD")))
+        method = SLICE("GET");
+    for (unsigned i = 0; i < count; i++) {
+        struct slice its = {NULL, 0};
+        if (!path_fits(slice_str(routes[i].path), path, &its))
+            continue;
+        bool get = strcmp(routes[i].method, "GET") == 0;
+        int n = snprintf(m.allow + used, sizeof m.allow - used, "%s%s%s", m.known_path ? ", " : "", routes[i].method,
+                         get ? ", HEAD" : "");
+        used = MIN_OF(used + (size_t)MAX_OF(n, 0), sizeof m.allow - 1);
+        m.known_path = true;
+        if (!m.route && slice_eq(slice_str(routes[i].method), method)) {
+            m.route = &routes[i];
+            segment = its;
+        }
+    }
+    if (m.route && segment.p) {
+        enum keer_err err = decode(segment, id);
+        if (err != KEER_OK)
+            return err;
+    }
+    *ret_match = m;
+    return KEER_OK;
+}
+
+bool http_is_json(struct slice content_type)
+{
+    struct slice type = slice_trim(slice_cut(&content_type, ';'));
+    if (!slice_eqi(type, SLICE(HTTP_JSON)))
+        return false;
+    while (content_type.p) {
+        struct slice value = slice_cut(&content_type, ';'), name = slice_trim(slice_cut(&value, '='));
+        value = slice_trim(value);
+        if (slice_eqi(name, SLICE("charset")) && !slice_eqi(value, SLICE("utf-8")) && !slice_eqi(value, SLICE("\"utf-8\"")))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,38 @@
+/* driver.h - what a driver of db.h implements. Every function has the contract of its namesake there. */
+#ifndef STORE_DRIVER_H
+#define STORE_DRIVER_H
+#include "store/db.h"
+
+struct db_driver {
+    const char *name;
+    const char *number, *bytes; /* for {number} and {bytes} in migrations */
+    enum keer_err (*open)(const char *where, enum db_access access, struct db **ret_db, struct db_why *ret_why);
+    void (*close)(struct db *db);
+    enum keer_err (*exec)(struct db *db, const char *sql);
+    enum keer_err (*begin)(struct db *db);
+    enum db_outcome (*commit)(struct db *db);
+    void (*rollback)(struct db *db);
+    enum keer_err (*prepare)(struct db *db, const char *sql, struct db_stmt **ret_stmt);
+    void (*free)(struct db_stmt *s);
+    void (*bind_i64)(struct db_stmt *s, unsigned parameter, int64_t v);
+    void (*bind_text)(struct db_stmt *s, unsigned parameter, struct slice v);
+    void (*bind_bytes)(struct db_stmt *s, unsigned parameter, struct slice v);
+    enum db_step (*step)(struct db_stmt *s);
+    void (*reset)(struct db_stmt *s);
+    int64_t (*i64)(struct db_stmt *s, unsigned column);
+    struct slice (*column)(struct db_stmt *s, unsigned column);
+};
+
+/* A driver's own structs begin with these. */
+struct db {
+    const struct db_driver *driver;
+    enum db_access access;
+    bool in_transaction;
+    struct db_why why;
+};
+struct db_stmt {
+    struct db *db;
+};
+
+extern const struct db_driver db_sqlite;
+#endif

@@ -1,0 +1,127 @@
+/* journal.c - what was decided, in order. */
+#include "store/journal.h"
+
+#include "store/driver.h"
+
+#define COLUMNS "seq, id, time_us, decided_us, policy, body, body_hash, decision"
+
+enum keer_err journal_open(struct journal *j, struct db *db)
+{
+    *j = (struct journal){.db = db};
+    enum keer_err err = db_prepare(db, "INSERT INTO journal (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", &j->add);
+    if (err == KEER_OK)
+        err = db_prepare(db, "SELECT " COLUMNS " FROM journal WHERE id = $1", &j->find);
+    if (err == KEER_OK)
+        err = db_prepare(db, "SELECT " COLUMNS " FROM journal WHERE seq > $1 ORDER BY seq LIMIT 1", &j->scan);
+    if (err != KEER_OK)
+        journal_close(j);
+    return err;
+}
+
+void journal_close(struct journal *j)
+{
+    db_free(j->add);
+    db_free(j->find);
+    db_free(j->scan);
+    *j = (struct journal){0};
+}
+
+static enum keer_err policy_number(struct db *db, const struct crypto_hash *hash, int64_t *ret_number)
+{
+    struct db_stmt *s;
+    enum keer_err err = db_prepare(db, "SELECT number FROM policy WHERE hash = $1", &s);
+    if (err != KEER_OK)
+        return err;
+    db_bind_bytes(s, 1, slice_of((const char *)hash->bytes, sizeof hash->bytes));
+    enum db_step step = db_step(s);
+    if (step == DB_ROW)
+        *ret_number = db_i64(s, 0);
+    db_free(s);
+    return step == DB_ROW ? KEER_OK : step == DB_END ? KEER_EMISSING : KEER_EIO;
+}
+
+enum keer_err journal_policy(struct db *db, const struct crypto_hash *hash, struct slice name, int64_t now_us,
+                             int64_t *ret_number)
+{
+    struct db_stmt *s = NULL;
+    enum keer_err err = policy_number(db, hash, ret_number);
+    if (err != KEER_EMISSING)
+        return err;
+    if (db->access == DB_READ) {
+        *ret_number = 0;
+        return KEER_OK;
+    }
+    err = db_begin(db);
+    if (err == KEER_OK)
+        err = db_prepare(db,
+                         "INSERT INTO policy (number, hash, name, since_us) SELECT COALESCE(MAX(number), 0) + 1, $1, $2, $3 "
+                         "FROM policy",
+                         &s);
+    if (err == KEER_OK) {
+        db_bind_bytes(s, 1, slice_of((const char *)hash->bytes, sizeof hash->bytes));
+        db_bind_text(s, 2, name);
+        db_bind_i64(s, 3, now_us);
+        err = db_step(s) == DB_END ? KEER_OK : KEER_EIO;
+    }
+    db_free(s);
+    if (err == KEER_OK && db_commit(db) != DB_COMMITTED)
+        err = KEER_EIO;
+    db_rollback(db);
+    return err == KEER_OK ? policy_number(db, hash, ret_number) : err;
+}
+
+enum keer_err journal_add(struct journal *j, const struct journal_entry *e)
+{
+    struct db_stmt *s = j->add;
+    db_bind_i64(s, 1, e->seq);
+    db_bind_bytes(s, 2, e->id);
+    db_bind_i64(s, 3, e->time_us);
+    db_bind_i64(s, 4, e->decided_us);
+    db_bind_i64(s, 5, e->policy);
+    db_bind_bytes(s, 6, e->body);
+    db_bind_bytes(s, 7, slice_of((const char *)e->body_hash.bytes, sizeof e->body_hash.bytes));
+    db_bind_bytes(s, 8, e->decision);
+    enum db_step step = db_step(s);
+    db_reset(s);
+    return step == DB_END ? KEER_OK : step == DB_CONFLICT ? KEER_ECONFLICT : KEER_EIO;
+}
+
+static enum keer_err take(struct db_stmt *s, struct journal_entry *ret)
+{
+    enum db_step step = db_step(s);
+    if (step != DB_ROW)
+        return step == DB_END ? KEER_EMISSING : KEER_EIO;
+    struct slice hash = db_bytes(s, 6);
+    struct journal_entry e = {.seq = db_i64(s, 0),
+                              .id = db_bytes(s, 1),
+                              .time_us = db_i64(s, 2),
+                              .decided_us = db_i64(s, 3),
+                              .policy = db_i64(s, 4),
+                              .body = db_bytes(s, 5),
+                              .decision = db_bytes(s, 7)};
+    if (hash.len != sizeof e.body_hash.bytes)
+        return KEER_EFORMAT;
+    memcpy(e.body_hash.bytes, hash.p, hash.len);
+    *ret = e;
+    return KEER_OK;
+}
+
+void journal_done(struct journal *j)
+{
+    db_reset(j->find);
+    db_reset(j->scan);
+}
+
+enum keer_err journal_find(struct journal *j, struct slice id, struct journal_entry *ret_entry)
+{
+    journal_done(j);
+    db_bind_bytes(j->find, 1, id);
+    return take(j->find, ret_entry);
+}
+
+enum keer_err journal_after(struct journal *j, int64_t seq, struct journal_entry *ret_entry)
+{
+    journal_done(j);
+    db_bind_i64(j->scan, 1, seq);
+    return take(j->scan, ret_entry);
+}

@@ -1,0 +1,38 @@
+/* journal.h - what was decided, in order: event, decision, and by which policy.
+ *
+ * Sequence numbers count from 1 without gaps; an event's id stands in the journal once. A policy is known by the hash of its
+ * text and files, and has a number here.
+ *
+ *     journal_open -> journal_policy -> [db_begin, journal_add ..., db_commit] ... -> journal_close
+ */
+#ifndef STORE_JOURNAL_H
+#define STORE_JOURNAL_H
+#include "base/crypto.h"
+#include "store/db.h"
+
+struct journal {
+    struct db *db;
+    struct db_stmt *add, *find, *scan;
+};
+
+struct journal_entry { /* slices are borrowed: from the caller for journal_add, else until journal_done */
+    int64_t seq, time_us, decided_us, policy;
+    struct slice id, body, decision;
+    struct crypto_hash body_hash; /* of body */
+};
+
+/* Statements on `db`, which is borrowed and has the current schema. KEER_EIO, KEER_ENOMEM. */
+KEER_NODISCARD enum keer_err journal_open(struct journal *j, struct db *db);
+void journal_close(struct journal *j); /* twice, or when zeroed, is fine */
+/* The number of a policy, given to it when it is new (with DB_WRITE); with DB_READ 0 when it is not known. */
+KEER_NODISCARD enum keer_err journal_policy(struct db *db, const struct crypto_hash *hash, struct slice name, int64_t now_us,
+                                            int64_t *ret_number);
+/* In a transaction. KEER_ECONFLICT when the id or the number is there already. */
+KEER_NODISCARD enum keer_err journal_add(struct journal *j, const struct journal_entry *e);
+/* KEER_EMISSING when there is no such event. */
+KEER_NODISCARD enum keer_err journal_find(struct journal *j, struct slice id, struct journal_entry *ret_entry);
+/* The first entry whose number is above `seq`: KEER_EMISSING at the end. */
+KEER_NODISCARD enum keer_err journal_after(struct journal *j, int64_t seq, struct journal_entry *ret_entry);
+/* Ends a find or after: until then the connection sees an old snapshot, and what it sees can't be checkpointed away. */
+void journal_done(struct journal *j);
+#endif

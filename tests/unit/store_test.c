@@ -1,0 +1,256 @@
+/* store_test.c - the database: migrations, a newer schema, locks, the journal, keys; and what fails at call N. */
+#include "lib/db_fail.h"
+#include "lib/scratch.h"
+#include "store/journal.h"
+#include "store/keys.h"
+
+static struct scratch scratch;
+static struct db_why why;
+
+static void setup(void)
+{
+    ck_ok(crypto_start());
+    scratch_make(&scratch);
+}
+static void teardown(void)
+{
+    db_fail_arm(0, false);
+    scratch_remove(&scratch);
+}
+
+static struct db *open_db(enum db_access access)
+{
+    struct db *db = NULL;
+    enum keer_err err = db_open(scratch_path(&scratch, "k.db"), access, &db, &why);
+    ck_assert_msg(err == KEER_OK, "%s", why.text);
+    return db;
+}
+
+static struct db *fresh(void)
+{
+    struct db *db = open_db(DB_WRITE);
+    ck_ok(db_migrate(db, 1, &why));
+    return db;
+}
+
+static int64_t number(struct db *db, const char *sql)
+{
+    struct db_stmt *s;
+    ck_ok(db_prepare(db, sql, &s));
+    ck_assert_int_eq(db_step(s), DB_ROW);
+    int64_t n = db_i64(s, 0);
+    db_free(s);
+    return n;
+}
+
+START_TEST(migrations_run_once)
+{
+    struct db *db = fresh();
+    ck_assert_int_eq(number(db, "SELECT COUNT(*) FROM keer_schema"), DB_SCHEMA_VERSION);
+    ck_ok(db_migrate(db, 2, &why));
+    ck_assert_int_eq(number(db, "SELECT MAX(applied_us) FROM keer_schema"), 1);
+    ck_assert_int_eq(number(db, "PRAGMA synchronous"), 2); /* FULL */
+    ck_assert_int_eq(number(db, "PRAGMA mmap_size"), 0);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(a_newer_schema_is_refused_and_untouched)
+{
+    struct db *db = fresh();
+    ck_ok(db_exec(db, "INSERT INTO keer_schema (version, what, applied_us) VALUES (99, 'later', 3)"));
+    ck_err(db_migrate(db, 4, &why), KEER_EVERSION);
+    ck_assert_msg(strstr(why.text, "schema 99") && strstr(why.text, "newer"), "%s", why.text);
+    ck_assert_int_eq(number(db, "SELECT MAX(applied_us) FROM keer_schema"), 3);
+    db_close(db);
+}
+END_TEST
+
+/* Each step is in a transaction of its own: whatever call fails, the schema is the old one or the new one. */
+START_TEST(migrations_are_whole_or_not_there)
+{
+    for (uint64_t n = 1, hit = 1; hit; n++) {
+        struct db *db = open_db(DB_WRITE);
+        db_fail_arm(n, false);
+        enum keer_err err = db_migrate(db, 1, &why);
+        hit = db_fail_hit();
+        db_fail_arm(0, false);
+        ck_assert_int_eq(err == KEER_OK, !hit);
+        int64_t tables = number(db, "SELECT COUNT(*) FROM sqlite_master WHERE name = 'journal'");
+        int64_t version = number(db, "SELECT COALESCE(MAX(version), 0) FROM keer_schema");
+        ck_assert_int_eq(tables, version >= 1);
+        ck_ok(db_migrate(db, 1, &why));
+        db_close(db);
+        scratch_remove(&scratch);
+        scratch_make(&scratch);
+    }
+}
+END_TEST
+
+START_TEST(one_writer_and_readers)
+{
+    struct db *db = fresh(), *other = NULL;
+    ck_err(db_open(scratch_path(&scratch, "k.db"), DB_WRITE, &other, &why), KEER_ECONFLICT);
+    ck_assert_msg(strstr(why.text, "stop it first"), "%s", why.text);
+    struct db *reader = open_db(DB_READ);
+    ck_ok(db_migrate(reader, 1, &why));
+    ck_err(db_exec(reader, "DELETE FROM journal"), KEER_EIO);
+    db_close(reader);
+    db_close(db);
+    ck_err(db_open(scratch_path(&scratch, "none.db"), DB_READ, &other, &why), KEER_EMISSING);
+    ck_err(db_open("postgres://host/keer", DB_WRITE, &other, &why), KEER_EUNSUPPORTED);
+    ck_err(db_open(scratch_path(&scratch, "no/folder/k.db"), DB_WRITE, &other, &why), KEER_EIO);
+}
+END_TEST
+
+START_TEST(what_is_no_database_is_refused)
+{
+    struct db *db = NULL;
+    FILE *f = fopen(scratch_path(&scratch, "k.db"), "w");
+    ck_assert_ptr_nonnull(f);
+    for (int i = 0; i < 1000; i++)
+        (void)fputs("this is a text and no database\n", f);
+    (void)fclose(f);
+    ck_err(db_open(scratch_path(&scratch, "k.db"), DB_WRITE, &db, &why), KEER_EIO);
+    ck_assert_msg(strstr(why.text, "not a database"), "%s", why.text);
+}
+END_TEST
+
+static struct journal_entry entry(int64_t seq, const char *id)
+{
+    struct journal_entry e = {.seq = seq, .time_us = 5, .decided_us = 6, .policy = 1, .id = slice_str(id)};
+    e.body = SLICE("{\"id\":\"x\"}");
+    e.decision = SLICE("{}");
+    crypto_sha256(e.body, &e.body_hash);
+    return e;
+}
+
+START_TEST(a_journal_keeps_order_and_ids)
+{
+    struct db *db = fresh();
+    struct journal j;
+    struct crypto_hash policy;
+    int64_t policy_number;
+    struct journal_entry e, got;
+    crypto_sha256(SLICE("policy"), &policy);
+    ck_ok(journal_policy(db, &policy, SLICE("p"), 1, &policy_number));
+    ck_assert_int_eq(policy_number, 1);
+    ck_ok(journal_policy(db, &policy, SLICE("other name"), 2, &policy_number));
+    ck_assert_int_eq(policy_number, 1);
+    ck_ok(journal_open(&j, db));
+    ck_ok(db_begin(db));
+    e = entry(1, "a");
+    ck_ok(journal_add(&j, &e));
+    e = entry(2, "a/b c");
+    ck_ok(journal_add(&j, &e));
+    e = entry(3, "a"); /* an id twice */
+    ck_err(journal_add(&j, &e), KEER_ECONFLICT);
+    e = entry(2, "c"); /* a number twice */
+    ck_err(journal_add(&j, &e), KEER_ECONFLICT);
+    ck_assert_int_eq(db_commit(db), DB_COMMITTED);
+    ck_ok(journal_find(&j, SLICE("a/b c"), &got));
+    ck_assert_int_eq(got.seq, 2);
+    ck_slice_eq(got.body, e.body);
+    ck_assert(crypto_hash_eq(&got.body_hash, &e.body_hash));
+    journal_done(&j);
+    ck_err(journal_find(&j, SLICE("b"), &got), KEER_EMISSING);
+    ck_ok(journal_after(&j, 1, &got));
+    ck_slice_eq(got.id, SLICE("a/b c"));
+    ck_err(journal_after(&j, 2, &got), KEER_EMISSING);
+    journal_close(&j);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(what_was_not_committed_is_not_there)
+{
+    struct db *db = fresh();
+    struct journal j;
+    struct journal_entry e = entry(1, "a"), got;
+    struct crypto_hash policy = {{0}};
+    int64_t policy_number;
+    ck_ok(journal_policy(db, &policy, SLICE("p"), 1, &policy_number));
+    ck_ok(journal_open(&j, db));
+    ck_ok(db_begin(db));
+    ck_ok(journal_add(&j, &e));
+    db_rollback(db);
+    ck_err(journal_find(&j, SLICE("a"), &got), KEER_EMISSING);
+    ck_ok(db_begin(db));
+    ck_ok(journal_add(&j, &e));
+    db_fail_arm(1, /* lands */ true);
+    ck_assert_int_eq(db_commit(db), DB_UNKNOWN);
+    db_fail_arm(0, false);
+    ck_ok(journal_find(&j, SLICE("a"), &got)); /* unknown may mean yes */
+    journal_done(&j);
+    journal_close(&j);
+    db_close(db);
+}
+END_TEST
+
+START_TEST(keys_are_kept_as_hashes)
+{
+    struct db *db = fresh();
+    struct keys keys;
+    char one[KEY_TEXT_BYTES], two[KEY_TEXT_BYTES], id[KEY_ID_BYTES + 1];
+    ck_ok(keys_add(db, SLICE("shop"), 1, one));
+    ck_ok(keys_add(db, SLICE("till"), 2, two));
+    ck_assert_str_ne(one, two);
+    ck_assert_uint_eq(strlen(one), KEY_TEXT_BYTES - 1);
+    ck_ok(keys_read(db, &keys));
+    ck_assert_uint_eq(keys.count, 2);
+    ck_assert(keys_valid(&keys, slice_str(one)) && keys_valid(&keys, slice_str(two)));
+    ck_assert_str_eq(keys.row[0].name, "shop");
+    memcpy(id, keys.row[0].id, sizeof id);
+    keys_release(&keys);
+    ck_ok(keys_revoke(db, slice_str(id), 3));
+    ck_err(keys_revoke(db, slice_str(id), 4), KEER_EMISSING);
+    ck_ok(keys_read(db, &keys));
+    ck_assert(!keys_valid(&keys, slice_str(one)) && keys_valid(&keys, slice_str(two)));
+    two[KEY_TEXT_BYTES - 3] ^= 1;
+    ck_assert(!keys_valid(&keys, slice_str(two)));
+    ck_assert(!keys_valid(&keys, SLICE("")) && !keys_valid(&keys, SLICE("keer_")));
+    keys_release(&keys);
+    db_close(db);
+    /* The secret's characters are nowhere in the file. */
+    FILE *f = fopen(scratch_path(&scratch, "k.db"), "r");
+    ck_assert_ptr_nonnull(f);
+    static char content[1 << 20];
+    size_t n = fread(content, 1, sizeof content, f);
+    (void)fclose(f);
+    ck_assert(slice_has(slice_of(content, n), SLICE("till")));
+    ck_assert(!slice_has(slice_of(content, n), slice_of(one + 5 + KEY_ID_BYTES + 1, 20)));
+}
+END_TEST
+
+START_TEST(memory_may_fail_when_opening)
+{
+    for (uint64_t n = 1; n < 40; n++) { /* SQLite's own allocations are its own affair */
+        struct db *db = NULL;
+        oom_arm(n, true);
+        enum keer_err err = db_open(scratch_path(&scratch, "k.db"), DB_WRITE, &db, &why);
+        oom_reset();
+        if (err == KEER_OK)
+            db_close(db);
+    }
+    db_close(fresh());
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("store");
+    TCase *c = tcase_create("store");
+    tcase_set_timeout(c, 60);
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_add_test(c, migrations_run_once);
+    tcase_add_test(c, a_newer_schema_is_refused_and_untouched);
+    tcase_add_test(c, migrations_are_whole_or_not_there);
+    tcase_add_test(c, one_writer_and_readers);
+    tcase_add_test(c, what_is_no_database_is_refused);
+    tcase_add_test(c, a_journal_keeps_order_and_ids);
+    tcase_add_test(c, what_was_not_committed_is_not_there);
+    tcase_add_test(c, keys_are_kept_as_hashes);
+    tcase_add_test(c, memory_may_fail_when_opening);
+    suite_add_tcase(s, c);
+    return test_main(s);
+}
