@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "flow/redecide.h"
+#include "flow/seen.h"
 #include "flow/verdict.h"
 
 /* An event on its way from the engine to the disk, and who waits for it. */
@@ -29,6 +30,7 @@ struct decider {
     struct keys keys;
     int64_t policy_number, seq;
     struct keer_engine *engine;
+    struct seen seen; /* the engine thread's */
     pthread_t engine_thread, writer_thread;
     bool threads;
     pthread_mutex_t submitted_lock, decided_lock, flight_lock;
@@ -109,6 +111,8 @@ static void take_off(struct decider *d, struct pending *batch)
 static bool answer_stored(struct decider *d, struct decide_request *r)
 {
     struct journal_entry e;
+    if (!seen_maybe(&d->seen, r->event->id_hash))
+        return false;
     enum keer_err err = journal_find(&d->engine_journal, r->event->id, &e);
     enum decide_result result = DECIDE_NO_MEMORY;
     if (err == KEER_OK && !crypto_hash_eq(&e.body_hash, &r->body_hash)) {
@@ -181,6 +185,7 @@ static void decide_one(struct decider *d, struct decide_request *r)
         return;
     }
     p->seq = ++d->seq;
+    seen_add(&d->seen, r->event->id_hash);
     p->decided_us = d->o.wall_us();
     p->outcome = decision.outcome;
     (void)atomic_fetch_add_explicit(&d->stats.degraded, decision.degraded != 0, memory_order_relaxed);
@@ -196,6 +201,12 @@ static void tell_difference(void *ctx, const struct journal_entry *e, const char
                 (int)MIN_OF(e->id.len, 100u), e->id.p, what, (int)MIN_OF(now.len, 400u), now.p ? now.p : "");
 }
 
+static void remember_id(void *ctx, const struct journal_entry *e)
+{
+    struct decider *d = ctx;
+    seen_add(&d->seen, hash_bytes(d->o.policy->schema.key, e->id.p, e->id.len));
+}
+
 static enum keer_err rebuild(struct decider *d)
 {
     struct redecide_result result;
@@ -203,6 +214,7 @@ static enum keer_err rebuild(struct decider *d)
                          .engine = d->engine,
                          .policy = d->policy_number,
                          .stop = &d->stop_rebuilding,
+                         .each = remember_id,
                          .differs = tell_difference,
                          .ctx = d};
     int64_t begun = d->o.now_us();
@@ -393,7 +405,9 @@ enum keer_err decider_new(const struct decider_options *o, struct decider **ret_
         d->cells *= 2;
     d->flight = calloc(d->cells, sizeof(struct pending *));
     struct keer_engine_options limits = {.memory_max = o->memory_max};
-    err = d->flight ? keer_engine_new(o->policy, &limits, &d->engine) : KEER_ENOMEM;
+    err = d->flight ? seen_init(&d->seen) : KEER_ENOMEM;
+    if (err == KEER_OK)
+        err = keer_engine_new(o->policy, &limits, &d->engine);
     if (err == KEER_OK) {
         err = open_all(d, ret_why);
         if (err != KEER_OK) {
@@ -500,5 +514,6 @@ void decider_free(struct decider *d)
     db_close(d->writer); /* last: it may checkpoint when it closes */
     keer_engine_free(d->engine);
     free(d->flight);
+    seen_release(&d->seen);
     free(d);
 }

@@ -41,6 +41,8 @@ static enum keer_err one(struct state *s, const struct journal_entry *e)
     struct slice canon = {NULL, 0};
     struct crypto_hash hash;
     struct keer_event *ev = NULL;
+    if (s->r->each)
+        s->r->each(s->r->ctx, e);
     crypto_sha256(e->body, &hash);
     if (e->seq != s->result->last_seq + 1)
         differs(s, e, "numbers are missing before it", slice_of(NULL, 0));

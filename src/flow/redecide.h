@@ -14,7 +14,9 @@
 struct redecide {
     struct journal *journal; /* borrowed, of a DB_READ connection */
     struct keer_engine *engine;
-    int64_t policy;          /* its number in the journal; 0 = not there */
+    int64_t policy; /* its number in the journal; 0 = not there */
+    /* Called for every row, before it is decided; may be NULL. */
+    void (*each)(void *ctx, const struct journal_entry *e);
     const atomic_bool *stop; /* ends it early; may be NULL */
     /* Called for each difference; may be NULL. */
     void (*differs)(void *ctx, const struct journal_entry *e, const char *what, struct slice now);
