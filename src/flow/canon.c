@@ -197,6 +197,6 @@ enum keer_err canon_json(struct slice in, struct buf *out, struct buf *spare, st
         ok = fail(&c, out->err, keer_err_text(out->err));
     if (ok)
         return KEER_OK;
-    *ret_error = (struct canon_error){c.at, c.what};
+    *ret_error = (struct canon_error){MIN_OF(c.at, in.len), c.what};
     return c.err;
 }
