@@ -146,7 +146,7 @@ static double run(struct win_store *s, const struct record *all, uint32_t from, 
         for (uint32_t stage = 0; ahead && stage < STAGES; stage++) {
             uint32_t back = stage * (ahead / STAGES);
             if (i >= from + back && i - back < to)
-                win_memory.prefetch(s, &ring[(i - back) % RING].req, 1, (int)stage);
+                win_memory.prefetch(s, &ring[(i - back) % RING].req, (int)stage);
         }
         if (i < from + ahead)
             continue;

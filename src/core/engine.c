@@ -275,17 +275,24 @@ static enum keer_err decide(struct keer_engine *e, const struct keer_event *ev, 
     return KEER_OK;
 }
 
-enum keer_err keer_engine_decide(struct keer_engine *e, const struct keer_event *ev, struct keer_decision *ret_decision)
+/* What every event needs, under the schema of this engine's policy. */
+static enum keer_err event_fits(const struct keer_engine *e, const struct keer_event *ev)
 {
     const char *what;
     enum keer_err err = event_check(ev, &what);
     if (err != KEER_OK)
         return err;
-    if (ev->schema != &e->policy->schema || ev->type >= e->policy->schema.type_count)
-        return KEER_EINVALID;
+    return ev->schema == &e->policy->schema && ev->type < e->policy->schema.type_count ? KEER_OK : KEER_EINVALID;
+}
+
+enum keer_err keer_engine_decide(struct keer_engine *e, const struct keer_event *ev, struct keer_decision *ret_decision)
+{
+    enum keer_err err = event_fits(e, ev);
+    if (err != KEER_OK)
+        return err;
     request_keys(e, ev, &e->request);
     for (unsigned stage = 0; stage < WIN_STAGES; stage++) /* late, but what the groups need arrives together */
-        e->driver->prefetch(e->store, &e->request, 1, (int)stage);
+        e->driver->prefetch(e->store, &e->request, (int)stage);
     return decide(e, ev, &e->request, ret_decision);
 }
 
@@ -299,13 +306,10 @@ __attribute__((always_inline)) static inline void event_prefetch(const struct ke
 enum keer_err keer_engine_decide_many(struct keer_engine *e, const struct keer_event *const *events, size_t n,
                                       struct keer_decision *ret_decisions)
 {
-    const char *what;
     for (size_t i = 0; i < n; i++) {
-        enum keer_err err = event_check(events[i], &what);
+        enum keer_err err = event_fits(e, events[i]);
         if (err != KEER_OK)
             return err;
-        if (events[i]->schema != &e->policy->schema)
-            return KEER_EINVALID;
     }
     /* A pipeline: an event's keys are known AHEAD_FAR events before its turn, and memory is fetched in stages from then on,
      * a little for each event, so that it arrives while others are decided. */
@@ -316,7 +320,7 @@ enum keer_err keer_engine_decide_many(struct keer_engine *e, const struct keer_e
             request_keys(e, events[i], &e->ahead[i % AHEAD_SLOTS]);
         for (size_t stage = 0; stage < WIN_STAGES; stage++)
             if (i >= stage * AHEAD_STEP && i - stage * AHEAD_STEP < n)
-                e->driver->prefetch(e->store, &e->ahead[(i - stage * AHEAD_STEP) % AHEAD_SLOTS], 1, (int)stage);
+                e->driver->prefetch(e->store, &e->ahead[(i - stage * AHEAD_STEP) % AHEAD_SLOTS], (int)stage);
         if (i < AHEAD_FAR)
             continue;
         size_t now = i - AHEAD_FAR;

@@ -127,9 +127,9 @@ struct win_limits {
 struct win_store;
 #define WIN_STAGES 4u
 struct win_driver {
-    /* A hint that these requests, whose keys are known, come soon: stage 0, then 1, then 2, each nearer and using what the
-     * one before has fetched. Many at once: what is asked for together arrives together. May do nothing. */
-    void (*prefetch)(struct win_store *s, struct win_request *req, unsigned n, int stage);
+    /* A hint that this request, whose keys are known, comes soon: stage 0, then 1, up to WIN_STAGES, each nearer and using
+     * what the one before has fetched. May do nothing. */
+    void (*prefetch)(struct win_store *s, struct win_request *req, int stage);
     /* Reads and remembers. KEER_OK and the reply is complete, or an error and nothing was remembered. */
     enum keer_err (*exchange)(struct win_store *s, const struct win_request *req, struct win_reply *reply);
     /* A label for the event with this id, known from known_us on. */

@@ -73,8 +73,6 @@ FETCH void prefetch_bytes(const unsigned char *from, const unsigned char *end)
         __builtin_prefetch(p, 1);
 }
 
-/* Stage 0: the directory. Stage 1: the slot. Stage 2: the newest row and the place of the next one, of small blocks all
- * rows, of others the hints. Stage 3: the rows where the windows begin. Each needs what the one before has fetched. */
 FETCH void fetch_slot(const struct group *g, uint64_t lo)
 {
     const struct slot *slot = &g->dir[lo >> (64 - g->depth)]->slot[lo & (SEGMENT_SLOTS - 1)];
@@ -113,6 +111,8 @@ FETCH void fetch_oldest(const struct group *g, const struct slot *slot)
     }
 }
 
+/* Stage 0: the directory. Stage 1: the slot. Stage 2: the newest row and the place of the next one, of small blocks all
+ * rows, of others the hints. Stage 3: the rows where the windows begin. Each needs what the one before has fetched. */
 static void fetch_one(const struct win_store *s, struct win_request *req, unsigned i, int stage)
 {
     const struct group *g = &s->group[i];
@@ -134,11 +134,10 @@ static void fetch_one(const struct win_store *s, struct win_request *req, unsign
         fetch_oldest(g, slot);
 }
 
-static void memory_prefetch(struct win_store *s, struct win_request *req, unsigned n, int stage)
+static void memory_prefetch(struct win_store *s, struct win_request *req, int stage)
 {
-    for (unsigned k = 0; k < n; k++)
-        for (uint64_t groups = req[k].groups; groups; groups &= groups - 1)
-            fetch_one(s, &req[k], (unsigned)__builtin_ctzll(groups), stage);
+    for (uint64_t groups = req->groups; groups; groups &= groups - 1)
+        fetch_one(s, req, (unsigned)__builtin_ctzll(groups), stage);
 }
 
 /* Where the event went, so that a later label finds its rows; false when there is no room. */

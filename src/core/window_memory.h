@@ -52,7 +52,7 @@ struct row {
 };
 
 #define SEGMENT_SLOTS 256u
-#define SEGMENT_FULL 192u /* at three quarters an absent key is found out after 4 slots on the average, 2 lines */
+#define SEGMENT_FULL 192u /* then split: half full on the average, where an absent key is found out after 3 slots */
 enum { SLOT_USED = 1, SLOT_BASE = 2, SLOT_TANGLED = 4 };
 
 struct slot {

@@ -37,24 +37,23 @@ static bool pool_chunk(struct pool *p, size_t bytes)
     return true;
 }
 
+/* Where the next block of so many units would begin: one of whole cache lines begins with one. */
+static uint32_t bump_from(const struct pool *p, uint32_t units) { return units % 4 ? p->bump : (p->bump + 3) & ~3u; }
+
 /* A block that nobody had before; 0 without memory. Unit 0 of a chunk is left out, so that reference 0 means 'none'. */
 static uint32_t pool_fresh(struct pool *p, size_t bytes)
 {
     if (bytes > POOL_LARGE)
         return pool_chunk(p, bytes + 16) ? (p->chunks - 1) << 16 | 1 : 0;
     uint32_t units = (uint32_t)(bytes / 16);
-    if (p->bump_end - p->bump < units) {
+    if (bump_from(p, units) + units > p->bump_end) {
         /* The rest of the old chunk is lost: less than POOL_LARGE. */
         if (!pool_chunk(p, POOL_CHUNK))
             return 0;
         p->bump = (p->chunks - 1) << 16 | 1;
         p->bump_end = p->bump + 65535;
     }
-    uint32_t block = units % 4 ? p->bump : (p->bump + 3) & ~3u; /* whole cache lines begin with one */
-    if (p->bump_end - p->bump < units + (block - p->bump)) {
-        p->bump = p->bump_end;
-        return pool_fresh(p, bytes);
-    }
+    uint32_t block = bump_from(p, units);
     p->bump = block + units;
     return block;
 }

@@ -65,7 +65,7 @@ static void run_history(struct history h, uint64_t seed)
         struct win_reply reply = reply_into(&got), other = reply_into(&third);
         memset(&want, 0x5A, sizeof want);
         if (rng_chance(&x.rng, 0.5))
-            win_memory.prefetch(s, &q, 1, (int)rng_below(&x.rng, 2));
+            win_memory.prefetch(s, &q, (int)rng_below(&x.rng, 2));
         REQUIRE_OK(win_memory.exchange(s, &q, &reply));
         REQUIRE(!reply.approximate && !reply.refused, "seed %llu event %u", (unsigned long long)seed, i);
         brute_exchange(&brute, &e, want.number, want.hash);
@@ -288,7 +288,7 @@ static bool survives(struct random_world *x, struct slice state)
         random_event(x, &e);
         struct win_request q = random_request(&x->plan, &e, all_needed);
         struct win_reply reply = reply_into(&got);
-        win_memory.prefetch(s, &q, 1, i % 2);
+        win_memory.prefetch(s, &q, i % 2);
         REQUIRE_OK(win_memory.exchange(s, &q, &reply));
         REQUIRE_OK(win_memory.label(s, e.id, i % 3 == 0, e.time));
     }

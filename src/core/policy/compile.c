@@ -474,6 +474,14 @@ static void code_add(struct policy_code *c, struct vm_range r)
         c->range[c->count++] = r;
 }
 
+/* Marks the load whose register this is, if it is one. */
+static void register_load(const struct keer_policy *p, unsigned reg, bool text, uint64_t loads[LIMIT_LOADS / 64])
+{
+    unsigned base = text ? p->load_text_reg : p->load_reg;
+    if (reg >= base && reg < base + p->load_count)
+        loads[(reg - base) / 64] |= (uint64_t)1 << (reg - base) % 64;
+}
+
 /* Marks the loads whose registers this code reads. */
 static void code_loads(const struct keer_policy *p, const struct policy_code *c, uint64_t loads[LIMIT_LOADS / 64])
 {
@@ -482,19 +490,10 @@ static void code_loads(const struct keer_policy *p, const struct policy_code *c,
             const struct vm_insn *x = &p->code[i];
             const uint16_t operand[] = {x->a, x->b, x->c};
             const uint8_t *kind = vm_reads((enum vm_op)x->op);
-            for (unsigned o = 0; o < ARRAY_LEN(operand); o++) {
-                unsigned base = kind[o] == VM_IS_NUM ? p->load_reg : p->load_text_reg;
-                if (kind[o] >= VM_IS_NUM && operand[o] >= base && operand[o] < base + p->load_count)
-                    loads[(operand[o] - base) / 64] |= (uint64_t)1 << (operand[o] - base) % 64;
-            }
+            for (unsigned o = 0; o < ARRAY_LEN(operand); o++)
+                if (kind[o] >= VM_IS_NUM)
+                    register_load(p, operand[o], kind[o] == VM_IS_TEXT, loads);
         }
-}
-
-static void register_load(const struct keer_policy *p, unsigned reg, bool text, uint64_t loads[LIMIT_LOADS / 64])
-{
-    unsigned base = text ? p->load_text_reg : p->load_reg;
-    if (reg >= base && reg < base + p->load_count)
-        loads[(reg - base) / 64] |= (uint64_t)1 << (reg - base) % 64;
 }
 
 static bool code_array(struct keer_policy *p, unsigned n, struct policy_code *c)
