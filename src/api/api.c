@@ -2,19 +2,23 @@
 #include "api/api.h"
 
 static const struct http_route routes[] = {
-#define API_ROUTE(method, path, flags, handle, answered, release, summary) \
-    {#method, path, flags, handle, answered, release, summary},
+#define API_ROUTE(method, path, roles, flags, handle, answered, release, takes, gives, problems, summary) \
+    {#method, path, roles, flags, handle, answered, release},
 #include "api/routes.def"
 #undef API_ROUTE
 };
 
-static bool key_valid(void *ctx, struct slice key)
+static unsigned key_roles(void *ctx, struct slice key, char ret_caller[HTTP_CALLER_BYTES])
 {
     const struct api *a = ctx;
-    return keys_valid(decider_keys(a->decider), key);
+    const struct key_row *row = keys_find(decider_keys(a->decider), key);
+    if (!row)
+        return 0;
+    (void)snprintf(ret_caller, HTTP_CALLER_BYTES, "%s", row->id);
+    return 1u << row->role;
 }
 
-struct http_site api_site(struct api *a) { return (struct http_site){routes, ARRAY_LEN(routes), a, key_valid}; }
+struct http_site api_site(struct api *a) { return (struct http_site){routes, ARRAY_LEN(routes), a, key_roles}; }
 
 enum keer_err api_init(struct api *a, struct decider *d, const struct keer_schema *schema, unsigned threads)
 {

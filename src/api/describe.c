@@ -3,10 +3,11 @@
 
 static const struct {
     const char *method, *path;
-    unsigned flags;
-    const char *summary;
+    unsigned roles, flags;
+    const char *takes, *gives, *problems, *summary;
 } routes[] = {
-#define API_ROUTE(method, path, flags, handle, answered, release, summary) {#method, path, flags, summary},
+#define API_ROUTE(method, path, roles, flags, handle, answered, release, takes, gives, problems, summary) \
+    {#method, path, roles, flags, #takes, #gives, problems, summary},
 #include "api/routes.def"
 #undef API_ROUTE
 };
@@ -27,15 +28,34 @@ static const struct {
 #undef API_METRIC
 };
 
+/* The names of a mask of roles, as texts of JSON or with spaces between. */
+static void put_roles(struct buf *b, unsigned roles, bool json)
+{
+    bool told = false;
+    for (unsigned i = 0; i < KEY_ROLE_MAX; i++)
+        if (roles >> i & 1) {
+            buf_fmt(b, json ? "%s\"%s\"" : "%s%s", !told ? "" : json ? "," : " ", key_role_name((enum key_role)i));
+            told = true;
+        }
+}
+
 static void markdown(struct buf *b)
 {
-    buf_puts(b, "# Routes of the daemon\n\n"
-                "<!-- Printed by `keer --describe=routes` from src/api/routes.def, src/http/problems.def and "
-                "src/api/metrics.def; run "
-                "`make docs` after a change. -->\n\n| method | path | key | body | what |\n|---|---|---|---|---|\n");
-    for (size_t i = 0; i < ARRAY_LEN(routes); i++)
-        buf_fmt(b, "| %s | `%s` | %s | %s | %s |\n", routes[i].method, routes[i].path,
-                routes[i].flags & HTTP_KEY ? "yes" : "", routes[i].flags & HTTP_BODY ? "JSON" : "", routes[i].summary);
+    buf_puts(
+        b,
+        "# Routes of the daemon\n\n"
+        "<!-- Printed by `keer --describe=routes` from src/api/routes.def, src/http/problems.def and "
+        "src/api/metrics.def; run "
+        "`make docs` after a change. -->\n\n| method | path | roles | takes | gives | what |\n|---|---|---|---|---|---|\n");
+    for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+        buf_fmt(b, "| %s | `%s` | ", routes[i].method, routes[i].path);
+        put_roles(b, routes[i].roles, false);
+        buf_fmt(b, " | %s | %s | %s |\n", strcmp(routes[i].takes, "None") ? routes[i].takes : "", routes[i].gives,
+                routes[i].summary);
+    }
+    buf_puts(b, "\n## Roles of keys\n\n| role | what it is for |\n|---|---|\n");
+    for (unsigned i = 0; i < KEY_ROLE_MAX; i++)
+        buf_fmt(b, "| `%s` | %s |\n", key_role_name((enum key_role)i), key_role_what((enum key_role)i));
     buf_puts(b, "\n## Problems\nAn answer that is no success is `application/problem+json` (RFC 9457): `type`, `title`, "
                 "`status`, `detail`, "
                 "`code`, `hint`.\n\n| code | status | title | what to do |\n|---|---:|---|---|\n");
@@ -53,9 +73,10 @@ static void as_json(struct buf *b)
 {
     buf_puts(b, "{\"routes\":[");
     for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
-        buf_fmt(b, "%s\n{\"method\":\"%s\",\"path\":\"%s\",\"key\":%s,\"body\":%s,\"summary\":", i ? "," : "",
-                routes[i].method, routes[i].path, routes[i].flags & HTTP_KEY ? "true" : "false",
-                routes[i].flags & HTTP_BODY ? "true" : "false");
+        buf_fmt(b, "%s\n{\"method\":\"%s\",\"path\":\"%s\",\"roles\":[", i ? "," : "", routes[i].method, routes[i].path);
+        put_roles(b, routes[i].roles, true);
+        buf_fmt(b, "],\"takes\":\"%s\",\"gives\":\"%s\",\"problems\":\"%s\",\"summary\":", routes[i].takes, routes[i].gives,
+                routes[i].problems);
         buf_json(b, slice_str(routes[i].summary));
         buf_char(b, '}');
     }

@@ -6,7 +6,8 @@
 static enum keer_err key_new(struct cli *cli, struct db *db)
 {
     char text[KEY_TEXT_BYTES];
-    enum keer_err err = keys_add(db, slice_str(cli_text(cli, "name")), cli->env.wall_us(), text);
+    enum keer_err err =
+        keys_add(db, slice_str(cli_text(cli, "name")), (enum key_role)cli_choice(cli, "role"), cli->env.wall_us(), text);
     if (err != KEER_OK)
         return err;
     io_out_puts(&cli->out, cli->json ? "{\"key\":\"" : "");
@@ -27,7 +28,7 @@ static enum keer_err key_list(struct cli *cli, struct db *db)
     buf_init(&b, (size_t)KEYS_MAX * 300);
     for (unsigned i = 0; i < keys.count; i++) {
         const struct key_row *k = &keys.row[i];
-        buf_fmt(&b, cli->json ? "{\"id\":\"%s\",\"name\":" : "%s  ", k->id);
+        buf_fmt(&b, cli->json ? "{\"id\":\"%s\",\"role\":\"%s\",\"name\":" : "%s  %-7s  ", k->id, key_role_name(k->role));
         if (cli->json)
             buf_json(&b, slice_str(k->name));
         buf_puts(&b, cli->json ? ",\"created\":\"" : "");

@@ -112,11 +112,24 @@ static struct slice header(struct http_exchange *x, const char *name)
     return slice_str(MHD_lookup_connection_value(connection_of(x), MHD_HEADER_KIND, name));
 }
 
-/* Credentials after RFC 6750 section 2.1. */
-static bool key_given(struct http_exchange *x)
+/* The roles of the caller's key: credentials after RFC 6750 section 2.1. */
+static unsigned roles_given(struct http_exchange *x)
 {
     struct slice value = header(x, "Authorization"), scheme = slice_cut(&value, ' ');
-    return slice_eqi(scheme, SLICE("Bearer")) && value.p && x->server->site.key_valid(x->ctx, slice_trim(value));
+    if (!slice_eqi(scheme, SLICE("Bearer")) || !value.p)
+        return 0;
+    return x->server->site.key_roles(x->ctx, slice_trim(value), x->caller);
+}
+
+/* Whether the caller may use the route; else the problem is told. */
+static bool admitted(struct http_exchange *x)
+{
+    unsigned roles = x->route->roles ? roles_given(x) : 0;
+    if (x->route->roles && !roles)
+        http_problem(x, HTTP_NO_KEY, "%s", header(x, "Authorization").p ? "the key is not valid" : "no key was sent");
+    else if (x->route->roles && !(roles & x->route->roles))
+        http_problem(x, HTTP_WRONG_ROLE, "the key '%s' has not the role for it", x->caller);
+    return !x->replied;
 }
 
 /* What can be refused before the body; the order is the one in which a caller can learn least: a key comes first of all that
@@ -139,8 +152,8 @@ static void begin(struct http_exchange *x, struct slice method, struct slice pat
     } else if (!m->route) {
         x->allow = m->allow;
         http_problem(x, HTTP_WRONG_METHOD, "allowed: %s", m->allow);
-    } else if ((m->route->flags & HTTP_KEY) && !key_given(x)) {
-        http_problem(x, HTTP_NO_KEY, "%s", header(x, "Authorization").p ? "the key is not valid" : "no key was sent");
+    } else if (!admitted(x)) {
+        return;
     } else if ((m->route->flags & HTTP_BODY) && !http_is_json(header(x, "Content-Type"))) {
         http_problem(x, HTTP_WRONG_TYPE, "Content-Type is '%.60s'",
                      header(x, "Content-Type").p ? header(x, "Content-Type").p : "");

@@ -2,7 +2,7 @@
  *
  * Life of an exchange (one request and its answer), on the thread of its connection but for http_resume:
  *
- *     begin ── refused (404, 405, 401, 415, 413) ──────────────► replied ──► completed
+ *     begin ── refused (404, 405, 401, 403, 415, 413) ──────────────► replied ──► completed
  *       └─► reading the body ─► handle ── http_reply ──────────────┘
  *                                 └─ http_suspend ─► (another thread) http_resume ─► answered ── http_reply ──┘
  *
@@ -27,29 +27,30 @@ enum http_problem {
     HTTP_PROBLEM_MAX
 };
 
-#define HTTP_KEY 1u  /* needs an API key */
-#define HTTP_BODY 2u /* takes application/json */
+#define HTTP_BODY 1u /* takes application/json */
 
 struct http_exchange;
 typedef void http_fn(struct http_exchange *x);
 struct http_route {
     const char *method; /* GET answers HEAD too */
     const char *path;   /* segments; {id} takes any one */
+    unsigned roles;     /* of keys that are taken, a mask; 0: needs no key */
     unsigned flags;
     http_fn *handle;   /* replies or suspends */
     http_fn *answered; /* after http_resume: replies. NULL when it never suspends */
     http_fn *release;  /* frees x->data; may be NULL */
-    const char *summary;
 };
 
 #define HTTP_ID_BYTES 4096
+#define HTTP_CALLER_BYTES 32
 struct http_exchange {
     struct http_server *server;
     const struct http_route *route;
     void *ctx;  /* the site's */
     void *data; /* the handler's */
     struct buf body;
-    struct buf id; /* what stood for {id}, decoded */
+    struct buf id;                  /* what stood for {id}, decoded */
+    char caller[HTTP_CALLER_BYTES]; /* the public part of its key; "" without one */
     int64_t begun_us;
     /* the rest is http.c's */
     struct buf reply;
@@ -65,7 +66,8 @@ struct http_site {
     const struct http_route *routes;
     unsigned count;
     void *ctx;
-    bool (*key_valid)(void *ctx, struct slice key);
+    /* The roles of a key, a mask, and its public part; 0 for a key that is not valid. */
+    unsigned (*key_roles)(void *ctx, struct slice key, char ret_caller[HTTP_CALLER_BYTES]);
 };
 struct http_options {
     const char *listen; /* ADDRESS:PORT, [ADDRESS]:PORT; port 0 is any free one */

@@ -1,7 +1,29 @@
 /* keys.c - API keys. */
 #include "store/keys.h"
 
-enum keer_err keys_add(struct db *db, struct slice name, int64_t now_us, char ret_text[KEY_TEXT_BYTES])
+static const struct {
+    const char *name, *what;
+} roles[] = {
+#define KEY_ROLE(name, text, what) {text, what},
+#include "store/roles.def"
+#undef KEY_ROLE
+};
+static_assert(ARRAY_LEN(roles) == KEY_ROLE_MAX && KEY_ROLE_MAX < 32, "a row for each role, a bit for each row");
+
+const char *key_role_name(enum key_role role) { return roles[role].name; }
+const char *key_role_what(enum key_role role) { return roles[role].what; }
+
+enum keer_err key_role_find(struct slice name, enum key_role *ret_role)
+{
+    for (unsigned i = 0; i < KEY_ROLE_MAX; i++)
+        if (slice_eq(name, slice_str(roles[i].name))) {
+            *ret_role = (enum key_role)i;
+            return KEER_OK;
+        }
+    return KEER_EINVALID;
+}
+
+enum keer_err keys_add(struct db *db, struct slice name, enum key_role role, int64_t now_us, char ret_text[KEY_TEXT_BYTES])
 {
     static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789"; /* 32 that are not mistaken for each other */
     struct crypto_hash secret;
@@ -18,12 +40,14 @@ enum keer_err keys_add(struct db *db, struct slice name, int64_t now_us, char re
     crypto_text(&secret, text);
     (void)snprintf(ret_text, KEY_TEXT_BYTES, "keer_%s_%s", id, text);
     crypto_sha256(slice_str(ret_text), &hash);
-    enum keer_err err = db_prepare(db, "INSERT INTO api_key (id, hash, name, created_us) VALUES ($1, $2, $3, $4)", &s);
+    enum keer_err err =
+        db_prepare(db, "INSERT INTO api_key (id, hash, name, created_us, role) VALUES ($1, $2, $3, $4, $5)", &s);
     if (err == KEER_OK) {
         db_bind_text(s, 1, slice_of(id, KEY_ID_BYTES));
         db_bind_bytes(s, 2, slice_of((const char *)hash.bytes, sizeof hash.bytes));
         db_bind_text(s, 3, name);
         db_bind_i64(s, 4, now_us);
+        db_bind_text(s, 5, slice_str(key_role_name(role)));
         err = db_step(s) == DB_END ? KEER_OK : KEER_EIO;
     }
     db_free(s);
@@ -57,7 +81,7 @@ enum keer_err keys_read(struct db *db, struct keys *ret_keys)
     unsigned room = 0;
     enum db_step step = DB_END;
     enum keer_err err =
-        db_prepare(db, "SELECT id, hash, name, created_us, revoked_us FROM api_key ORDER BY created_us, id", &s);
+        db_prepare(db, "SELECT id, hash, name, created_us, revoked_us, role FROM api_key ORDER BY created_us, id", &s);
     if (err != KEER_OK)
         return err;
     while (err == KEER_OK && (step = db_step(s)) == DB_ROW) {
@@ -77,6 +101,10 @@ enum keer_err keys_read(struct db *db, struct keys *ret_keys)
             break;
         }
         *row = (struct key_row){.created_us = db_i64(s, 3), .revoked_us = db_i64(s, 4)};
+        if (key_role_find(db_bytes(s, 5), &row->role) != KEER_OK) {
+            err = KEER_EFORMAT;
+            break;
+        }
         memcpy(row->id, id.p, id.len);
         memcpy(row->hash.bytes, hash.p, hash.len);
         if (name.len)
@@ -99,15 +127,15 @@ void keys_release(struct keys *keys)
     *keys = (struct keys){0};
 }
 
-bool keys_valid(const struct keys *keys, struct slice text)
+const struct key_row *keys_find(const struct keys *keys, struct slice text)
 {
     struct crypto_hash hash;
-    bool valid = false;
+    const struct key_row *found = NULL;
     if (text.len != KEY_TEXT_BYTES - 1)
-        return false;
+        return NULL;
     crypto_sha256(text, &hash);
     for (unsigned i = 0; i < keys->count; i++)
         if (crypto_hash_eq(&keys->row[i].hash, &hash))
-            valid = keys->row[i].revoked_us == 0;
-    return valid;
+            found = keys->row[i].revoked_us == 0 ? &keys->row[i] : NULL;
+    return found;
 }

@@ -9,6 +9,18 @@
 #include "base/crypto.h"
 #include "store/db.h"
 
+enum key_role {
+#define KEY_ROLE(name, text, what) KEY_##name,
+#include "store/roles.def"
+#undef KEY_ROLE
+    KEY_ROLE_MAX
+};
+#define KEY_MAY(role) (1u << KEY_##role) /* KEY_MAY(STORE) | KEY_MAY(ADMIN) is a mask of roles */
+const char *key_role_name(enum key_role role);
+const char *key_role_what(enum key_role role);
+/* KEER_EINVALID when there is no such role. */
+KEER_NODISCARD enum keer_err key_role_find(struct slice name, enum key_role *ret_role);
+
 #define KEY_ID_BYTES 12
 #define KEY_TEXT_BYTES (5 + KEY_ID_BYTES + 1 + CRYPTO_TEXT_BYTES) /* its NUL included */
 #define KEYS_MAX 10000
@@ -16,6 +28,7 @@
 struct key_row {
     char id[KEY_ID_BYTES + 1];
     struct crypto_hash hash;
+    enum key_role role;
     int64_t created_us, revoked_us; /* revoked_us 0: valid */
     char name[LIMIT_NAME_BYTES + 1];
 };
@@ -26,12 +39,13 @@ struct keys {
 
 /* Makes a key and keeps its hash; the text is the caller's to show once and wipe. KEER_ELIMIT for a name over
  * LIMIT_NAME_BYTES. */
-KEER_NODISCARD enum keer_err keys_add(struct db *db, struct slice name, int64_t now_us, char ret_text[KEY_TEXT_BYTES]);
+KEER_NODISCARD enum keer_err keys_add(struct db *db, struct slice name, enum key_role role, int64_t now_us,
+                                      char ret_text[KEY_TEXT_BYTES]);
 /* KEER_EMISSING when there is no valid key of that id. */
 KEER_NODISCARD enum keer_err keys_revoke(struct db *db, struct slice id, int64_t now_us);
 /* All of them, revoked ones too, oldest first; keys_release frees. */
 KEER_NODISCARD enum keer_err keys_read(struct db *db, struct keys *ret_keys);
 void keys_release(struct keys *keys);
-/* Whether `text` is a valid key; secrets are compared in constant time. */
-bool keys_valid(const struct keys *keys, struct slice text);
+/* The row of a valid key, NULL when `text` is none; secrets are compared in constant time. */
+const struct key_row *keys_find(const struct keys *keys, struct slice text);
 #endif

@@ -30,6 +30,7 @@ ask() {
 event() { printf '{"id":"%s","time":"2018-10-01T12:00:00Z","type":"purchase","account":"liu","device":"d1","amount":%s,"currency":"EUR"}' "$1" "${2:-4900}"; }
 
 key=$("$KEER" key new -q --database "$dir/k.db" --name test); ok $? 'a key is made'
+partner=$("$KEER" key new -q --database "$dir/k.db" --name wallet --role partner); ok $? 'a key of another role is made'
 start || exit 1
 api=(-H "Authorization: Bearer $key") json=(-H 'Content-Type: application/json') u=http://$address
 post=("${api[@]}" "${json[@]}" "$u/v1/decisions")
@@ -50,6 +51,7 @@ ask 'a wrong type' 415 '"code":"WRONG_TYPE"' "${api[@]}" -d "$(event p3)" "$u/v1
 ask 'a wrong charset' 415 '"code":"WRONG_TYPE"' "${api[@]}" -H 'Content-Type: application/json; charset=latin1' -d "$(event p3)" "$u/v1/decisions"
 ask 'no key' 401 '^WWW-Authenticate: Bearer' "${json[@]}" -d "$(event p3)" "$u/v1/decisions"
 ask 'a wrong key' 401 '"code":"NO_KEY"' -H "Authorization: Bearer ${key%?}x" "${json[@]}" -d "$(event p3)" "$u/v1/decisions"
+ask 'a key of a role that may not' 403 '"code":"WRONG_ROLE"' -H "Authorization: Bearer $partner" "${json[@]}" -d "$(event p3)" "$u/v1/decisions"
 ask 'a key in another scheme' 401 '"code":"NO_KEY"' -H "Authorization: Basic $key" "$u/v1/decisions/p1"
 head -c 70000 /dev/zero | tr '\0' ' ' > "$dir/big"
 ask 'a large body' 413 '"code":"TOO_LARGE"' -H 'Expect:' --data-binary @"$dir/big" "${post[@]}"

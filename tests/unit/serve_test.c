@@ -15,10 +15,10 @@
 /* --- routes and problems --- */
 
 static void nothing(struct http_exchange *x) { UNUSED(x); }
-static const struct http_route table[] = {{"POST", "/v1/decisions", 0, nothing, NULL, NULL, ""},
-                                          {"GET", "/v1/decisions/{id}", 0, nothing, NULL, NULL, ""},
-                                          {"GET", "/v1/decisions/{id}/why", 0, nothing, NULL, NULL, ""},
-                                          {"DELETE", "/v1/decisions/{id}", 0, nothing, NULL, NULL, ""}};
+static const struct http_route table[] = {{"POST", "/v1/decisions", 0, 0, nothing, NULL, NULL},
+                                          {"GET", "/v1/decisions/{id}", 0, 0, nothing, NULL, NULL},
+                                          {"GET", "/v1/decisions/{id}/why", 0, 0, nothing, NULL, NULL},
+                                          {"DELETE", "/v1/decisions/{id}", 0, 0, nothing, NULL, NULL}};
 
 static const struct {
     const char *method, *path, *id;
