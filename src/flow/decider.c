@@ -38,6 +38,8 @@ struct decider {
     struct decide_request *submitted, **submitted_end;
     struct pending *decided, **decided_end;
     bool submitted_closed, decided_closed;
+    struct write_task *tasks, **tasks_end; /* with decided_lock */
+    bool writer_ended;
     struct pending **flight; /* cells, by hash of the id */
     size_t cells;
 };
@@ -271,13 +273,18 @@ static void *engine_main(void *ctx)
 
 /* --- the writer's thread --- */
 
-/* At most batch_max of what is decided; NULL when there is nothing and nothing will come. */
-static struct pending *next_batch(struct decider *d)
+/* At most batch_max of what is decided, and the tasks that wait; false when there is nothing and nothing will come. */
+static bool next_batch(struct decider *d, struct pending **ret_batch, struct write_task **ret_tasks)
 {
     (void)pthread_mutex_lock(&d->decided_lock);
-    while (!d->decided && !d->decided_closed)
+    while (!d->decided && !d->tasks && !d->decided_closed)
         (void)pthread_cond_wait(&d->decided_filled, &d->decided_lock);
     struct pending *batch = d->decided, *last = batch;
+    *ret_tasks = d->tasks;
+    d->tasks = NULL;
+    d->tasks_end = &d->tasks;
+    d->writer_ended = !batch && !*ret_tasks;
+    bool any = !d->writer_ended;
     for (unsigned n = 1; last && last->next && n < d->o.batch_max; n++)
         last = last->next;
     if (last) {
@@ -287,7 +294,46 @@ static struct pending *next_batch(struct decider *d)
             d->decided_end = &d->decided;
     }
     (void)pthread_mutex_unlock(&d->decided_lock);
-    return batch;
+    *ret_batch = batch;
+    return any;
+}
+
+static enum keer_err run_task(struct decider *d, struct write_task *t)
+{
+    enum keer_err err = has_failed(d) ? KEER_EIO : db_begin(d->writer);
+    if (err != KEER_OK)
+        return err;
+    err = t->run(d->writer, t);
+    enum db_outcome outcome = err == KEER_OK ? db_commit(d->writer) : DB_NOT_COMMITTED;
+    if (outcome == DB_UNKNOWN) /* what follows would be built on what may not be there */
+        fail(d, "a commit ended unknown", db_why(d->writer));
+    db_rollback(d->writer);
+    return err == KEER_OK && outcome != DB_COMMITTED ? KEER_EIO : err;
+}
+
+static void run_tasks(struct decider *d, struct write_task *list)
+{
+    while (list) {
+        struct write_task *t = list;
+        list = t->next;
+        t->done(t, run_task(d, t)); /* t may be gone afterwards */
+    }
+}
+
+enum keer_err decider_write(struct decider *d, struct write_task *t)
+{
+    t->next = NULL;
+    if (has_failed(d))
+        return KEER_EIO;
+    (void)pthread_mutex_lock(&d->decided_lock);
+    bool ended = d->writer_ended || !d->threads;
+    if (!ended) {
+        *d->tasks_end = t;
+        d->tasks_end = &t->next;
+        (void)pthread_cond_signal(&d->decided_filled);
+    }
+    (void)pthread_mutex_unlock(&d->decided_lock);
+    return ended ? KEER_EUNSUPPORTED : KEER_OK;
 }
 
 static enum db_outcome write_batch(struct decider *d, const struct pending *batch)
@@ -339,9 +385,10 @@ static void answer(struct decider *d, struct pending *p, bool committed)
 static void *writer_main(void *ctx)
 {
     struct decider *d = ctx;
-    for (struct pending *batch; (batch = next_batch(d)) != NULL;) {
+    struct write_task *tasks;
+    for (struct pending *batch; next_batch(d, &batch, &tasks); run_tasks(d, tasks)) {
         bool committed = false;
-        if (!has_failed(d)) {
+        if (batch && !has_failed(d)) {
             int64_t begun = d->o.now_us();
             committed = write_batch(d, batch) == DB_COMMITTED;
             histogram_add(&d->stats.commit, d->o.now_us() - begun);
@@ -395,6 +442,7 @@ enum keer_err decider_new(const struct decider_options *o, struct decider **ret_
     d->o = *o;
     d->submitted_end = &d->submitted;
     d->decided_end = &d->decided;
+    d->tasks_end = &d->tasks;
     (void)pthread_mutex_init(&d->api_lock, NULL); /* these don't fail on Linux */
     (void)pthread_mutex_init(&d->submitted_lock, NULL);
     (void)pthread_mutex_init(&d->decided_lock, NULL);

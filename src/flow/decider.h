@@ -16,6 +16,9 @@
  * 4. Requests that wait are at most `queue_max`; more are refused at once with KEER_EFULL.
  * 5. Every submitted request is called back exactly once, also when things fail and when the decider is stopped.
  *
+ * 6. Everything else that writes (policies, keys, webhooks ...) goes through decider_write: the one writing connection is
+ * the writer thread's.
+ *
  * Threads: `submitted` and `decided` have a lock each; the table of what is in flight has one (engine puts in, writer takes
  * out); the windows belong to the engine thread; the writing connection to the writer thread once it runs.
  */
@@ -48,6 +51,17 @@ struct decide_request {
     enum decide_result result;
     struct buf answer;           /* JSON for NEW and STORED; the caller releases it */
     struct decide_request *next; /* the decider's */
+};
+
+/* Something to write that is not a decision: a transaction of its own on the writer's thread. */
+struct write_task {
+    /* In a transaction; what is not KEER_OK rolls it back, and is the task's end. KEER_EIO leaves its words in db_why. */
+    enum keer_err (*run)(struct db *db, struct write_task *t);
+    /* Once, on the writer's thread, after the commit or instead of it: KEER_OK when committed; what run said; KEER_EIO when
+     * the commit failed or is unknown (the decider has failed then). Must not block; `t` may be gone afterwards. */
+    void (*done)(struct write_task *t, enum keer_err err);
+    void *ctx;
+    struct write_task *next; /* the decider's */
 };
 
 struct decider;
@@ -85,6 +99,9 @@ const struct keys *decider_keys(const struct decider *d);
  * or stops. With a place decider_submit can't fail, so that the caller can get ready to be called back in between. */
 KEER_NODISCARD enum keer_err decider_reserve(struct decider *d);
 void decider_submit(struct decider *d, struct decide_request *r);
+/* Hands a task to the writer: KEER_EUNSUPPORTED when it has stopped, KEER_EIO when it has failed; then `done` is not called.
+ */
+KEER_NODISCARD enum keer_err decider_write(struct decider *d, struct write_task *t);
 /* The stored decision: KEER_EMISSING, KEER_EIO, KEER_ENOMEM. Any thread. */
 KEER_NODISCARD enum keer_err decider_find(struct decider *d, struct slice id, struct buf *out);
 /* Takes nothing new from here on; what waits is finished, and then stats.waiting is 0 and stays so. */
