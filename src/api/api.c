@@ -20,15 +20,14 @@ static unsigned key_roles(void *ctx, struct slice key, char ret_caller[HTTP_CALL
 
 struct http_site api_site(struct api *a) { return (struct http_site){routes, ARRAY_LEN(routes), a, key_roles}; }
 
-enum keer_err api_init(struct api *a, struct decider *d, const struct keer_schema *schema, unsigned threads)
+enum keer_err api_init(struct api *a, struct decider *d, unsigned threads)
 {
     enum keer_err err = KEER_OK;
     a->decider = d;
-    a->schema = schema;
     (void)pthread_mutex_init(&a->lock, NULL);
     ASSERT(threads <= API_READERS_MAX);
     for (unsigned i = 0; err == KEER_OK && i < threads; i++) {
-        err = reading_new(schema, &a->free[i]);
+        err = reading_new(&decider_version(d)->policy->schema, &a->free[i]);
         a->free_count += err == KEER_OK;
     }
     if (err != KEER_OK)

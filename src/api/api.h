@@ -16,15 +16,14 @@
 
 struct api {
     struct decider *decider;
-    const struct keer_schema *schema;
     int64_t (*now_us)(void), (*wall_us)(void);
     pthread_mutex_t lock;
-    struct reading *free[API_READERS_MAX]; /* readers nobody uses now */
+    struct reading *free[API_READERS_MAX]; /* readers nobody uses now, of the version that decides or one before it */
     unsigned free_count;
 };
 
 /* One reader for each thread of HTTP is made ahead. KEER_ENOMEM. */
-KEER_NODISCARD enum keer_err api_init(struct api *a, struct decider *d, const struct keer_schema *schema, unsigned threads);
+KEER_NODISCARD enum keer_err api_init(struct api *a, struct decider *d, unsigned threads);
 void api_release(struct api *a);
 /* The routes, for http_start; `a` is the site's ctx. */
 struct http_site api_site(struct api *a);
@@ -33,5 +32,9 @@ struct http_site api_site(struct api *a);
 void api_describe(bool json, struct buf *out);
 
 http_fn decisions_post, decisions_answer, decisions_release, decisions_get;
+http_fn policies_list, policies_one, policies_check, policies_post, policies_kept, policies_shadow, policies_shadow_end,
+    policies_comparison, policies_diff, policies_diffed, policies_promote, policies_rollback, policies_promoted,
+    policies_release;
+http_fn lists_all, lists_one, lists_put;
 http_fn health_get, ready_get, metrics_get;
 #endif

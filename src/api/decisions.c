@@ -10,19 +10,29 @@ struct asked {
     struct buf body; /* canonical */
 };
 
-static struct reading *reader_take(struct api *a)
-{
-    (void)pthread_mutex_lock(&a->lock);
-    struct reading *r = a->free_count ? a->free[--a->free_count] : NULL;
-    (void)pthread_mutex_unlock(&a->lock);
-    return r;
-}
-
 static void reader_give(struct api *a, struct reading *r)
 {
     (void)pthread_mutex_lock(&a->lock);
     a->free[a->free_count++] = r; /* as many as threads: there is room */
     (void)pthread_mutex_unlock(&a->lock);
+}
+
+/* A reader for the version that decides; NULL without memory. */
+static struct reading *reader_take(struct api *a)
+{
+    const struct keer_schema *schema = &decider_version(a->decider)->policy->schema;
+    struct reading *fresh = NULL;
+    (void)pthread_mutex_lock(&a->lock);
+    struct reading *r = a->free_count ? a->free[--a->free_count] : NULL;
+    (void)pthread_mutex_unlock(&a->lock);
+    if (!r || reading_schema(r) == schema)
+        return r;
+    if (reading_new(schema, &fresh) == KEER_OK) {
+        reading_free(r);
+        return fresh;
+    }
+    reader_give(a, r);
+    return NULL;
 }
 
 /* The event of the body and the body's canonical form, in `asked`. */

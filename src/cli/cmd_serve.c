@@ -10,12 +10,13 @@
 #include "api/api.h"
 #include "cli/history.h"
 
-#define GRACE_MS 5000 /* for callers that are slow to send or to read */
+#define BODY_LARGE_BYTES ((size_t)64 << 20) /* policies with their models and lists */
+#define GRACE_MS 5000                       /* for callers that are slow to send or to read */
 
 struct serving {
     struct cli *cli;
     struct log log;
-    struct keer_policy *policy;
+    struct version version; /* the file's */
     struct decider *decider;
     struct http_server *server;
     struct api api;
@@ -31,15 +32,18 @@ static void on_failed(void *ctx)
 static int open_decider(struct serving *s)
 {
     struct cli *cli = s->cli;
-    struct crypto_hash hash;
+    struct source source = {0};
     struct db_why why;
     const char *path = cli_text(cli, "policy");
-    int code = policy_open_hashed(cli, path, KEER_POLICY_WITHOUT_EXAMPLES, false, &s->policy, &hash);
-    if (code != CLI_DONE)
+    int code = policy_open_source(cli, path, KEER_POLICY_WITHOUT_EXAMPLES, false, &s->version.policy, &source);
+    if (code != CLI_DONE) {
+        source_release(&source);
         return code;
-    struct decider_options o = {.policy = s->policy,
-                                .policy_hash = hash,
-                                .policy_name = path,
+    }
+    s->version.name = path;
+    source_hash(&source, &s->version.hash);
+    struct decider_options o = {.version = &s->version,
+                                .source = &source,
                                 .database = cli_text(cli, "database"),
                                 .memory_max = cli_count(cli, "memory", 0),
                                 .queue_max = (unsigned)cli_count(cli, "queue", 0),
@@ -49,6 +53,7 @@ static int open_decider(struct serving *s)
                                 .wall_us = cli->env.wall_us,
                                 .failed = on_failed};
     enum keer_err err = decider_new(&o, &s->decider, &why);
+    source_release(&source);
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, err == KEER_ENOMEM ? CLI_RESOURCES : CLI_IO, err, "%s", why.text);
 }
 
@@ -60,11 +65,12 @@ static int start(struct serving *s)
                              .threads = (unsigned)cli_count(cli, "threads", 0),
                              .connections_max = (unsigned)cli_count(cli, "connections", 0),
                              .body_max = cli_count(cli, "body-max", 0),
+                             .body_large_max = BODY_LARGE_BYTES,
                              .log = &s->log,
                              .now_us = cli->env.now_us};
     s->api.now_us = cli->env.now_us;
     s->api.wall_us = cli->env.wall_us;
-    enum keer_err err = api_init(&s->api, s->decider, &s->policy->schema, o.threads);
+    enum keer_err err = api_init(&s->api, s->decider, o.threads);
     if (err == KEER_OK)
         err = decider_start(s->decider);
     if (err != KEER_OK)
@@ -106,7 +112,7 @@ static void finish(struct serving *s)
     }
     decider_free(s->decider);
     api_release(&s->api);
-    keer_policy_free(s->policy);
+    keer_policy_free(s->version.policy);
 }
 
 /* Signals are blocked before the first thread, which inherits that, and taken here. */

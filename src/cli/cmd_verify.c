@@ -37,12 +37,16 @@ int cmd_verify(struct cli *cli)
     struct redecide r = {.differs = on_difference, .ctx = &v};
     struct keer_policy *policy = NULL;
     struct journal journal = {0};
+    struct source source = {0};
     struct crypto_hash hash;
     struct db_why why;
     struct db *db = NULL;
     if (crypto_start() != KEER_OK)
         return cli_fail(cli, CLI_INTERNAL, KEER_EIO, "the system gives no random numbers");
-    int code = policy_open_hashed(cli, cli_text(cli, "policy"), KEER_POLICY_WITHOUT_EXAMPLES, true, &policy, &hash);
+    int code = policy_open_source(cli, cli_text(cli, "policy"), KEER_POLICY_WITHOUT_EXAMPLES, true, &policy, &source);
+    if (code == CLI_DONE)
+        source_hash(&source, &hash);
+    source_release(&source);
     if (code != CLI_DONE)
         return code;
     struct keer_engine_options limits = {.memory_max = cli_count(cli, "memory", 0)};
@@ -58,7 +62,7 @@ int cmd_verify(struct cli *cli)
             err = journal_open(&journal, db);
         r.journal = &journal;
         if (err == KEER_OK)
-            err = redecide_run(&r, &result);
+            err = redecide_all(&r, &result);
         (void)snprintf(why.text, sizeof why.text, "%s", err == KEER_EIO ? db_why(db) : keer_err_text(err));
     }
     code = err == KEER_OK ? judge(cli, &result)

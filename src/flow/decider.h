@@ -29,6 +29,8 @@
 #include "base/histogram.h"
 #include "base/log.h"
 #include "core/engine.h"
+#include "flow/follower.h"
+#include "flow/source.h"
 #include "store/journal.h"
 #include "store/keys.h"
 
@@ -66,9 +68,8 @@ struct write_task {
 
 struct decider;
 struct decider_options {
-    struct keer_policy *policy;     /* borrowed */
-    struct crypto_hash policy_hash; /* of its text and files */
-    const char *policy_name;
+    struct version *version;     /* the policy that was given; borrowed, gets its number */
+    const struct source *source; /* its text and files; borrowed until decider_new returns */
     const char *database;
     uint64_t memory_max; /* of the windows; 0 = no ceiling */
     unsigned queue_max, batch_max;
@@ -86,7 +87,8 @@ struct decider_stats {
     struct histogram latency, commit;
 };
 
-/* Opens and migrates the database; no thread runs yet. On failure *ret_why says it. */
+/* Opens and migrates the database, and chooses the version that decides: the one given, unless it is the same as at the last
+ * start and another one was promoted since. No thread runs yet. On failure *ret_why says it. */
 KEER_NODISCARD enum keer_err decider_new(const struct decider_options *o, struct decider **ret_decider,
                                          struct db_why *ret_why);
 /* Starts the threads; the windows are rebuilt on the engine's. */
@@ -95,6 +97,48 @@ enum decider_state decider_state(const struct decider *d);
 struct decider_stats *decider_statistics(struct decider *d);
 /* The keys as they were when it was opened. */
 const struct keys *decider_keys(const struct decider *d);
+/* The version that decides now; it stays until decider_free. */
+const struct version *decider_version(const struct decider *d);
+/* The number of the last row on disk. */
+int64_t decider_committed(const struct decider *d);
+
+/* --- versions beside the one that decides (shadow.c) --- */
+
+/* Another version takes over between two events, when it has followed up to there; the one that decided follows on as the
+ * shadow, so that going back is immediate. Called back on the engine's thread: KEER_EMISSING when the shadow is no version
+ * of that number, KEER_EFULL while it is still building, KEER_EIO when it has failed or the change could not be written. */
+struct promotion {
+    int64_t number; /* 0: whatever decided before, a roll-back */
+    char who[POLICY_WHO_BYTES];
+    void (*done)(struct promotion *p, enum keer_err err);
+    void *ctx;
+    int64_t after_seq; /* the answer: it decides from the next row on */
+    struct promotion *next;
+};
+/* KEER_EUNSUPPORTED, KEER_EIO as decider_reserve; then `done` is not called. */
+KEER_NODISCARD enum keer_err decider_promote(struct decider *d, struct promotion *p);
+/* What a shadow calls that was started with `promote`. */
+void decider_promote_when_ready(struct decider *d, int64_t number);
+/* Starts a version as the shadow, in place of another; rows decided since `since_us` are compared. KEER_EMISSING when there
+ * is no such version, KEER_EUNSUPPORTED while the decider starts, KEER_ECONFLICT when it decides already; else what
+ * version_load says. */
+KEER_NODISCARD enum keer_err decider_shadow(struct decider *d, int64_t number, int64_t since_us, bool promote,
+                                            struct db_why *ret_why);
+void decider_shadow_end(struct decider *d);
+struct shadow_view {
+    int64_t number, seq, since_us; /* number 0: there is none */
+    enum follower_state state;
+    bool promotes;
+    struct comparison comparison;
+};
+void decider_shadow_view(struct decider *d, struct shadow_view *ret_view);
+/* A version through the history alone: the same as a shadow that ends when it has caught up. The caller frees it before the
+ * decider. */
+KEER_NODISCARD enum keer_err decider_backtest(struct decider *d, int64_t number, int64_t since_us, void (*ended)(void *ctx),
+                                              void *ctx, struct follower **ret_follower, struct db_why *ret_why);
+/* A reading connection for a short time, one user at a time. */
+struct db *decider_reader_take(struct decider *d);
+void decider_reader_give(struct decider *d);
 /* A place among those that wait: KEER_EFULL when there is none, KEER_EIO when it failed, KEER_EUNSUPPORTED while it starts
  * or stops. With a place decider_submit can't fail, so that the caller can get ready to be called back in between. */
 KEER_NODISCARD enum keer_err decider_reserve(struct decider *d);

@@ -42,6 +42,8 @@ enum keer_err reading_new(const struct keer_schema *schema, struct reading **ret
     return KEER_OK;
 }
 
+const struct keer_schema *reading_schema(const struct reading *r) { return r->schema; }
+
 enum keer_err reading_canon(struct reading *r, struct slice body, struct slice *ret_canon, struct reading_error *ret_error)
 {
     struct tape_error why;

@@ -16,6 +16,7 @@ struct reading_error {
 
 KEER_NODISCARD enum keer_err reading_new(const struct keer_schema *schema, struct reading **ret_reading);
 void reading_free(struct reading *r);
+const struct keer_schema *reading_schema(const struct reading *r);
 /* The canonical form of a body, borrowed until the next call. KEER_ENOMEM, or what *ret_error says. */
 KEER_NODISCARD enum keer_err reading_canon(struct reading *r, struct slice body, struct slice *ret_canon,
                                            struct reading_error *ret_error);

@@ -144,6 +144,8 @@ static void begin(struct http_exchange *x, struct slice method, struct slice pat
         return;
     }
     x->route = m->route;
+    if (m->route && m->route->flags & HTTP_LARGE)
+        x->body.max = x->server->options.body_large_max;
     if (atomic_load(&x->server->draining)) {
         x->close = true;
         http_problem(x, HTTP_STOPPING, "%s", "");

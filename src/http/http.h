@@ -27,7 +27,8 @@ enum http_problem {
     HTTP_PROBLEM_MAX
 };
 
-#define HTTP_BODY 1u /* takes application/json */
+#define HTTP_BODY 1u  /* takes application/json */
+#define HTTP_LARGE 2u /* of up to body_large_max bytes rather than body_max */
 
 struct http_exchange;
 typedef void http_fn(struct http_exchange *x);
@@ -72,7 +73,7 @@ struct http_site {
 struct http_options {
     const char *listen; /* ADDRESS:PORT, [ADDRESS]:PORT; port 0 is any free one */
     unsigned threads, connections_max;
-    size_t body_max;
+    size_t body_max, body_large_max;
     const struct log *log;
     int64_t (*now_us)(void); /* monotonic */
 };

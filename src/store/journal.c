@@ -70,6 +70,19 @@ enum keer_err journal_policy(struct db *db, const struct crypto_hash *hash, stru
     return err == KEER_OK ? policy_number(db, hash, ret_number) : err;
 }
 
+enum keer_err journal_last(struct db *db, int64_t *ret_seq)
+{
+    struct db_stmt *s;
+    enum keer_err err = db_prepare(db, "SELECT COALESCE(MAX(seq), 0) FROM journal", &s);
+    if (err != KEER_OK)
+        return err;
+    enum db_step step = db_step(s);
+    if (step == DB_ROW)
+        *ret_seq = db_i64(s, 0);
+    db_free(s);
+    return step == DB_ROW ? KEER_OK : KEER_EIO;
+}
+
 enum keer_err journal_add(struct journal *j, const struct journal_entry *e)
 {
     struct db_stmt *s = j->add;

@@ -27,6 +27,8 @@ void journal_close(struct journal *j); /* twice, or when zeroed, is fine */
 /* The number of a policy, given to it when it is new (with DB_WRITE); with DB_READ 0 when it is not known. */
 KEER_NODISCARD enum keer_err journal_policy(struct db *db, const struct crypto_hash *hash, struct slice name, int64_t now_us,
                                             int64_t *ret_number);
+/* The number of the last row, 0 when there is none. */
+KEER_NODISCARD enum keer_err journal_last(struct db *db, int64_t *ret_seq);
 /* In a transaction. KEER_ECONFLICT when the id or the number is there already. */
 KEER_NODISCARD enum keer_err journal_add(struct journal *j, const struct journal_entry *e);
 /* KEER_EMISSING when there is no such event. */

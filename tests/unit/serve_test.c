@@ -174,6 +174,7 @@ static int64_t clock_us(void)
 struct rig {
     struct scratch scratch;
     struct keer_policy *policy;
+    struct version version;
     struct decider *d;
     struct reading *reading;
     pthread_mutex_t lock;
@@ -190,14 +191,19 @@ struct ask {
 static void rig_open(struct rig *g, unsigned queue_max)
 {
     struct db_why why;
-    struct decider_options o = {.policy = g->policy,
-                                .policy_name = "p",
+    struct source source = {0};
+    g->version = (struct version){.name = "p", .policy = g->policy};
+    ck_ok(source_add(&source, SLICE(""), SLICE(policy_text)));
+    source_hash(&source, &g->version.hash);
+    struct decider_options o = {.version = &g->version,
+                                .source = &source,
                                 .database = scratch_path(&g->scratch, "k.db"),
                                 .queue_max = queue_max,
                                 .batch_max = 7,
                                 .now_us = clock_us,
                                 .wall_us = clock_us};
     enum keer_err err = decider_new(&o, &g->d, &why);
+    source_release(&source);
     REQUIRE(err == KEER_OK, "%s", why.text);
     ck_ok(decider_start(g->d));
     while (decider_state(g->d) == DECIDER_STARTING)
@@ -292,12 +298,11 @@ static struct redecide_result redecided(struct rig *g)
     struct db *db;
     struct journal j;
     struct redecide r = {.journal = &j};
-    struct crypto_hash none = {{0}};
     ck_ok(db_open(scratch_path(&g->scratch, "k.db"), DB_READ, &db, &why));
     ck_ok(journal_open(&j, db));
-    ck_ok(journal_policy(db, &none, SLICE("p"), 0, &r.policy));
+    ck_ok(journal_policy(db, &g->version.hash, SLICE("p"), 0, &r.policy));
     ck_ok(keer_engine_new(g->policy, NULL, &r.engine));
-    ck_ok(redecide_run(&r, &result));
+    ck_ok(redecide_all(&r, &result));
     keer_engine_free(r.engine);
     journal_close(&j);
     db_close(db);
