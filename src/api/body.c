@@ -5,7 +5,8 @@
 
 bool api_body_read(struct http_exchange *x, struct api_body *b)
 {
-    const struct tape_limits limits = {.bytes = x->body.max, .values = BODY_VALUES, .depth = LIMIT_JSON_DEPTH, .keys = LIMIT_JSON_KEYS};
+    const struct tape_limits limits = {
+        .bytes = x->body.max, .values = BODY_VALUES, .depth = LIMIT_JSON_DEPTH, .keys = LIMIT_JSON_KEYS};
     struct tape_error why;
     enum keer_err err = tape_read(&b->tape, x->body.len ? buf_view(&x->body) : SLICE("{}"), &limits, &why);
     if (err == KEER_ENOMEM)
@@ -32,7 +33,8 @@ bool api_body_text(struct http_exchange *x, const struct api_body *b, const char
     return true;
 }
 
-bool api_body_number(struct http_exchange *x, const struct api_body *b, const char *name, double min, double max, double *ret)
+bool api_body_number(struct http_exchange *x, const struct api_body *b, const char *name, double min, double max,
+                     double *ret)
 {
     uint32_t v = tape_find(&b->tape, 0, name);
     double d = 0;

@@ -14,6 +14,7 @@ bool api_body_read(struct http_exchange *x, struct api_body *b);
 void api_body_release(struct api_body *b);
 /* Members of the object; absent ones leave *ret as it is, and are a problem when `required`. Texts are borrowed. */
 bool api_body_text(struct http_exchange *x, const struct api_body *b, const char *name, bool required, struct slice *ret);
-bool api_body_number(struct http_exchange *x, const struct api_body *b, const char *name, double min, double max, double *ret);
+bool api_body_number(struct http_exchange *x, const struct api_body *b, const char *name, double min, double max,
+                     double *ret);
 bool api_body_object(struct http_exchange *x, const struct api_body *b, const char *name, uint32_t *ret);
 #endif

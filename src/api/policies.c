@@ -1,7 +1,7 @@
 /* policies.c - /v1/policies and /v1/lists: versions of the policy, checked, kept, shadowed, promoted, rolled back.
  *
- * What waits for another thread (a commit, the engine, a follower) suspends its exchange; `struct job` is what it waits with, and lives
- * in x->data until the answer has left.
+ * What waits for another thread (a commit, the engine, a follower) suspends its exchange; `struct job` is what it waits
+ * with, and lives in x->data until the answer has left.
  */
 #include "api/body.h"
 #include "base/timefmt.h"
@@ -244,8 +244,8 @@ static enum keer_err list_row(void *ctx, const struct policy_row *row)
     struct listing *l = ctx;
     char text[CRYPTO_TEXT_BYTES];
     crypto_text(&row->hash, text);
-    buf_fmt(l->out, "%s\n{\"id\":%lld,\"hash\":\"%s\",\"state\":\"%s\",\"name\":", l->told ? "," : "", (long long)row->number, text,
-            standing(l, row->number));
+    buf_fmt(l->out, "%s\n{\"id\":%lld,\"hash\":\"%s\",\"state\":\"%s\",\"name\":", l->told ? "," : "",
+            (long long)row->number, text, standing(l, row->number));
     buf_json(l->out, slice_str(row->name));
     put_time(l->out, "since", row->since_us);
     buf_char(l->out, '}');
@@ -275,7 +275,10 @@ void policies_list(struct http_exchange *x)
     http_reply(x, 200, HTTP_JSON);
 }
 
-static enum keer_err take_part(void *ctx, const struct policy_part *part) { return source_add(ctx, part->name, part->content); }
+static enum keer_err take_part(void *ctx, const struct policy_part *part)
+{
+    return source_add(ctx, part->name, part->content);
+}
 
 /* The parts of a version, in `ret_source`; false when it was told why not. */
 static bool load_source(struct http_exchange *x, int64_t number, struct source *ret_source, struct policy_row *ret_row)
@@ -320,7 +323,8 @@ void policies_one(struct http_exchange *x)
 static void put_comparison(struct buf *out, const struct comparison *c)
 {
     bool told = false;
-    buf_fmt(out, ",\"events\":%llu,\"changed\":%llu,\"sides\":[", (unsigned long long)c->events, (unsigned long long)c->changed);
+    buf_fmt(out, ",\"events\":%llu,\"changed\":%llu,\"sides\":[", (unsigned long long)c->events,
+            (unsigned long long)c->changed);
     for (unsigned was = 0; was < KEER_OUTCOME_MAX; was++)
         for (unsigned is = 0; is < KEER_OUTCOME_MAX; is++)
             if (c->sides[was][is]) {
@@ -388,8 +392,9 @@ void policies_comparison(struct http_exchange *x)
         http_problem(x, HTTP_NOT_FOUND, "version %lld is not in shadow", (long long)number);
         return;
     }
-    buf_fmt(&x->reply, "{\"id\":%lld,\"against\":%lld,\"state\":\"%s\",\"takes_over\":%s,\"seq\":%lld,\"behind\":%lld", (long long)number,
-            (long long)decider_version(a->decider)->number, follower_state_name(v.state), v.promotes ? "true" : "false", (long long)v.seq,
+    buf_fmt(&x->reply, "{\"id\":%lld,\"against\":%lld,\"state\":\"%s\",\"takes_over\":%s,\"seq\":%lld,\"behind\":%lld",
+            (long long)number, (long long)decider_version(a->decider)->number, follower_state_name(v.state),
+            v.promotes ? "true" : "false", (long long)v.seq,
             (long long)MAX_OF(decider_committed(a->decider) - v.seq, (int64_t)0));
     put_time(&x->reply, "since", v.since_us);
     put_comparison(&x->reply, &v.comparison);
@@ -492,11 +497,13 @@ void policies_promoted(struct http_exchange *x)
     struct job *j = x->data;
     struct api *a = x->ctx;
     if (j->err != KEER_OK) {
-        refuse(x, j->err, j->err == KEER_EMISSING ? "it is not in shadow: POST /v1/policies/{id}/shadow first" : "the change was not made");
+        refuse(x, j->err,
+               j->err == KEER_EMISSING ? "it is not in shadow: POST /v1/policies/{id}/shadow first"
+                                       : "the change was not made");
         return;
     }
-    buf_fmt(&x->reply, "{\"id\":%lld,\"state\":\"deciding\",\"after_seq\":%lld}\n", (long long)decider_version(a->decider)->number,
-            (long long)j->promotion.after_seq);
+    buf_fmt(&x->reply, "{\"id\":%lld,\"state\":\"deciding\",\"after_seq\":%lld}\n",
+            (long long)decider_version(a->decider)->number, (long long)j->promotion.after_seq);
     http_reply(x, 200, HTTP_JSON);
 }
 

@@ -28,14 +28,14 @@ struct decider {
     struct journal journal, engine_journal, api_journal;
     pthread_mutex_t api_lock;
     struct keys keys;
-    int64_t seq;                          /* of the last event that was decided */
-    atomic_int_fast64_t committed;        /* of the last one on disk */
-    struct version *_Atomic version;      /* decides; the engine thread changes it */
-    struct version *versions;             /* loaded from the database; freed at the end, since events may point at their schema */
+    int64_t seq;                     /* of the last event that was decided */
+    atomic_int_fast64_t committed;   /* of the last one on disk */
+    struct version *_Atomic version; /* decides; the engine thread changes it */
+    struct version *versions;        /* loaded from the database; freed at the end, since events may point at their schema */
     struct keer_engine *engine;
-    struct reading *reading;              /* the engine thread's, for `version` */
-    struct follower *shadow;              /* with shadow_lock, as `versions` */
-    struct promotion *promotions;         /* with submitted_lock */
+    struct reading *reading;      /* the engine thread's, for `version` */
+    struct follower *shadow;      /* with shadow_lock, as `versions` */
+    struct promotion *promotions; /* with submitted_lock */
     pthread_mutex_t shadow_lock;
     struct seen seen; /* the engine thread's */
     pthread_t engine_thread, writer_thread;

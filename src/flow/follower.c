@@ -23,7 +23,8 @@ struct follower {
     pthread_t thread;
     pthread_mutex_t lock; /* of comparison */
     struct comparison comparison;
-    /* What goes to the table of shadows, a batch at a time; the thread's until it is handed over, then the task's until done. */
+    /* What goes to the table of shadows, a batch at a time; the thread's until it is handed over, then the task's until
+     * done. */
     struct buf text;
     struct stored {
         int64_t seq;
@@ -48,8 +49,8 @@ static void nap(void)
 
 /* --- comparing --- */
 
-/* The outcome in the text of a decision, which verdict_print wrote: inside of a string a quote has a backslash before it, so that
- * the key is found nowhere else. */
+/* The outcome in the text of a decision, which verdict_print wrote: inside of a string a quote has a backslash before it, so
+ * that the key is found nowhere else. */
 static enum keer_outcome outcome_of(struct slice decision)
 {
     static const char key[] = ",\"outcome\":\"";
@@ -98,7 +99,8 @@ static enum keer_err store_run(struct db *db, struct write_task *t)
     const struct follower *f = t->ctx;
     enum keer_err err = KEER_OK;
     for (unsigned i = 0; err == KEER_OK && i < f->stored_count; i++)
-        err = shadow_add(db, f->o.version->number, f->stored[i].seq, slice_of(f->text.p + f->stored[i].at, f->stored[i].len));
+        err =
+            shadow_add(db, f->o.version->number, f->stored[i].seq, slice_of(f->text.p + f->stored[i].at, f->stored[i].len));
     return err;
 }
 
@@ -125,7 +127,8 @@ static void store(struct follower *f)
     buf_clear(&f->text);
 }
 
-static enum keer_err on_decided(void *ctx, const struct journal_entry *e, const struct keer_decision *d, struct slice verdict)
+static enum keer_err on_decided(void *ctx, const struct journal_entry *e, const struct keer_decision *d,
+                                struct slice verdict)
 {
     struct follower *f = ctx;
     compare(f, e, d->outcome);
@@ -157,8 +160,8 @@ static enum keer_err follow(struct follower *f, struct redecide_run *run, struct
                 break;
             if (follower_state(f) == FOLLOWER_BUILDING) {
                 atomic_store(&f->state, FOLLOWER_FOLLOWING);
-                log_put(f->o.log, LOG_INFO, "policy %lld follows in shadow from row %lld on", (long long)f->o.version->number,
-                        (long long)result->last_seq);
+                log_put(f->o.log, LOG_INFO, "policy %lld follows in shadow from row %lld on",
+                        (long long)f->o.version->number, (long long)result->last_seq);
                 if (f->o.promote)
                     decider_promote_when_ready(f->o.decider, f->o.version->number);
             }
@@ -175,7 +178,8 @@ static enum keer_err follow(struct follower *f, struct redecide_run *run, struct
 static void *follower_main(void *ctx)
 {
     struct follower *f = ctx;
-    struct redecide r = {.journal = &f->journal, .engine = f->engine, .policy = f->o.version->number, .decided = on_decided, .ctx = f};
+    struct redecide r = {
+        .journal = &f->journal, .engine = f->engine, .policy = f->o.version->number, .decided = on_decided, .ctx = f};
     struct redecide_result result = {.last_seq = f->o.seq};
     struct redecide_run *run = NULL;
     enum keer_err err = redecide_open(&r, &result, &run);

@@ -1,7 +1,7 @@
 /* shadow.c - versions of the policy beside the one that decides: shadow, backtest, promotion.
  *
- * A promotion happens on the engine's thread between two events: everything decided is on disk, the shadow has decided exactly
- * that, the change is written, and then the two change places. Deciding waits for it, PROMOTE_WAIT_US at most.
+ * A promotion happens on the engine's thread between two events: everything decided is on disk, the shadow has decided
+ * exactly that, the change is written, and then the two change places. Deciding waits for it, PROMOTE_WAIT_US at most.
  */
 #include <time.h>
 

@@ -1,6 +1,7 @@
 /* source.h - the text of a policy and the files that it reads, in memory: what makes up a version.
  *
- * Part 0 is the text, named ""; files follow in the order in which the policy reads them. The hash is over all parts in that order.
+ * Part 0 is the text, named ""; files follow in the order in which the policy reads them. The hash is over all parts in that
+ * order.
  */
 #ifndef FLOW_SOURCE_H
 #define FLOW_SOURCE_H
@@ -22,10 +23,10 @@ void source_release(struct source *s);
 const struct policy_part *source_find(const struct source *s, struct slice name);
 void source_hash(const struct source *s, struct crypto_hash *ret_hash);
 
-/* Makes a policy of `text` whose files come from `files`, and keeps what it reads in `ret_source` (text first). What policy_make
- * answers; *ret_policy is there with its diagnostics on failure too. */
-KEER_NODISCARD enum keer_err source_policy(const char *name, struct slice text, const struct keer_files *files, unsigned flags,
-                                           struct source *ret_source, struct keer_policy **ret_policy);
+/* Makes a policy of `text` whose files come from `files`, and keeps what it reads in `ret_source` (text first). What
+ * policy_make answers; *ret_policy is there with its diagnostics on failure too. */
+KEER_NODISCARD enum keer_err source_policy(const char *name, struct slice text, const struct keer_files *files,
+                                           unsigned flags, struct source *ret_source, struct keer_policy **ret_policy);
 /* Files from the parts of `from`, for source_policy: KEER_EMISSING for others. */
 struct keer_files source_files(const struct source *from);
 

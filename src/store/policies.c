@@ -62,8 +62,8 @@ static enum keer_err add_part(struct db *db, int64_t number, unsigned position, 
     return finished(s);
 }
 
-enum keer_err policies_put(struct db *db, const struct crypto_hash *hash, struct slice name,
-                           const struct policy_part *parts, unsigned count, int64_t now_us, int64_t *ret_number)
+enum keer_err policies_put(struct db *db, const struct crypto_hash *hash, struct slice name, const struct policy_part *parts,
+                           unsigned count, int64_t now_us, int64_t *ret_number)
 {
     int64_t number = 0;
     enum keer_err err = number_of(db, hash, &number);
@@ -157,7 +157,8 @@ enum keer_err policies_turn(struct db *db, const struct policy_turn *turn)
 static enum keer_err turn_of(struct db_stmt *s, struct policy_turn *ret_turn)
 {
     struct slice action = db_bytes(s, 1), who = db_bytes(s, 3);
-    struct policy_turn t = {.policy = db_i64(s, 0), .action = POLICY_ACTION_MAX, .after_seq = db_i64(s, 2), .at_us = db_i64(s, 4)};
+    struct policy_turn t = {
+        .policy = db_i64(s, 0), .action = POLICY_ACTION_MAX, .after_seq = db_i64(s, 2), .at_us = db_i64(s, 4)};
     for (unsigned i = 0; i < POLICY_ACTION_MAX; i++)
         if (slice_eq(action, slice_str(actions[i])))
             t.action = (enum policy_action)i;
