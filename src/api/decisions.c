@@ -10,28 +10,11 @@ struct asked {
     struct buf body; /* canonical */
 };
 
-static struct reading *reader_take(struct api *a)
-{
-    (void)pthread_mutex_lock(&a->lock);
-    struct reading *r = a->free_count ? a->free[--a->free_count] : NULL;
-    (void)pthread_mutex_unlock(&a->lock);
-    return r;
-}
-
-static void reader_give(struct api *a, struct reading *r)
-{
-    (void)pthread_mutex_lock(&a->lock);
-    a->free[a->free_count++] = r; /* as many as threads: there is room */
-    (void)pthread_mutex_unlock(&a->lock);
-}
-
 /* The event of the body and the body's canonical form, in `asked`. */
 static enum keer_err read_body(struct api *a, struct http_exchange *x, struct asked *q, struct reading_error *why)
 {
     struct slice canon = {NULL, 0};
-    struct reading *r = reader_take(a);
-    if (!r)
-        return KEER_ENOMEM;
+    struct reading *r = a->thread[x->thread].reading;
     enum keer_err err = reading_canon(r, buf_view(&x->body), &canon, why);
     if (err == KEER_OK) {
         buf_slice(&q->body, canon);
@@ -39,7 +22,6 @@ static enum keer_err read_body(struct api *a, struct http_exchange *x, struct as
     }
     if (err == KEER_OK)
         err = reading_event(r, canon, &q->request.event, why);
-    reader_give(a, r);
     if (err == KEER_OK && q->request.event->time_us > a->wall_us() + AHEAD_MAX_US) {
         *why = (struct reading_error){.code = KEER_ERANGE, .what = "time: more than an hour ahead of this server's clock"};
         err = KEER_ERANGE;
@@ -95,7 +77,7 @@ void decisions_post(struct http_exchange *x)
     q->request.done = on_done;
     q->request.ctx = q;
     http_suspend(x); /* before it is submitted: the answer may come at once */
-    decider_submit(a->decider, &q->request);
+    api_gather(a, x->thread, &q->request);
 }
 
 void decisions_answer(struct http_exchange *x)
