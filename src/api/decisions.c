@@ -10,36 +10,11 @@ struct asked {
     struct buf body; /* canonical */
 };
 
-static void reader_give(struct api *a, struct reading *r)
-{
-    (void)pthread_mutex_lock(&a->lock);
-    a->free[a->free_count++] = r; /* as many as threads: there is room */
-    (void)pthread_mutex_unlock(&a->lock);
-}
-
-/* A reader for the version that decides; NULL without memory. */
-static struct reading *reader_take(struct api *a)
-{
-    const struct keer_schema *schema = &decider_version(a->decider)->policy->schema;
-    struct reading *fresh = NULL;
-    (void)pthread_mutex_lock(&a->lock);
-    struct reading *r = a->free_count ? a->free[--a->free_count] : NULL;
-    (void)pthread_mutex_unlock(&a->lock);
-    if (!r || reading_schema(r) == schema)
-        return r;
-    if (reading_new(schema, &fresh) == KEER_OK) {
-        reading_free(r);
-        return fresh;
-    }
-    reader_give(a, r);
-    return NULL;
-}
-
 /* The event of the body and the body's canonical form, in `asked`. */
 static enum keer_err read_body(struct api *a, struct http_exchange *x, struct asked *q, struct reading_error *why)
 {
     struct slice canon = {NULL, 0};
-    struct reading *r = reader_take(a);
+    struct reading *r = api_reader(a, x->thread);
     if (!r)
         return KEER_ENOMEM;
     enum keer_err err = reading_canon(r, buf_view(&x->body), &canon, why);
@@ -49,7 +24,6 @@ static enum keer_err read_body(struct api *a, struct http_exchange *x, struct as
     }
     if (err == KEER_OK)
         err = reading_event(r, canon, &q->request.event, why);
-    reader_give(a, r);
     if (err == KEER_OK && q->request.event->time_us > a->wall_us() + AHEAD_MAX_US) {
         *why = (struct reading_error){.code = KEER_ERANGE, .what = "time: more than an hour ahead of this server's clock"};
         err = KEER_ERANGE;
@@ -105,7 +79,7 @@ void decisions_post(struct http_exchange *x)
     q->request.done = on_done;
     q->request.ctx = q;
     http_suspend(x); /* before it is submitted: the answer may come at once */
-    decider_submit(a->decider, &q->request);
+    api_gather(a, x->thread, &q->request);
 }
 
 void decisions_answer(struct http_exchange *x)

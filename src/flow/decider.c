@@ -555,13 +555,15 @@ enum keer_err decider_reserve(struct decider *d)
     return KEER_EFULL;
 }
 
-void decider_submit(struct decider *d, struct decide_request *r)
+void decider_submit(struct decider *d, struct decide_request *r) { decider_submit_all(d, r, r); }
+
+void decider_submit_all(struct decider *d, struct decide_request *first, struct decide_request *last)
 {
-    r->next = NULL;
+    last->next = NULL;
     (void)pthread_mutex_lock(&d->submitted_lock);
     bool was_empty = !d->submitted;
-    *d->submitted_end = r;
-    d->submitted_end = &r->next;
+    *d->submitted_end = first;
+    d->submitted_end = &last->next;
     if (was_empty)
         (void)pthread_cond_signal(&d->submitted_filled);
     (void)pthread_mutex_unlock(&d->submitted_lock);

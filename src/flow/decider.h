@@ -143,6 +143,8 @@ void decider_reader_give(struct decider *d);
  * or stops. With a place decider_submit can't fail, so that the caller can get ready to be called back in between. */
 KEER_NODISCARD enum keer_err decider_reserve(struct decider *d);
 void decider_submit(struct decider *d, struct decide_request *r);
+/* A list that is linked by `next`, in its order, each with a place: one lock and one wake-up for all. */
+void decider_submit_all(struct decider *d, struct decide_request *first, struct decide_request *last);
 /* Hands a task to the writer: KEER_EUNSUPPORTED when it has stopped, KEER_EIO when it has failed; then `done` is not called.
  */
 KEER_NODISCARD enum keer_err decider_write(struct decider *d, struct write_task *t);
