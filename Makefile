@@ -39,7 +39,7 @@ LIBS_LIB := -lm
 # libxgboost is C++ and is loaded later: the sanitizers want its run-time library from the start.
 LIBS_SAN := $(if $(filter asan tsan,$(V)),-Wl$(comma)--no-as-needed -lstdc++)
 # The daemon's libraries: the program has them, libkeer does not.
-LIBS_DAEMON := -lmicrohttpd -lsqlite3 -lsodium
+LIBS_DAEMON := -lmicrohttpd -lsqlite3 -lpq -lsodium
 LIBS_BIN := $(LIBS_LIB) $(LIBS_DAEMON) -ldl -lpthread $(LIBS_SAN)
 # jansson reads what the program writes, and judges our own reader of JSON: for the unit tests alone.
 LIBS_TEST = $(shell $(PKG) --libs check 2>/dev/null || echo -lcheck) -ljansson
@@ -47,7 +47,7 @@ LIBS_TEST = $(shell $(PKG) --libs check 2>/dev/null || echo -lcheck) -ljansson
 # --- sources -----------------------------------------------------------------------------------------------------
 SRC_TOOLS_BASE := src/base/crypto.c src/base/histogram.c src/base/log.c
 SRC_LIB   := $(filter-out $(SRC_TOOLS_BASE),$(wildcard src/base/*.c)) $(wildcard src/core/*.c src/core/policy/*.c)
-SRC_TOOLS := $(SRC_TOOLS_BASE) $(wildcard src/learn/*.c src/sim/*.c src/store/*.c src/store/sqlite/*.c src/http/*.c src/flow/*.c src/api/*.c)
+SRC_TOOLS := $(SRC_TOOLS_BASE) $(wildcard src/learn/*.c src/sim/*.c src/store/*.c src/store/sqlite/*.c src/store/postgres/*.c src/http/*.c src/flow/*.c src/api/*.c)
 SRC_CLI   := $(wildcard src/cli/*.c)
 GEN_C     := $(GEN)/policy_lexer.c $(GEN)/policy_grammar.c
 OBJ_LIB   := $(SRC_LIB:%.c=$(B)/%.o) $(GEN_C:build/%.c=$(B)/%.o)
@@ -59,7 +59,7 @@ FUZZERS   := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 REPLAYS   := $(FUZZERS:%=$(B)/tests/replay-%)
 BENCHES   := $(patsubst bench/micro/%.c,$(B)/bench/%,$(wildcard bench/micro/*_bench.c))
 WRAP      := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
-WRAP_DB   := -Wl,--wrap=db_begin,--wrap=db_step,--wrap=db_commit
+WRAP_DB   := -Wl,--wrap=db_begin,--wrap=db_step,--wrap=db_put,--wrap=db_commit
 
 .PHONY: all help lib demo test unit rig-bins unit-bins crash bench-load integration asan tsan cov bench bench-peers docs check-docs lint layers install \
         uninstall clean deps format headers
@@ -124,6 +124,7 @@ $(B)/bench/%: $(B)/bench/micro/%.o $(B)/tests/lib/oom.o $(B)/libtools.a $(B)/lib
 	@mkdir -p $(@D)
 	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP) $(LIBS_BIN)
 $(B)/tests/unit/%.o $(B)/tests/lib/%.o $(B)/tests/fuzz/%.o $(B)/bench/micro/%.o: CPPFLAGS += -Itests
+$(B)/src/store/postgres/%.o: CPPFLAGS += $(shell $(PKG) --cflags libpq 2>/dev/null)
 
 test: deps ## everything that must hold: unit, corpus replay, headers, layers, integration; last line counts
 	@$(MAKE) --no-print-directory all unit-bins rig-bins

@@ -76,8 +76,8 @@ enum keer_err redecide_run(const struct redecide *r, struct redecide_result *ret
         err = journal_after(r->journal, ret_result->last_seq, &e);
         if (err == KEER_OK)
             err = one(&s, &e);
-        journal_done(r->journal);
     }
+    journal_done(r->journal);
     buf_release(&s.verdict);
     reading_free(s.reading);
     return err == KEER_EMISSING ? KEER_OK : err;
