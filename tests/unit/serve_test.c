@@ -429,17 +429,19 @@ static bool fail_at(uint64_t n, enum fault fault)
 
 START_TEST(a_failing_database_never_lies)
 {
-    for (uint64_t n = 1; fail_at(n, COMMIT_IS_LOST); n++)
+    unsigned skip = database_address() ? 8 : UINT32_MAX; /* connections to a server take their time */
+    for (uint64_t n = 1; fail_at(n, COMMIT_IS_LOST); n += 1 + n / skip)
         ;
-    for (uint64_t n = 1; fail_at(n, COMMIT_LANDS); n++)
+    for (uint64_t n = 1; fail_at(n, COMMIT_LANDS); n += 1 + n / skip)
         ;
 }
 END_TEST
 
 START_TEST(memory_that_fails_never_lies)
 {
-    unsigned step = database_address() ? 4 : 40; /* connections to a server take their time */
-    for (uint64_t n = 1; fail_at(n, MEMORY); n += 1 + n / step) /* every one at first, then some */
+    if (database_address())
+        return;                                               /* it is the same memory */
+    for (uint64_t n = 1; fail_at(n, MEMORY); n += 1 + n / 40) /* every one at first, then some */
         ;
 }
 END_TEST

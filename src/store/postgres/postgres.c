@@ -20,8 +20,7 @@
 #include "store/driver.h"
 
 #define LOCK_KEY "1801807218" /* 'keer' */
-#define LOCK_TRIES 20         /* a session that was just killed may need a moment to end */
-#define LOCK_WAIT_MS 100
+#define LOCK_WAIT_MS 2000     /* a session that was just closed or killed needs a moment to end */
 #define FENCE_MS 10000
 #define QUEUED_MAX 4096 /* statements whose answers libpq may have to hold */
 
@@ -292,8 +291,8 @@ static enum keer_err check_durable(struct pg *pg)
 
 static enum keer_err lock(struct pg *pg)
 {
-    struct timespec wait = {.tv_nsec = LOCK_WAIT_MS * 1000000L};
-    for (int i = 0; i < LOCK_TRIES; i++) {
+    for (long ms = 1; ms < LOCK_WAIT_MS; ms *= 2) { /* the sum of the waits */
+        struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
         PGresult *r = ask(pg, "SELECT pg_try_advisory_lock(" LOCK_KEY ")");
         if (!r)
             return KEER_EIO;
