@@ -60,6 +60,7 @@ static int open_decider(struct serving *s)
 static int start(struct serving *s)
 {
     struct cli *cli = s->cli;
+    struct db_label label;
     struct http_why why;
     struct http_options o = {.listen = cli_text(cli, "listen"),
                              .threads = (unsigned)cli_count(cli, "threads", 0),
@@ -82,7 +83,7 @@ static int start(struct serving *s)
     if (err != KEER_OK)
         return cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
     log_put(&s->log, LOG_INFO, "keer " KEER_VERSION " listens on http://%s with policy %s and database %s",
-            http_address(s->server), cli_text(cli, "policy"), cli_text(cli, "database"));
+            http_address(s->server), cli_text(cli, "policy"), db_label(cli_text(cli, "database"), &label));
     unsigned valid = 0;
     for (unsigned i = 0; i < decider_keys(s->decider)->count; i++)
         valid += decider_keys(s->decider)->row[i].revoked_us == 0;

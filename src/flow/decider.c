@@ -1,4 +1,6 @@
 /* decider.c - one engine thread, one writer thread, an answer after the commit. */
+#include <time.h>
+
 #include "base/hash.h"
 #include "flow/decider_inside.h"
 #include "flow/redecide.h"
@@ -255,12 +257,23 @@ static void *engine_main(void *ctx)
 
 /* --- the writer's thread --- */
 
+/* Waits for something to write, at most a second: then the writer looks whether its connection is there still. */
+static void await_work(struct decider *d)
+{
+    int64_t us = d->o.now_us() + US_SECOND;
+    struct timespec until = {.tv_sec = us / US_SECOND, .tv_nsec = us % US_SECOND * 1000};
+    if (pthread_cond_timedwait(&d->decided_filled, &d->decided_lock, &until) == 0 || has_failed(d))
+        return;
+    if (!db_alive(d->writer))
+        decider_fail(d, "the database is gone", db_why(d->writer));
+}
+
 /* At most batch_max of what is decided, and the tasks that wait; false when there is nothing and nothing will come. */
 static bool next_batch(struct decider *d, struct pending **ret_batch, struct write_task **ret_tasks)
 {
     (void)pthread_mutex_lock(&d->decided_lock);
     while (!d->decided && !d->tasks && !d->decided_closed)
-        (void)pthread_cond_wait(&d->decided_filled, &d->decided_lock);
+        await_work(d);
     struct pending *batch = d->decided, *last = batch;
     *ret_tasks = d->tasks;
     d->tasks = NULL;
@@ -473,8 +486,9 @@ static enum keer_err open_all(struct decider *d, struct db_why *why)
         err = journal_open(&d->engine_journal, d->engine_reader);
     if (err == KEER_OK)
         err = journal_open(&d->api_journal, d->api_reader);
+    struct db_label label;
     if (err != KEER_OK && !why->text[0])
-        (void)snprintf(why->text, sizeof why->text, "%.200s: %.150s", where,
+        (void)snprintf(why->text, sizeof why->text, "%.200s: %.150s", db_label(where, &label),
                        err == KEER_EIO ? db_why(d->writer) : keer_err_text(err));
     return err;
 }
@@ -495,7 +509,11 @@ enum keer_err decider_new(const struct decider_options *o, struct decider **ret_
     (void)pthread_mutex_init(&d->flight_lock, NULL);
     (void)pthread_mutex_init(&d->shadow_lock, NULL);
     (void)pthread_cond_init(&d->submitted_filled, NULL);
-    (void)pthread_cond_init(&d->decided_filled, NULL);
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC); /* o.now_us */
+    (void)pthread_cond_init(&d->decided_filled, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
     for (d->cells = 64; d->cells < 2 * (size_t)o->queue_max;)
         d->cells *= 2;
     d->flight = calloc(d->cells, sizeof(struct pending *));

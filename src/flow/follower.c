@@ -154,7 +154,9 @@ static enum keer_err follow(struct follower *f, struct redecide_run *run, struct
         err = more ? redecide_step(run) : KEER_EMISSING;
         if (err == KEER_OK)
             atomic_store(&f->seq, result->last_seq);
-        if (err == KEER_EMISSING) {
+        if (err == KEER_EMISSING && more) { /* the end of an older snapshot */
+            err = KEER_OK;
+        } else if (err == KEER_EMISSING) {
             err = KEER_OK;
             if (f->o.once)
                 break;

@@ -99,7 +99,8 @@ enum keer_err redecide_step(struct redecide_run *s)
     enum keer_err err = journal_after(s->r->journal, s->result->last_seq, &e);
     if (err == KEER_OK)
         err = one(s, &e);
-    journal_done(s->r->journal);
+    if (err != KEER_OK)
+        journal_done(s->r->journal);
     return err;
 }
 
@@ -111,5 +112,6 @@ enum keer_err redecide_all(const struct redecide *r, struct redecide_result *ret
     while (err == KEER_OK && !(r->stop && atomic_load(r->stop)))
         err = redecide_step(run);
     redecide_close(run);
+    journal_done(r->journal);
     return err == KEER_EMISSING ? KEER_OK : err;
 }

@@ -3,6 +3,8 @@
 
 #include "store/driver.h"
 
+#define SCAN_ROWS 256 /* and in words for SQL: */
+#define SCAN_TEXT "256"
 #define COLUMNS "seq, id, time_us, decided_us, policy, body, body_hash, decision"
 
 enum keer_err journal_open(struct journal *j, struct db *db)
@@ -12,7 +14,7 @@ enum keer_err journal_open(struct journal *j, struct db *db)
     if (err == KEER_OK)
         err = db_prepare(db, "SELECT " COLUMNS " FROM journal WHERE id = $1", &j->find);
     if (err == KEER_OK)
-        err = db_prepare(db, "SELECT " COLUMNS " FROM journal WHERE seq > $1 ORDER BY seq LIMIT 1", &j->scan);
+        err = db_prepare(db, "SELECT " COLUMNS " FROM journal WHERE seq > $1 ORDER BY seq LIMIT " SCAN_TEXT, &j->scan);
     if (err != KEER_OK)
         journal_close(j);
     return err;
@@ -94,7 +96,7 @@ enum keer_err journal_add(struct journal *j, const struct journal_entry *e)
     db_bind_bytes(s, 6, e->body);
     db_bind_bytes(s, 7, slice_of((const char *)e->body_hash.bytes, sizeof e->body_hash.bytes));
     db_bind_bytes(s, 8, e->decision);
-    enum db_step step = db_step(s);
+    enum db_step step = db_put(s);
     db_reset(s);
     return step == DB_END ? KEER_OK : step == DB_CONFLICT ? KEER_ECONFLICT : KEER_EIO;
 }
@@ -123,6 +125,7 @@ void journal_done(struct journal *j)
 {
     db_reset(j->find);
     db_reset(j->scan);
+    j->scan_left = 0;
 }
 
 enum keer_err journal_find(struct journal *j, struct slice id, struct journal_entry *ret_entry)
@@ -134,7 +137,19 @@ enum keer_err journal_find(struct journal *j, struct slice id, struct journal_en
 
 enum keer_err journal_after(struct journal *j, int64_t seq, struct journal_entry *ret_entry)
 {
-    journal_done(j);
-    db_bind_i64(j->scan, 1, seq);
-    return take(j->scan, ret_entry);
+    struct journal_entry e;
+    if (!j->scan_left || j->scan_seq != seq) {
+        journal_done(j);
+        db_bind_i64(j->scan, 1, seq);
+        j->scan_left = SCAN_ROWS;
+    }
+    j->scan_left--;
+    enum keer_err err = take(j->scan, &e);
+    if (err != KEER_OK) { /* also the end: rows may come after it */
+        j->scan_left = 0;
+        return err;
+    }
+    j->scan_seq = e.seq;
+    *ret_entry = e;
+    return KEER_OK;
 }
