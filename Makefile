@@ -11,6 +11,8 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 PKG      := pkg-config
+# Tests and benchmarks start the daemon, in a container often as the only user there is.
+export KEER_ALLOW_ROOT ?= yes
 
 # --- flags -------------------------------------------------------------------------------------------------------
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \

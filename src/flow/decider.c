@@ -27,6 +27,7 @@ struct decider {
     struct db *writer, *engine_reader, *api_reader;
     struct journal journal, engine_journal, api_journal;
     pthread_mutex_t api_lock;
+    pthread_rwlock_t keys_lock;
     struct keys keys;
     int64_t policy_number, seq;
     struct keer_engine *engine;
@@ -444,6 +445,7 @@ enum keer_err decider_new(const struct decider_options *o, struct decider **ret_
     d->decided_end = &d->decided;
     d->tasks_end = &d->tasks;
     (void)pthread_mutex_init(&d->api_lock, NULL); /* these don't fail on Linux */
+    (void)pthread_rwlock_init(&d->keys_lock, NULL);
     (void)pthread_mutex_init(&d->submitted_lock, NULL);
     (void)pthread_mutex_init(&d->decided_lock, NULL);
     (void)pthread_mutex_init(&d->flight_lock, NULL);
@@ -492,7 +494,55 @@ enum keer_err decider_start(struct decider *d)
 
 enum decider_state decider_state(const struct decider *d) { return (enum decider_state)atomic_load(&d->state); }
 struct decider_stats *decider_statistics(struct decider *d) { return &d->stats; }
-const struct keys *decider_keys(const struct decider *d) { return &d->keys; }
+
+bool decider_key(struct decider *d, struct slice text, struct key_row *ret_row)
+{
+    (void)pthread_rwlock_rdlock(&d->keys_lock);
+    const struct key_row *row = keys_find(&d->keys, text);
+    if (row)
+        *ret_row = *row;
+    (void)pthread_rwlock_unlock(&d->keys_lock);
+    return row != NULL;
+}
+
+unsigned decider_keys_valid(struct decider *d)
+{
+    unsigned n = 0;
+    (void)pthread_rwlock_rdlock(&d->keys_lock);
+    for (unsigned i = 0; i < d->keys.count; i++)
+        n += d->keys.row[i].revoked_us == 0;
+    (void)pthread_rwlock_unlock(&d->keys_lock);
+    return n;
+}
+
+static bool keys_same(const struct keys *a, const struct keys *b)
+{
+    bool same = a->count == b->count;
+    for (unsigned i = 0; same && i < a->count; i++)
+        same = crypto_hash_eq(&a->row[i].hash, &b->row[i].hash) && a->row[i].revoked_us == b->row[i].revoked_us &&
+               a->row[i].role == b->row[i].role;
+    return same;
+}
+
+enum keer_err decider_reload_keys(struct decider *d, bool *ret_changed, struct db_why *ret_why)
+{
+    struct keys fresh = {0};
+    (void)pthread_mutex_lock(&d->api_lock);
+    enum keer_err err = keys_read(d->api_reader, &fresh);
+    if (err != KEER_OK)
+        (void)snprintf(ret_why->text, sizeof ret_why->text, "%s",
+                       err == KEER_EIO ? db_why(d->api_reader) : keer_err_text(err));
+    (void)pthread_mutex_unlock(&d->api_lock);
+    if (err != KEER_OK)
+        return err;
+    (void)pthread_rwlock_wrlock(&d->keys_lock);
+    struct keys old = d->keys;
+    d->keys = fresh;
+    (void)pthread_rwlock_unlock(&d->keys_lock);
+    *ret_changed = !keys_same(&old, &fresh); /* this thread alone frees tables */
+    keys_release(&old);
+    return KEER_OK;
+}
 
 enum keer_err decider_reserve(struct decider *d)
 {

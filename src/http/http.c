@@ -20,13 +20,15 @@
 #define CONNECTION_MEMORY ((size_t)32 << 10) /* holds the head of a request, and so bounds it */
 #define CONNECTION_TIMEOUT_S 30u
 #define LISTEN_BACKLOG 1024
+#define PATH_BYTES ((size_t)256) /* of a path in the log */
 #define REPLY_BYTES ((size_t)1 << 20)
 #define SWALLOW_FACTOR 4u /* a body of up to this many times the maximum is read to its end, to be told 413 */
 
 struct http_server {
     struct http_options options;
     struct http_site site;
-    struct MHD_Daemon *daemon;
+    struct MHD_Daemon *daemon; /* NULL until http_start */
+    int fd;                    /* what it listens on; -1 when it is drained */
     atomic_bool draining;
     struct http_stats stats;
     char address[100];
@@ -173,6 +175,7 @@ static struct http_exchange *exchange_new(struct http_server *s, struct MHD_Conn
     x->begun_us = s->options.now_us();
     buf_init(&x->body, s->options.body_max);
     buf_init(&x->id, HTTP_ID_BYTES);
+    buf_init(&x->path, PATH_BYTES);
     buf_init(&x->reply, REPLY_BYTES);
     (void)atomic_fetch_add(&s->stats.active, 1);
     return x;
@@ -186,10 +189,13 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     UNUSED(why);
     if (!x)
         return;
+    struct log_request line = {x->method, buf_view(&x->path), x->status, s->options.now_us() - x->begun_us, x->caller};
+    log_request(s->options.log, &line);
     if (x->route && x->route->release)
         x->route->release(x);
     buf_release(&x->body);
     buf_release(&x->id);
+    buf_release(&x->path);
     buf_release(&x->reply);
     free(x);
     *con_cls = NULL;
@@ -218,6 +224,9 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
         if (!x)
             return MHD_NO;
         *con_cls = x;
+        (void)snprintf(x->method, sizeof x->method, "%s", method);
+        if (s->options.log && atomic_load(&s->options.log->requests))
+            buf_slice(&x->path, slice_of(url, MIN_OF(strlen(url), PATH_BYTES)));
         begin(x, slice_str(method), slice_str(url), &m);
         return x->replied ? queue(x) : MHD_YES;
     }
@@ -283,9 +292,9 @@ static int bind_to(const struct addrinfo *a, char ret_address[100])
     return -1;
 }
 
-static enum keer_err listen_on(const char *where, char ret_address[100], int *ret_fd, struct http_why *why)
+static enum keer_err resolve(const char *where, struct addrinfo **ret_found, struct http_why *why)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE}, *found;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
     const char *colon = strrchr(where, ':');
     char host[64];
     size_t n = colon ? (size_t)(colon - where) : 0;
@@ -294,51 +303,67 @@ static enum keer_err listen_on(const char *where, char ret_address[100], int *re
         goto bad;
     memcpy(host, where + six, n - 2u * six);
     host[n - 2u * six] = '\0';
-    if (getaddrinfo(host, colon + 1, &hints, &found) != 0)
-        goto bad;
+    if (getaddrinfo(host, colon + 1, &hints, ret_found) == 0)
+        return KEER_OK;
+bad:
+    (void)snprintf(why->text, sizeof why->text, "'%.100s' is not ADDRESS:PORT, as 127.0.0.1:8080 or [::1]:8080", where);
+    return KEER_EINVALID;
+}
+
+enum keer_err http_check_address(const char *listen, struct http_why *ret_why)
+{
+    struct addrinfo *found;
+    enum keer_err err = resolve(listen, &found, ret_why);
+    if (err == KEER_OK)
+        freeaddrinfo(found);
+    return err;
+}
+
+static enum keer_err listen_on(const char *where, char ret_address[100], int *ret_fd, struct http_why *why)
+{
+    struct addrinfo *found;
+    enum keer_err err = resolve(where, &found, why);
+    if (err != KEER_OK)
+        return err;
     *ret_fd = bind_to(found, ret_address);
     freeaddrinfo(found);
     if (*ret_fd >= 0)
         return KEER_OK;
     (void)snprintf(why->text, sizeof why->text, "%.100s: %s", where, strerror(errno));
     return KEER_EIO;
-bad:
-    (void)snprintf(why->text, sizeof why->text, "'%.100s' is not ADDRESS:PORT, as 127.0.0.1:8080 or [::1]:8080", where);
-    return KEER_EINVALID;
 }
 
-enum keer_err http_start(const struct http_options *o, const struct http_site *site, struct http_server **ret_server,
-                         struct http_why *ret_why)
+enum keer_err http_open(const struct http_options *o, const struct http_site *site, struct http_server **ret_server,
+                        struct http_why *ret_why)
 {
     struct http_server *s = calloc(1, sizeof *s);
-    int fd = -1;
     if (!s) {
         (void)snprintf(ret_why->text, sizeof ret_why->text, "%s", keer_err_text(KEER_ENOMEM));
         return KEER_ENOMEM;
     }
     s->options = *o;
     s->site = *site;
-    enum keer_err err = listen_on(o->listen, s->address, &fd, ret_why);
-    if (err == KEER_OK) {
-        s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL,
-                                     on_access, s, MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-                                     MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_CONNECTION_LIMIT,
-                                     o->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S,
-                                     MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_UNESCAPE_CALLBACK,
-                                     keep_escapes, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_POOL_SIZE,
-                                     o->threads > 1 ? o->threads : 0u, MHD_OPTION_END);
-        if (!s->daemon) {
-            (void)snprintf(ret_why->text, sizeof ret_why->text, "%.100s: the server does not start", o->listen);
-            (void)close(fd);
-            err = KEER_EIO;
-        }
-    }
-    if (err != KEER_OK) {
+    enum keer_err err = listen_on(o->listen, s->address, &s->fd, ret_why);
+    if (err == KEER_OK)
+        *ret_server = s;
+    else
         free(s);
-        return err;
-    }
-    *ret_server = s;
-    return KEER_OK;
+    return err;
+}
+
+enum keer_err http_start(struct http_server *s, struct http_why *ret_why)
+{
+    const struct http_options *o = &s->options;
+    s->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_access, s,
+        MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL, MHD_OPTION_LISTEN_SOCKET, s->fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        s, MHD_OPTION_CONNECTION_LIMIT, o->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_POOL_SIZE, o->threads > 1 ? o->threads : 0u, MHD_OPTION_END);
+    if (s->daemon)
+        return KEER_OK;
+    (void)snprintf(ret_why->text, sizeof ret_why->text, "%.100s: the server does not start", o->listen);
+    return KEER_EIO;
 }
 
 const char *http_address(const struct http_server *s) { return s->address; }
@@ -347,15 +372,20 @@ struct http_stats *http_statistics(struct http_server *s) { return &s->stats; }
 void http_drain(struct http_server *s)
 {
     atomic_store(&s->draining, true);
-    MHD_socket fd = MHD_quiesce_daemon(s->daemon);
-    if (fd != MHD_INVALID_SOCKET)
-        (void)close(fd);
+    if (s->daemon)
+        (void)MHD_quiesce_daemon(s->daemon);
+    if (s->fd >= 0)
+        (void)close(s->fd);
+    s->fd = -1;
 }
 
 void http_stop(struct http_server *s)
 {
     if (!s)
         return;
-    MHD_stop_daemon(s->daemon);
+    if (s->daemon)
+        MHD_stop_daemon(s->daemon);
+    else if (s->fd >= 0)
+        (void)close(s->fd);
     free(s);
 }
