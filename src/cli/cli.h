@@ -103,6 +103,9 @@ enum cli_exit cli_parse(struct cli *cli, int argc, char *const *argv);
 /* Flushes standard output and tells when that failed; the exit code to end with. */
 int cli_finish(struct cli *cli, int exit_code);
 
+/* The file of --config or KEER_CONFIG; NULL. */
+const char *settings_path(const struct cli *cli);
+
 /* --- options ---------------------------------------------------------------------------------------------------- */
 /* Kinds:   FLAG no value                  TEXT anything but empty        COUNT digits
  *          NUMBER decimal                 DURATION 7d, 1d12h, 30s        TIME 2018-07-25, 2018-07-25T12:00:00Z

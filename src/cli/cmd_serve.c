@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/sandbox.h"
 #include "cli/serve.h"
 
 #define GRACE_MS 5000     /* for callers that are slow to send or to read */
@@ -137,9 +138,23 @@ static void serve(struct serving *s)
     }
 }
 
+/* Everything is open, and no thread runs yet. */
+static int enter_sandbox(struct serving *s)
+{
+    struct cli *cli = s->cli;
+    struct sandbox box = {.mode = (enum sandbox_mode)cli_choice(cli, "sandbox"),
+                          .database = cli_text(cli, "database"),
+                          .settings = settings_path(cli),
+                          .log = &s->log};
+    enum keer_err err = sandbox_enter(&box);
+    return err == KEER_OK ? CLI_DONE : cli_fail(cli, CLI_IO, err, "the sandbox can't be entered; the log says why");
+}
+
 static int run(struct serving *s, bool *ret_started)
 {
     int code = open_server(s);
+    if (code == CLI_DONE)
+        code = enter_sandbox(s);
     if (code == CLI_DONE)
         code = start(s);
     if (code != CLI_DONE)

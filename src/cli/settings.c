@@ -119,12 +119,16 @@ static int file(struct cli *cli, const char *path)
     return rc;
 }
 
-int settings_read(struct cli *cli)
+const char *settings_path(const struct cli *cli)
 {
     const struct cli_option *config = option_find(cli->command, SLICE("config"));
-    int rc = environment(cli);
     const char *path = config ? cli_text(cli, "config") : NULL;
-    if (rc == CLI_DONE && config && !path && cli->env.variable)
-        path = cli->env.variable("KEER_CONFIG");
+    return config && !path && cli->env.variable ? cli->env.variable("KEER_CONFIG") : path;
+}
+
+int settings_read(struct cli *cli)
+{
+    int rc = environment(cli);
+    const char *path = settings_path(cli);
     return rc == CLI_DONE && path ? file(cli, path) : rc;
 }
