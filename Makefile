@@ -43,7 +43,7 @@ LIBS_LIB := -lm
 # libxgboost is C++ and is loaded later: the sanitizers want its run-time library from the start.
 LIBS_SAN := $(if $(filter asan tsan,$(V)),-Wl$(comma)--no-as-needed -lstdc++)
 # The daemon's libraries: the program has them, libkeer does not.
-LIBS_DAEMON := -lmicrohttpd -lsqlite3 -lsodium -lseccomp
+LIBS_DAEMON := -lmicrohttpd -lsqlite3 -lsodium -lseccomp -lmaxminddb
 LIBS_BIN := $(LIBS_LIB) $(LIBS_DAEMON) -ldl -lpthread $(LIBS_SAN)
 # jansson reads what the program writes, and judges our own reader of JSON: for the unit tests alone.
 LIBS_TEST = $(shell $(PKG) --libs check 2>/dev/null || echo -lcheck) -ljansson
@@ -121,19 +121,22 @@ $(B)/bench/http-load: $(B)/bench/load/load.o
 	$(CC) -o $@ $^ $(LDFLAGS)
 $(B)/bench/http-empty: $(B)/bench/load/empty.o
 	$(CC) -o $@ $^ $(LDFLAGS) -lmicrohttpd
+$(B)/tests/mmdb-make: $(B)/tests/geoip/make.o $(B)/libtools.a $(B)/libkeer.a
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LDFLAGS) $(LIBS_LIB)
 # The crash rig's control: a daemon that answers before its commit.
 $(B)/tests/keer-early: $(OBJ_MAIN) $(B)/tests/crash/early_commit.o $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -pie -o $@ $^ $(LDFLAGS) -Wl,--wrap=db_begin,--wrap=db_commit,--wrap=db_rollback $(LIBS_BIN)
 $(B)/bench/%: $(B)/bench/micro/%.o $(B)/tests/lib/oom.o $(B)/libtools.a $(B)/libkeer.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP) $(LIBS_BIN)
-$(B)/tests/unit/%.o $(B)/tests/lib/%.o $(B)/tests/fuzz/%.o $(B)/bench/micro/%.o: CPPFLAGS += -Itests
+$(B)/tests/unit/%.o $(B)/tests/geoip/%.o $(B)/tests/lib/%.o $(B)/tests/fuzz/%.o $(B)/bench/micro/%.o: CPPFLAGS += -Itests
 
 test: deps ## everything that must hold: unit, corpus replay, headers, layers, integration; last line counts
 	@$(MAKE) --no-print-directory all unit-bins rig-bins
 	@tools/run-tests $(B)
 unit-bins: $(TESTS) $(REPLAYS)
-rig-bins: $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early
+rig-bins: $(B)/tests/mmdb-make $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early
 unit: all unit-bins ## the unit tests alone
 	@tools/run-tests $(B) unit
 asan: ## the unit tests under AddressSanitizer and UBSan (clang)

@@ -17,6 +17,7 @@
 struct api {
     struct decider *decider;
     const struct keer_schema *schema;
+    const struct enrich *enrich; /* NULL: nothing is added */
     int64_t (*now_us)(void), (*wall_us)(void);
     pthread_mutex_t lock;
     struct reading *free[API_READERS_MAX]; /* readers nobody uses now */

@@ -107,6 +107,8 @@ static void finish(struct serving *s, bool started)
     http_stop(s->server);
     decider_free(s->decider);
     api_release(&s->api);
+    enrich_free(s->enrich);
+    free(s->own_domains);
     keer_policy_free(s->policy);
 }
 
@@ -180,6 +182,8 @@ int cmd_serve(struct cli *cli)
     int code = serve_become(&s);
     if (code == CLI_DONE)
         code = open_policy(&s);
+    if (code == CLI_DONE)
+        code = serve_open_enrich(&s);
     if (code == CLI_DONE && check) {
         code = serve_check(&s);
         if (code == CLI_DONE)

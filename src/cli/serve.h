@@ -17,6 +17,8 @@ struct serving {
     struct decider *decider;
     struct http_server *server;
     struct api api;
+    struct enrich *enrich;
+    struct slice *own_domains;
     sigset_t signals;
     int notify_fd; /* $NOTIFY_SOCKET, connected; -1 */
 };
@@ -26,6 +28,8 @@ struct serving {
 int serve_check(struct serving *s);
 /* ok, or with --json every setting, its value (masked) and its source. */
 void serve_show(struct serving *s);
+/* Databases of addresses and the like, for the policy that is open. The exit code. */
+int serve_open_enrich(struct serving *s);
 void serve_log_settings(struct log *log, const struct cli *cli);
 /* SIGHUP: settings marked RELOAD, and the keys; the log says what was taken, what needs a restart, or what is wrong. */
 void serve_reload(struct serving *s);

@@ -178,6 +178,7 @@ static void decide_one(struct decider *d, struct decide_request *r)
      * event. With one it is refused by the ceiling, the same way each time. */
     if (err == KEER_OK && (decision.degraded & KEER_DEGRADED_WINDOW) && !d->o.memory_max)
         err = KEER_ENOMEM;
+    decision.degraded |= r->missing ? KEER_DEGRADED_INPUT : 0;
     if (err == KEER_OK)
         err = verdict_print(d->engine, r->event, &decision, &p->verdict);
     if (err != KEER_OK) { /* the windows may hold what the journal will not */
@@ -348,6 +349,8 @@ static enum db_outcome write_batch(struct decider *d, const struct pending *batc
                                   .policy = d->policy_number,
                                   .body = p->first->body,
                                   .body_hash = p->first->body_hash,
+                                  .added = p->first->added,
+                                  .missing = p->first->missing,
                                   .decision = buf_view(&p->verdict)};
         err = journal_add(&d->journal, &e);
         (void)atomic_fetch_add_explicit(&d->stats.rows, 1, memory_order_relaxed);

@@ -45,6 +45,8 @@ struct decide_request {
     struct keer_event *event;               /* owns its texts */
     struct slice body;                      /* canonical; stays until `done` */
     struct crypto_hash body_hash;           /* of `body` */
+    struct slice added;                     /* beside the body, as it; empty when nothing was added */
+    bool missing;                           /* something that should have added could not */
     int64_t begun_us;                       /* monotonic, for the histogram */
     void (*done)(struct decide_request *r); /* on the engine's or the writer's thread; must not block */
     void *ctx;
