@@ -11,6 +11,8 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 PKG      := pkg-config
+# Tests and benchmarks start the daemon, in a container often as the only user there is.
+export KEER_ALLOW_ROOT ?= yes
 
 # --- flags -------------------------------------------------------------------------------------------------------
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \
@@ -28,6 +30,8 @@ OPT.fuzz    := -O1 -g -fPIC -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,ad
                -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
 OPT := $(OPT.$(V))
 CPPFLAGS := -Iinclude -Isrc -I$(GEN) -D_GNU_SOURCE -DKEER_BUILDING -DKEER_VERSION=\"$(VERSION)\"
+# What the sanitizers and gcov do at run time is not in the sandbox's list.
+CPPFLAGS += $(if $(filter asan tsan cov fuzz,$(V)),-DKEER_NO_SANDBOX)
 CFLAGS  += -std=gnu17 -ffp-contract=off -fvisibility=hidden $(WARN) $(WERROR) $(OPT)
 comma := ,
 LDFLAGS += $(filter -fsanitize=% --coverage,$(subst fuzzer-no-link$(comma),,$(OPT))) $(LDHARDEN)
@@ -39,7 +43,7 @@ LIBS_LIB := -lm
 # libxgboost is C++ and is loaded later: the sanitizers want its run-time library from the start.
 LIBS_SAN := $(if $(filter asan tsan,$(V)),-Wl$(comma)--no-as-needed -lstdc++)
 # The daemon's libraries: the program has them, libkeer does not.
-LIBS_DAEMON := -lmicrohttpd -lsqlite3 -lpq -lsodium
+LIBS_DAEMON := -lmicrohttpd -lsqlite3 -lpq -lsodium -lseccomp -lmaxminddb
 LIBS_BIN := $(LIBS_LIB) $(LIBS_DAEMON) -ldl -lpthread $(LIBS_SAN)
 # jansson reads what the program writes, and judges our own reader of JSON: for the unit tests alone.
 LIBS_TEST = $(shell $(PKG) --libs check 2>/dev/null || echo -lcheck) -ljansson
@@ -117,6 +121,9 @@ $(B)/bench/http-load: $(B)/bench/load/load.o
 	$(CC) -o $@ $^ $(LDFLAGS)
 $(B)/bench/http-empty: $(B)/bench/load/empty.o
 	$(CC) -o $@ $^ $(LDFLAGS) -lmicrohttpd
+$(B)/tests/mmdb-make: $(B)/tests/geoip/make.o $(B)/libtools.a $(B)/libkeer.a
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LDFLAGS) $(LIBS_LIB)
 # The crash rig's control: a daemon that answers before its commit.
 $(B)/tests/keer-early: $(OBJ_MAIN) $(B)/tests/crash/early_commit.o $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -pie -o $@ $^ $(LDFLAGS) -Wl,--wrap=db_begin,--wrap=db_commit,--wrap=db_rollback $(LIBS_BIN)
@@ -132,14 +139,14 @@ $(B)/tests/disk: tests/crash/disk.c
 $(B)/bench/%: $(B)/bench/micro/%.o $(B)/tests/lib/oom.o $(B)/libtools.a $(B)/libkeer.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP) $(LIBS_BIN)
-$(B)/tests/unit/%.o $(B)/tests/lib/%.o $(B)/tests/fuzz/%.o $(B)/bench/micro/%.o: CPPFLAGS += -Itests
+$(B)/tests/unit/%.o $(B)/tests/geoip/%.o $(B)/tests/lib/%.o $(B)/tests/fuzz/%.o $(B)/bench/micro/%.o: CPPFLAGS += -Itests
 $(B)/src/store/postgres/%.o: CPPFLAGS += $(shell $(PKG) --cflags libpq 2>/dev/null)
 
 test: deps ## everything that must hold: unit, corpus replay, headers, layers, integration; last line counts
 	@$(MAKE) --no-print-directory all unit-bins rig-bins
 	@tools/run-tests $(B)
 unit-bins: $(TESTS) $(REPLAYS)
-rig-bins: $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early $(B)/tests/keer-unsynced $(B)/tests/disk.so $(B)/tests/disk
+rig-bins: $(B)/tests/mmdb-make $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early $(B)/tests/keer-unsynced $(B)/tests/disk.so $(B)/tests/disk
 unit: all unit-bins ## the unit tests alone
 	@tools/run-tests $(B) unit
 asan: ## the unit tests under AddressSanitizer and UBSan (clang)
@@ -198,7 +205,7 @@ docs: all ## print docs/reference from the program's own tables
 deps: ## install what is missing (Debian packages), or say what is
 	@tools/deps
 PREFIX ?= /usr/local
-install: all ## binary, library, headers, pkg-config file, man page, policies to PREFIX
+install: all ## binary, library, headers, pkg-config file, man page, policies, systemd unit to PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/keer \
 	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/keer/policies/lists
 	install -m 755 $(B)/keer $(DESTDIR)$(PREFIX)/bin/keer
@@ -210,9 +217,13 @@ install: all ## binary, library, headers, pkg-config file, man page, policies to
 	$(B)/keer --describe=man > $(DESTDIR)$(PREFIX)/share/man/man1/keer.1
 	install -m 644 policies/*.keer policies/*.map policies/*.txt $(DESTDIR)$(PREFIX)/share/keer/policies/
 	install -m 644 policies/lists/*.txt $(DESTDIR)$(PREFIX)/share/keer/policies/lists/
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|g' dist/keer.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/keer.service
+	sed 's|^policy = .*|policy = $(PREFIX)/share/keer/policies/store.keer|; s|^database = .*|database = /var/lib/keer/keer.db|' docs/keer.conf \
+	  > $(DESTDIR)$(PREFIX)/share/keer/keer.conf
 uninstall: ## what install put there
 	rm -rf $(DESTDIR)$(PREFIX)/bin/keer $(DESTDIR)$(PREFIX)/lib/libkeer.* $(DESTDIR)$(PREFIX)/lib/pkgconfig/keer.pc \
-	  $(DESTDIR)$(PREFIX)/include/keer $(DESTDIR)$(PREFIX)/share/man/man1/keer.1 $(DESTDIR)$(PREFIX)/share/keer
+	  $(DESTDIR)$(PREFIX)/include/keer $(DESTDIR)$(PREFIX)/share/man/man1/keer.1 $(DESTDIR)$(PREFIX)/share/keer $(DESTDIR)$(PREFIX)/lib/systemd/system/keer.service
 clean: ## forget build/
 	rm -rf build
 

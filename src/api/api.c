@@ -11,11 +11,11 @@ static const struct http_route routes[] = {
 static unsigned key_roles(void *ctx, struct slice key, char ret_caller[HTTP_CALLER_BYTES])
 {
     const struct api *a = ctx;
-    const struct key_row *row = keys_find(decider_keys(a->decider), key);
-    if (!row)
+    struct key_row row;
+    if (!decider_key(a->decider, key, &row))
         return 0;
-    (void)snprintf(ret_caller, HTTP_CALLER_BYTES, "%s", row->id);
-    return 1u << row->role;
+    (void)snprintf(ret_caller, HTTP_CALLER_BYTES, "%s", row.id);
+    return 1u << row.role;
 }
 
 enum keer_err api_init(struct api *a, struct decider *d, unsigned threads)

@@ -18,6 +18,7 @@ struct api_thread {
 
 struct api {
     struct decider *decider;
+    const struct enrich *enrich; /* NULL: nothing is added */
     int64_t (*now_us)(void), (*wall_us)(void);
     struct api_thread thread[HTTP_THREADS_MAX];
 };

@@ -8,6 +8,7 @@ struct asked {
     struct decide_request request;
     struct http_exchange *x;
     struct buf body; /* canonical */
+    struct buf added;
 };
 
 /* The event of the body and the body's canonical form, in `asked`. */
@@ -22,8 +23,12 @@ static enum keer_err read_body(struct api *a, struct http_exchange *x, struct as
         buf_slice(&q->body, canon);
         err = q->body.err;
     }
+    if (err == KEER_OK && a->enrich) {
+        reading_enrich(r, a->enrich, &q->added, &q->request.missing);
+        err = q->added.err;
+    }
     if (err == KEER_OK)
-        err = reading_event(r, canon, &q->request.event, why);
+        err = reading_event(r, canon, buf_view(&q->added), &q->request.event, why);
     if (err == KEER_OK && q->request.event->time_us > a->wall_us() + AHEAD_MAX_US) {
         *why = (struct reading_error){.code = KEER_ERANGE, .what = "time: more than an hour ahead of this server's clock"};
         err = KEER_ERANGE;
@@ -59,6 +64,7 @@ void decisions_post(struct http_exchange *x)
     x->data = q;
     q->x = x;
     buf_init(&q->body, LIMIT_LINE_BYTES);
+    buf_init(&q->added, ENRICH_BYTES);
     buf_init(&q->request.answer, VERDICT_BYTES);
     enum keer_err err = read_body(a, x, q, &why);
     if (err != KEER_OK) {
@@ -74,6 +80,7 @@ void decisions_post(struct http_exchange *x)
         return;
     }
     q->request.body = buf_view(&q->body);
+    q->request.added = buf_view(&q->added);
     crypto_sha256(q->request.body, &q->request.body_hash);
     q->request.begun_us = x->begun_us;
     q->request.done = on_done;
@@ -103,6 +110,7 @@ void decisions_release(struct http_exchange *x)
     free(q->request.event);
     buf_release(&q->request.answer);
     buf_release(&q->body);
+    buf_release(&q->added);
     free(q);
 }
 

@@ -5,7 +5,6 @@
  */
 #include "api/body.h"
 #include "base/timefmt.h"
-#include "core/policy/policy.h"
 
 #define DAYS_MAX 3660.0
 

@@ -53,14 +53,25 @@ enum cli_command {
 /* What is to be done, once the command line is parsed. */
 enum cli_want { WANT_COMMAND, WANT_HELP, WANT_VERSION, WANT_DESCRIBE };
 
+/* Where a value comes from; a later one wins. */
+enum cli_source { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_ENVIRONMENT, SOURCE_FLAG, SOURCE_MAX };
+
 /* What main.c found out about the world. */
 struct cli_env {
     int out_fd, err_fd;
-    bool out_terminal, err_terminal; /* a terminal that can do colours and \r */
-    bool no_color;                   /* NO_COLOR is set and not empty (no-color.org) */
-    unsigned width;                  /* columns of the terminal; 0 = not known */
-    int64_t (*now_us)(void);         /* monotonic */
-    int64_t (*wall_us)(void);        /* since 1970, UTC */
+    bool out_terminal, err_terminal;           /* a terminal that can do colours and \r */
+    bool no_color;                             /* NO_COLOR is set and not empty (no-color.org) */
+    unsigned width;                            /* columns of the terminal; 0 = not known */
+    const char *(*variable)(const char *name); /* of the environment; may be NULL */
+    int64_t (*now_us)(void);                   /* monotonic */
+    int64_t (*wall_us)(void);                  /* since 1970, UTC */
+};
+
+/* Where in an input something is wrong; zeros and NULLs are left out. Lines and columns count from 1, columns in bytes. */
+struct cli_place {
+    const char *file;
+    uint64_t line, column;
+    const char *hint; /* what to do about it: a sentence, or NULL */
 };
 
 struct cli_value; /* options.h */
@@ -69,6 +80,11 @@ struct cli {
     enum cli_command command;
     unsigned arg_count;
     const char **args; /* arg_count of them, borrowed from argv */
+    int argc;          /* what was parsed, borrowed: a reload parses it again */
+    char *const *argv;
+    struct buf settings;     /* text of --config: values point into it */
+    struct cli_place origin; /* where the value that is being read stands, when not on the command line */
+    struct buf *messages;    /* takes errors and notes instead of stderr; NULL */
     struct cli_value *values;
     size_t value_count, value_cap;
     struct cli_env env;
@@ -87,6 +103,9 @@ enum cli_exit cli_parse(struct cli *cli, int argc, char *const *argv);
 /* Flushes standard output and tells when that failed; the exit code to end with. */
 int cli_finish(struct cli *cli, int exit_code);
 
+/* The file of --config or KEER_CONFIG; NULL. */
+const char *settings_path(const struct cli *cli);
+
 /* --- options ---------------------------------------------------------------------------------------------------- */
 /* Kinds:   FLAG no value                  TEXT anything but empty        COUNT digits
  *          NUMBER decimal                 DURATION 7d, 1d12h, 30s        TIME 2018-07-25, 2018-07-25T12:00:00Z
@@ -94,7 +113,7 @@ int cli_finish(struct cli *cli, int exit_code);
  * 1024) */
 
 bool cli_flag(const struct cli *cli, const char *name);
-/* Given on the command line, as opposed to by its default. */
+/* Given on the command line, in the environment or in the file, as opposed to by its default. */
 bool cli_given(const struct cli *cli, const char *name);
 /* TEXT, FILE, CHOICE: the value, the default, or NULL. For other kinds: the value if it is one of the words of the option's
  * row
@@ -114,13 +133,6 @@ uint64_t cli_count_at(const struct cli *cli, const char *name, size_t i);
 int64_t cli_time_at(const struct cli *cli, const char *name, size_t i);
 
 /* --- messages --------------------------------------------------------------------------------------------------- */
-
-/* Where in an input something is wrong; zeros and NULLs are left out. Lines and columns count from 1, columns in bytes. */
-struct cli_place {
-    const char *file;
-    uint64_t line, column;
-    const char *hint; /* what to do about it: a sentence, or NULL */
-};
 
 /* Prints `keer: replay: tx.csv:17:23: MESSAGE`, with --json {"error":{"code":...,"message":...}}; returns exit_code. */
 int cli_fail(struct cli *cli, enum cli_exit exit_code, enum keer_err err, const char *fmt, ...) KEER_PRINTF(4, 5);

@@ -1,27 +1,21 @@
 /* cmd_serve.c - `keer serve`: the daemon's life from its options to its end.
  *
- * The main thread starts everything and then waits for a signal. End: no new connections, requests that are under way are
- * answered, then the decider finishes and closes its database. When the decider has failed it sends SIGTERM itself.
+ * The main thread starts everything and then waits for signals; twice a second it looks whether keys have changed. End: no
+ * new connections, requests that are under way are answered, then the decider finishes and closes its database. When the
+ * decider has failed it sends SIGTERM itself.
+ *
+ *     settings ─► user ─► policy, database, socket opened ─► sandbox ─► threads ─► READY ─► signals ─► end
  */
-#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "api/api.h"
-#include "cli/history.h"
+#include "cli/sandbox.h"
+#include "cli/serve.h"
 
 #define BODY_LARGE_BYTES ((size_t)64 << 20) /* policies with their models and lists */
 #define GRACE_MS 5000                       /* for callers that are slow to send or to read */
-
-struct serving {
-    struct cli *cli;
-    struct log log;
-    struct version version; /* the file's */
-    struct decider *decider;
-    struct http_server *server;
-    struct api api;
-    sigset_t signals;
-};
+#define KEYS_EVERY_MS 500                   /* a key that was revoked is refused within a second */
+#define STARTING_EVERY_MS 20
 
 static void on_failed(void *ctx)
 {
@@ -29,21 +23,22 @@ static void on_failed(void *ctx)
     (void)kill(getpid(), SIGTERM);
 }
 
+static int open_policy(struct serving *s)
+{
+    s->version.name = cli_text(s->cli, "policy");
+    int code =
+        policy_open_source(s->cli, s->version.name, KEER_POLICY_WITHOUT_EXAMPLES, false, &s->version.policy, &s->source);
+    if (code == CLI_DONE)
+        source_hash(&s->source, &s->version.hash);
+    return code;
+}
+
 static int open_decider(struct serving *s)
 {
     struct cli *cli = s->cli;
-    struct source source = {0};
     struct db_why why;
-    const char *path = cli_text(cli, "policy");
-    int code = policy_open_source(cli, path, KEER_POLICY_WITHOUT_EXAMPLES, false, &s->version.policy, &source);
-    if (code != CLI_DONE) {
-        source_release(&source);
-        return code;
-    }
-    s->version.name = path;
-    source_hash(&source, &s->version.hash);
     struct decider_options o = {.version = &s->version,
-                                .source = &source,
+                                .source = &s->source,
                                 .database = cli_text(cli, "database"),
                                 .memory_max = cli_count(cli, "memory", 0),
                                 .queue_max = (unsigned)cli_count(cli, "queue", 0),
@@ -53,14 +48,13 @@ static int open_decider(struct serving *s)
                                 .wall_us = cli->env.wall_us,
                                 .failed = on_failed};
     enum keer_err err = decider_new(&o, &s->decider, &why);
-    source_release(&source);
+    source_release(&s->source);
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, err == KEER_ENOMEM ? CLI_RESOURCES : CLI_IO, err, "%s", why.text);
 }
 
-static int start(struct serving *s)
+static int open_server(struct serving *s)
 {
     struct cli *cli = s->cli;
-    struct db_label label;
     struct http_why why;
     struct http_options o = {.listen = cli_text(cli, "listen"),
                              .threads = (unsigned)cli_count(cli, "threads", 0),
@@ -72,22 +66,29 @@ static int start(struct serving *s)
     s->api.now_us = cli->env.now_us;
     s->api.wall_us = cli->env.wall_us;
     enum keer_err err = api_init(&s->api, s->decider, o.threads);
-    if (err == KEER_OK)
-        err = decider_start(s->decider);
     if (err != KEER_OK)
         return cli_fail(cli, cli_exit_of(err), err, "%s", keer_err_text(err));
     struct http_site site = api_site(&s->api);
-    err = http_start(&o, &site, &s->server, &why);
+    err = http_open(&o, &site, &s->server, &why);
     if (err == KEER_EINVALID)
         return cli_usage(cli, "--listen: %s", why.text);
+    return err == KEER_OK ? CLI_DONE : cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
+}
+
+static int start(struct serving *s)
+{
+    struct cli *cli = s->cli;
+    struct db_label label;
+    struct http_why why;
+    enum keer_err err = decider_start(s->decider);
+    if (err != KEER_OK)
+        return cli_fail(cli, cli_exit_of(err), err, "%s", keer_err_text(err));
+    err = http_start(s->server, &why);
     if (err != KEER_OK)
         return cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
     log_put(&s->log, LOG_INFO, "keer " KEER_VERSION " listens on http://%s with policy %s and database %s",
             http_address(s->server), cli_text(cli, "policy"), db_label(cli_text(cli, "database"), &label));
-    unsigned valid = 0;
-    for (unsigned i = 0; i < decider_keys(s->decider)->count; i++)
-        valid += decider_keys(s->decider)->row[i].revoked_us == 0;
-    if (!valid)
+    if (!decider_keys_valid(s->decider))
         log_put(&s->log, LOG_WARNING,
                 "there is no API key: every request for /v1 will be refused; `keer key new` makes one");
     return CLI_DONE;
@@ -100,19 +101,22 @@ static void wait_until_zero(atomic_uint *n, int grace_ms)
         (void)nanosleep(&ms, NULL);
 }
 
-static void finish(struct serving *s)
+static void finish(struct serving *s, bool started)
 {
-    if (s->server) {
+    if (started) {
         http_drain(s->server);
         wait_until_zero(&http_statistics(s->server)->active, GRACE_MS);
         decider_stop(s->decider);
         while (atomic_load(&decider_statistics(s->decider)->waiting)) /* their commit comes, or fails */
             wait_until_zero(&decider_statistics(s->decider)->waiting, GRACE_MS);
         wait_until_zero(&http_statistics(s->server)->active, GRACE_MS);
-        http_stop(s->server);
     }
+    http_stop(s->server);
     decider_free(s->decider);
     api_release(&s->api);
+    enrich_free(s->enrich);
+    free(s->own_domains);
+    source_release(&s->source);
     keer_policy_free(s->version.policy);
 }
 
@@ -126,33 +130,82 @@ static void take_signals(struct serving *s)
     (void)pthread_sigmask(SIG_BLOCK, &s->signals, NULL);
 }
 
-int cmd_serve(struct cli *cli)
+/* Until a signal that ends it. */
+static void serve(struct serving *s)
 {
-    struct serving s = {.cli = cli};
-    int number = SIGHUP;
-    s.log = (struct log){cli->env.err_fd, cli_choice(cli, "log") == 1, cli->env.wall_us};
-    if (crypto_start() != KEER_OK)
-        return cli_fail(cli, CLI_INTERNAL, KEER_EIO, "the system gives no random numbers");
-    take_signals(&s);
-    int code = open_decider(&s);
-    if (code == CLI_DONE && cli_flag(cli, "check-config")) {
-        io_out_puts(&cli->out, cli->json ? "{\"ok\":true}\n" : "ok\n");
-    } else if (code == CLI_DONE) {
-        code = start(&s);
-        while (code == CLI_DONE && number == SIGHUP) {
-            (void)sigwait(&s.signals, &number);
-            if (number == SIGHUP)
-                log_put(&s.log, LOG_INFO, "SIGHUP: there is nothing to reload");
-        }
-        if (code == CLI_DONE) {
-            bool failed = decider_state(s.decider) == DECIDER_FAILED;
-            log_put(&s.log, LOG_INFO, failed ? "ending after a failure" : "ending: what was accepted is finished");
-            code = failed ? CLI_IO : CLI_DONE;
+    bool ready = false;
+    for (int number = 0; number != SIGTERM && number != SIGINT;) {
+        struct timespec wait = {.tv_nsec = (ready ? KEYS_EVERY_MS : STARTING_EVERY_MS) * 1000000L};
+        number = sigtimedwait(&s->signals, NULL, &wait);
+        if (number == SIGHUP)
+            serve_reload(s);
+        else if (number < 0 && ready)
+            serve_reload_keys(s, /* asked */ false);
+        if (!ready && decider_state(s->decider) == DECIDER_READY) {
+            serve_notify(s, "READY=1");
+            ready = true;
         }
     }
-    bool started = s.server != NULL;
-    finish(&s);
+}
+
+/* Everything is open, and no thread runs yet. */
+static int enter_sandbox(struct serving *s)
+{
+    struct cli *cli = s->cli;
+    struct sandbox box = {.mode = (enum sandbox_mode)cli_choice(cli, "sandbox"),
+                          .database = cli_text(cli, "database"),
+                          .settings = settings_path(cli),
+                          .log = &s->log};
+    enum keer_err err = sandbox_enter(&box);
+    return err == KEER_OK ? CLI_DONE : cli_fail(cli, CLI_IO, err, "the sandbox can't be entered; the log says why");
+}
+
+static int run(struct serving *s, bool *ret_started)
+{
+    int code = open_server(s);
+    if (code == CLI_DONE)
+        code = enter_sandbox(s);
+    if (code == CLI_DONE)
+        code = start(s);
+    if (code != CLI_DONE)
+        return code;
+    *ret_started = true;
+    serve(s);
+    serve_notify(s, "STOPPING=1");
+    bool failed = decider_state(s->decider) == DECIDER_FAILED;
+    log_put(&s->log, LOG_INFO, failed ? "ending after a failure" : "ending: what was accepted is finished");
+    return failed ? CLI_IO : CLI_DONE;
+}
+
+int cmd_serve(struct cli *cli)
+{
+    struct serving s = {.cli = cli, .notify_fd = -1};
+    bool check = cli_flag(cli, "check-config"), started = false;
+    s.log.fd = cli->env.err_fd;
+    s.log.wall_us = cli->env.wall_us;
+    s.log.repeats = &s.repeats;
+    serve_log_settings(&s.log, cli);
+    if (crypto_start() != KEER_OK)
+        return cli_fail(cli, CLI_INTERNAL, KEER_EIO, "the system gives no random numbers");
+    int code = serve_become(&s);
+    if (code == CLI_DONE)
+        code = open_policy(&s);
+    if (code == CLI_DONE)
+        code = serve_open_enrich(&s);
+    if (code == CLI_DONE && check) {
+        code = serve_check(&s);
+        if (code == CLI_DONE)
+            serve_show(&s);
+    } else if (code == CLI_DONE) {
+        take_signals(&s);
+        serve_notify_open(&s);
+        code = open_decider(&s);
+        if (code == CLI_DONE)
+            code = run(&s, &started);
+    }
+    finish(&s, started);
     if (started)
         log_put(&s.log, LOG_INFO, "ended");
+    serve_notify_close(&s);
     return code;
 }

@@ -101,7 +101,7 @@ static void commands_json(struct buf *b)
 
 static void options_md_rows(unsigned bit, struct buf *b)
 {
-    buf_puts(b, "| option | value | default | range | meaning |\n|---|---|---|---|---|\n");
+    buf_puts(b, "| option | value | default | range | variable | meaning |\n|---|---|---|---|---|---|\n");
     for (unsigned i = 0; option_row(i); i++) {
         const struct cli_option *o = option_row(i);
         bool general = (o->commands & OPTION_ON_ALL) == OPTION_ON_ALL;
@@ -124,6 +124,12 @@ static void options_md_rows(unsigned bit, struct buf *b)
         buf_puts(b, " | ");
         option_range(o, b);
         buf_puts(b, " | ");
+        if (o->flags & OPT_SETTING) {
+            char variable[OPTION_VARIABLE_BYTES];
+            option_variable(o, variable);
+            buf_fmt(b, "`%s`%s", variable, o->flags & OPT_RELOAD ? " *R*" : "");
+        }
+        buf_puts(b, " | ");
         md_cell(b, o->help);
         buf_puts(b, " |\n");
     }
@@ -137,7 +143,10 @@ static void options_md(struct buf *b)
                 "`a,b,c`.\n"
                 "Sizes take K, M, G and T (powers of 1024); durations look like `30s`, `12h`, `7d`, `1d12h`; times like "
                 "`2018-07-25` or\n"
-                "`2018-07-25T12:00:00Z`.\n\n## Every command\n\n");
+                "`2018-07-25T12:00:00Z`.\n\nWhere a variable stands, the value may come from it; a flag is `yes` or `no` "
+                "there. Where a command has `--config`, the same names are its settings, one `name = value` a line. An "
+                "option wins over the variable, the variable over the file, the file over the default. *R*: SIGHUP reads it "
+                "again.\n\n## Every command\n\n");
     options_md_rows(0, b);
     for (unsigned c = 0; c < CMD_MAX; c++) {
         bool any = false;
@@ -166,6 +175,8 @@ static void options_json(struct buf *b)
         json_text(b, "kind", option_kind_name(o->kind), false);
         json_text(b, "value", o->shown, false);
         json_text(b, "default", o->standard, false);
+        buf_fmt(b, ",\"setting\":%s,\"reload\":%s", o->flags & OPT_SETTING ? "true" : "false",
+                o->flags & OPT_RELOAD ? "true" : "false");
         buf_fmt(b, ",\"required\":%s,\"repeat\":%s,\"list\":%s", o->flags & OPT_REQUIRED ? "true" : "false",
                 o->flags & OPT_REPEAT ? "true" : "false", o->flags & OPT_LIST ? "true" : "false");
         if (o->min != 0 || o->max != 0) {

@@ -38,11 +38,14 @@ static bool standard_descriptors(void)
     return true;
 }
 
+static const char *variable(const char *name) { return getenv(name); }
+
 static struct cli_env surroundings(void)
 {
     const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
     bool capable = term && strcmp(term, "dumb") != 0;
-    struct cli_env env = {.out_fd = STDOUT_FILENO, .err_fd = STDERR_FILENO, .now_us = clock_us, .wall_us = wall_us};
+    struct cli_env env = {
+        .out_fd = STDOUT_FILENO, .err_fd = STDERR_FILENO, .variable = variable, .now_us = clock_us, .wall_us = wall_us};
     struct winsize size;
     env.out_terminal = capable && isatty(STDOUT_FILENO) == 1;
     env.err_terminal = capable && isatty(STDERR_FILENO) == 1;

@@ -1,13 +1,16 @@
 /* message.c - how keer tells errors and notes, the guess behind 'did you mean', and the life of struct cli. */
 #include <unistd.h>
 
+#include "base/log.h"
 #include "cli/options.h"
 
 #define MESSAGE_BYTES (1u << 16)
+#define SETTINGS_BYTES (1u << 16) /* a file of --config */
 
 enum keer_err cli_init(struct cli *cli, const struct cli_env *env)
 {
     *cli = (struct cli){.command = CMD_MAX, .env = *env};
+    buf_init(&cli->settings, SETTINGS_BYTES);
     cli->width = env->width == 0 || env->width > 100 ? 100 : env->width < 60 ? 60 : env->width;
     cli->progress = (struct progress){.fd = env->err_fd, .width = env->width, .now_us = env->now_us};
     return io_out_fd(&cli->out, env->out_fd, "standard output");
@@ -19,6 +22,7 @@ void cli_release(struct cli *cli)
     io_out_abandon(&cli->out);
     free(cli->args);
     free(cli->values);
+    buf_release(&cli->settings);
     cli->args = NULL;
     cli->values = NULL;
     cli->value_count = cli->value_cap = 0;
@@ -143,13 +147,17 @@ static void message_tell(struct cli *cli, const struct message *m, const char *f
     buf_init(&text, MESSAGE_BYTES);
     buf_init(&all, 8 * MESSAGE_BYTES);
     buf_vfmt(&text, fmt, ap);
+    if (text.p)
+        text.p[text.len = log_mask(text.p, text.len)] = '\0';
     const char *said = text.p && text.len ? text.p : keer_err_text(m->err); /* out of memory, or longer than any message */
     if (cli->json)
         message_json(m, said, &all);
     else
         message_text(cli, m, said, &all);
     progress_hide(&cli->progress);
-    if (all.err == KEER_OK) {
+    if (cli->messages) {
+        buf_slice(cli->messages, buf_view(&all));
+    } else if (all.err == KEER_OK) {
         err_write(cli->env.err_fd, buf_view(&all));
     } else {
         err_write(cli->env.err_fd, SLICE("keer: "));
@@ -187,7 +195,8 @@ int cli_usage(struct cli *cli, const char *fmt, ...)
     bool command = cli->command != CMD_MAX;
     (void)snprintf(hint, sizeof hint, "`keer help%s%s` shows what there is", command ? " " : "",
                    command ? command_row(cli->command)->name : "");
-    struct cli_place place = {.hint = hint};
+    struct cli_place place = cli->origin;
+    place.hint = hint;
     struct message m = {.kind = "error", .place = &place, .err = KEER_EINVALID, .exit_code = CLI_USAGE};
     va_list ap;
     va_start(ap, fmt);

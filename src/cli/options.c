@@ -10,6 +10,9 @@
 #define REQUIRED OPT_REQUIRED
 #define REPEAT OPT_REPEAT
 #define LIST OPT_LIST
+#define SETTING OPT_SETTING
+#define RELOAD OPT_RELOAD
+#define SECRET OPT_SECRET
 
 static const struct cli_option options[] = {
 #define CLI_OPTION(commands, name, letter, kind, flags, standard, shown, min, max, group, help) \

@@ -18,7 +18,14 @@ enum option_kind {
     OPT_SIZE,
     OPT_KIND_MAX
 };
-enum option_flags { OPT_REQUIRED = 1, OPT_REPEAT = 2, OPT_LIST = 4 };
+enum option_flags {
+    OPT_REQUIRED = 1,
+    OPT_REPEAT = 2,
+    OPT_LIST = 4,
+    OPT_SETTING = 8, /* may come from the environment and, where the command has --config, from a file */
+    OPT_RELOAD = 16, /* SIGHUP reads it again */
+    OPT_SECRET = 32  /* may hold a password: shown masked */
+};
 
 #define OPTION_ON(command) (1u << (command))
 #define OPTION_ON_ALL (OPTION_ON(CMD_MAX + 1) - 1) /* every command, and keer alone */
@@ -45,8 +52,8 @@ struct cli_command_row {
 struct cli_value {
     const struct cli_option *option;
     struct slice text; /* borrowed from argv or the table */
-    bool given;        /* false: the default */
-    bool word;         /* one of the words of the row; then there is no number */
+    enum cli_source source;
+    bool word; /* one of the words of the row; then there is no number */
     union {
         uint64_t count;
         double number;
@@ -65,6 +72,17 @@ const struct cli_option *option_letter(enum cli_command command, char letter);
 /* A value of the option's kind, within its range; a LIST's item. *ret_v holds option, text, word and u. KEER_ESYNTAX,
  * KEER_ERANGE. */
 KEER_NODISCARD enum keer_err option_value(const struct cli_option *o, struct slice text, struct cli_value *ret_v);
+/* A value for `o` from one source; a mistake is told, with the place in cli->origin. What a stronger source gave stays. */
+int option_set(struct cli *cli, const struct cli_option *o, struct slice text, enum cli_source source);
+/* What the environment and the file of --config say; call it when the command line was taken in. */
+int settings_read(struct cli *cli);
+/* KEER_BODY_MAX of body-max; cut to the room. */
+#define OPTION_VARIABLE_BYTES 80
+void option_variable(const struct cli_option *o, char ret_name[OPTION_VARIABLE_BYTES]);
+/* The values of a setting as one text, a list with commas; masked where it may hold a secret. Nothing when it has none. */
+void setting_print(const struct cli *cli, const struct cli_option *o, struct buf *b);
+enum cli_source setting_source(const struct cli *cli, const struct cli_option *o);
+const char *cli_source_name(enum cli_source source);
 const char *option_kind_name(enum option_kind kind);
 /* "1 to 32", "at least 1"; empty when there are no bounds. */
 void option_range(const struct cli_option *o, struct buf *b);

@@ -1,4 +1,5 @@
 /* parse.c - the command line against the tables, and what a command asks of the result. */
+#include "base/log.h"
 #include "cli/options.h"
 
 /* argv taken word by word; everything behind `--` is an argument. */
@@ -123,10 +124,23 @@ static int too_much(struct cli *cli, enum keer_err err)
 
 /* --- parsing ---------------------------------------------------------------------------------------------------- */
 
-static int option_set(struct cli *cli, const struct cli_option *o, struct slice text)
+static void values_drop(struct cli *cli, const struct cli_option *o)
 {
-    if (!(o->flags & (OPT_REPEAT | OPT_LIST)) && o->kind != OPT_FLAG && value_of(cli, o, 0))
-        return cli_usage(cli, "--%s stands twice; once is allowed", o->name);
+    size_t kept = 0;
+    for (size_t i = 0; i < cli->value_count; i++)
+        if (cli->values[i].option != o)
+            cli->values[kept++] = cli->values[i];
+    cli->value_count = kept;
+}
+
+int option_set(struct cli *cli, const struct cli_option *o, struct slice text, enum cli_source source)
+{
+    const struct cli_value *before = value_of(cli, o, 0);
+    bool weaker = before && before->source > source;
+    if (before && before->source == source && !(o->flags & (OPT_REPEAT | OPT_LIST)) && o->kind != OPT_FLAG)
+        return cli_usage(cli, "%s%s stands twice; once is allowed", source == SOURCE_FLAG ? "--" : "", o->name);
+    if (before && before->source < source)
+        values_drop(cli, o);
     struct slice rest = text;
     do {
         struct slice item = o->flags & OPT_LIST ? slice_cut(&rest, ',') : text;
@@ -134,8 +148,8 @@ static int option_set(struct cli *cli, const struct cli_option *o, struct slice 
         enum keer_err err = option_value(o, item, &v);
         if (err != KEER_OK)
             return bad_value(cli, o, item, err);
-        v.given = true;
-        if ((err = value_store(cli, &v)) != KEER_OK)
+        v.source = source;
+        if (!weaker && (err = value_store(cli, &v)) != KEER_OK)
             return too_much(cli, err);
     } while ((o->flags & OPT_LIST) && rest.p);
     return CLI_DONE;
@@ -152,7 +166,7 @@ static int option_next(struct cli *cli, const struct cli_option *o, struct words
                          o->shown);
     w->at++;
     w->left--;
-    return option_set(cli, o, slice_str(next));
+    return option_set(cli, o, slice_str(next), SOURCE_FLAG);
 }
 
 static int long_option(struct cli *cli, struct slice word, struct words *w)
@@ -163,10 +177,10 @@ static int long_option(struct cli *cli, struct slice word, struct words *w)
     if (!o)
         return unknown_option(cli, name);
     if (o->kind != OPT_FLAG)
-        return value.p ? option_set(cli, o, value) : option_next(cli, o, w);
+        return value.p ? option_set(cli, o, value, SOURCE_FLAG) : option_next(cli, o, w);
     if (value.p)
         return cli_usage(cli, "--%s takes no value", o->name);
-    return option_set(cli, o, SLICE(""));
+    return option_set(cli, o, SLICE(""), SOURCE_FLAG);
 }
 
 /* -q, -qh, -pFILE, -p FILE */
@@ -177,9 +191,9 @@ static int short_options(struct cli *cli, struct slice word, struct words *w)
         if (!o)
             return cli_usage(cli, "there is no option -%c", word.p[i]);
         if (o->kind != OPT_FLAG)
-            return i + 1 < word.len ? option_set(cli, o, slice_of(word.p + i + 1, word.len - i - 1))
+            return i + 1 < word.len ? option_set(cli, o, slice_of(word.p + i + 1, word.len - i - 1), SOURCE_FLAG)
                                     : option_next(cli, o, w);
-        int rc = option_set(cli, o, SLICE(""));
+        int rc = option_set(cli, o, SLICE(""), SOURCE_FLAG);
         if (rc != CLI_DONE)
             return rc;
     }
@@ -278,11 +292,15 @@ enum cli_exit cli_parse(struct cli *cli, int argc, char *const *argv)
 {
     ASSERT(!cli->args);
     look_ahead(cli, argc, argv);
+    cli->argc = argc;
+    cli->argv = argv;
     cli->args = calloc((size_t)argc + 1, sizeof *cli->args);
     if (!cli->args)
         return (enum cli_exit)too_much(cli, KEER_ENOMEM);
     struct words w = {.at = argv + 1, .left = argc > 0 ? argc - 1 : 0};
     int rc = words_parse(cli, &w);
+    if (rc == CLI_DONE && cli->command != CMD_MAX && !cli_flag(cli, "help"))
+        rc = settings_read(cli);
     if (rc == CLI_DONE)
         rc = defaults_fill(cli);
     if (rc != CLI_DONE)
@@ -303,6 +321,26 @@ enum cli_exit cli_parse(struct cli *cli, int argc, char *const *argv)
     return (enum cli_exit)rc;
 }
 
+void setting_print(const struct cli *cli, const struct cli_option *o, struct buf *b)
+{
+    size_t start = b->len;
+    const struct cli_value *v;
+    for (size_t i = 0; (v = value_of(cli, o, i)) != NULL; i++) {
+        buf_puts(b, i ? "," : "");
+        buf_slice(b, o->kind == OPT_FLAG && !v->text.len ? SLICE("yes") : v->text);
+    }
+    if (o->kind == OPT_FLAG && b->len == start)
+        buf_puts(b, "no");
+    if ((o->flags & OPT_SECRET) && b->err == KEER_OK && b->p)
+        b->len = start + log_mask(b->p + start, b->len - start);
+}
+
+enum cli_source setting_source(const struct cli *cli, const struct cli_option *o)
+{
+    const struct cli_value *v = value_of(cli, o, 0);
+    return v ? v->source : SOURCE_DEFAULT;
+}
+
 /* --- what a command asks ---------------------------------------------------------------------------------------- */
 
 /* The row of this command; asking for what has none is a mistake in the command. */
@@ -320,12 +358,17 @@ static const struct cli_value *value_at(const struct cli *cli, const char *name,
     return value_of(cli, o, i);
 }
 
-bool cli_flag(const struct cli *cli, const char *name) { return value_at(cli, name, 0, 1u << OPT_FLAG) != NULL; }
+/* Given, and not as `name = no`. */
+bool cli_flag(const struct cli *cli, const char *name)
+{
+    const struct cli_value *v = value_at(cli, name, 0, 1u << OPT_FLAG);
+    return v && !slice_eq(v->text, SLICE("no"));
+}
 
 bool cli_given(const struct cli *cli, const char *name)
 {
     const struct cli_value *v = value_of(cli, row_of(cli, name), 0);
-    return v && v->given;
+    return v && v->source != SOURCE_DEFAULT;
 }
 
 const char *cli_text(const struct cli *cli, const char *name)

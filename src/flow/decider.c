@@ -118,7 +118,7 @@ static bool read_again(struct decider *d, struct decide_request *r)
 {
     struct reading_error why;
     struct keer_event *ev;
-    if (reading_event(d->reading, r->body, &ev, &why) != KEER_OK)
+    if (reading_event(d->reading, r->body, r->added, &ev, &why) != KEER_OK)
         return false;
     free(r->event);
     r->event = ev;
@@ -156,6 +156,7 @@ static void decide_one(struct decider *d, struct decide_request *r)
      * event. With one it is refused by the ceiling, the same way each time. */
     if (err == KEER_OK && (decision.degraded & KEER_DEGRADED_WINDOW) && !d->o.memory_max)
         err = KEER_ENOMEM;
+    decision.degraded |= r->missing ? KEER_DEGRADED_INPUT : 0;
     if (err == KEER_OK)
         err = verdict_print(d->engine, r->event, &decision, &p->verdict);
     if (err != KEER_OK) { /* the windows may hold what the journal will not */
@@ -342,6 +343,8 @@ static enum db_outcome write_batch(struct decider *d, const struct pending *batc
                                   .policy = p->policy,
                                   .body = p->first->body,
                                   .body_hash = p->first->body_hash,
+                                  .added = p->first->added,
+                                  .missing = p->first->missing,
                                   .decision = buf_view(&p->verdict)};
         err = journal_add(&d->journal, &e);
         (void)atomic_fetch_add_explicit(&d->stats.rows, 1, memory_order_relaxed);
@@ -504,6 +507,7 @@ enum keer_err decider_new(const struct decider_options *o, struct decider **ret_
     d->decided_end = &d->decided;
     d->tasks_end = &d->tasks;
     (void)pthread_mutex_init(&d->api_lock, NULL); /* these don't fail on Linux */
+    (void)pthread_rwlock_init(&d->keys_lock, NULL);
     (void)pthread_mutex_init(&d->submitted_lock, NULL);
     (void)pthread_mutex_init(&d->decided_lock, NULL);
     (void)pthread_mutex_init(&d->flight_lock, NULL);
@@ -556,7 +560,55 @@ enum decider_state decider_state(const struct decider *d) { return (enum decider
 struct decider_stats *decider_statistics(struct decider *d) { return &d->stats; }
 const struct version *decider_version(const struct decider *d) { return deciding(d); }
 int64_t decider_committed(const struct decider *d) { return atomic_load(&d->committed); }
-const struct keys *decider_keys(const struct decider *d) { return &d->keys; }
+
+bool decider_key(struct decider *d, struct slice text, struct key_row *ret_row)
+{
+    (void)pthread_rwlock_rdlock(&d->keys_lock);
+    const struct key_row *row = keys_find(&d->keys, text);
+    if (row)
+        *ret_row = *row;
+    (void)pthread_rwlock_unlock(&d->keys_lock);
+    return row != NULL;
+}
+
+unsigned decider_keys_valid(struct decider *d)
+{
+    unsigned n = 0;
+    (void)pthread_rwlock_rdlock(&d->keys_lock);
+    for (unsigned i = 0; i < d->keys.count; i++)
+        n += d->keys.row[i].revoked_us == 0;
+    (void)pthread_rwlock_unlock(&d->keys_lock);
+    return n;
+}
+
+static bool keys_same(const struct keys *a, const struct keys *b)
+{
+    bool same = a->count == b->count;
+    for (unsigned i = 0; same && i < a->count; i++)
+        same = crypto_hash_eq(&a->row[i].hash, &b->row[i].hash) && a->row[i].revoked_us == b->row[i].revoked_us &&
+               a->row[i].role == b->row[i].role;
+    return same;
+}
+
+enum keer_err decider_reload_keys(struct decider *d, bool *ret_changed, struct db_why *ret_why)
+{
+    struct keys fresh = {0};
+    (void)pthread_mutex_lock(&d->api_lock);
+    enum keer_err err = keys_read(d->api_reader, &fresh);
+    if (err != KEER_OK)
+        (void)snprintf(ret_why->text, sizeof ret_why->text, "%s",
+                       err == KEER_EIO ? db_why(d->api_reader) : keer_err_text(err));
+    (void)pthread_mutex_unlock(&d->api_lock);
+    if (err != KEER_OK)
+        return err;
+    (void)pthread_rwlock_wrlock(&d->keys_lock);
+    struct keys old = d->keys;
+    d->keys = fresh;
+    (void)pthread_rwlock_unlock(&d->keys_lock);
+    *ret_changed = !keys_same(&old, &fresh); /* this thread alone frees tables */
+    keys_release(&old);
+    return KEER_OK;
+}
 
 enum keer_err decider_reserve(struct decider *d)
 {

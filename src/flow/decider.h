@@ -20,7 +20,8 @@
  * the writer thread's.
  *
  * Threads: `submitted` and `decided` have a lock each; the table of what is in flight has one (engine puts in, writer takes
- * out); the windows belong to the engine thread; the writing connection to the writer thread once it runs.
+ * out); the keys have a lock of readers and writers; the windows belong to the engine thread; the writing connection to the
+ * writer thread once it runs.
  */
 #ifndef FLOW_DECIDER_H
 #define FLOW_DECIDER_H
@@ -46,6 +47,8 @@ struct decide_request {
     struct keer_event *event;               /* owns its texts */
     struct slice body;                      /* canonical; stays until `done` */
     struct crypto_hash body_hash;           /* of `body` */
+    struct slice added;                     /* beside the body, as it; empty when nothing was added */
+    bool missing;                           /* something that should have added could not */
     int64_t begun_us;                       /* monotonic, for the histogram */
     void (*done)(struct decide_request *r); /* on the engine's or the writer's thread; must not block */
     void *ctx;
@@ -95,8 +98,12 @@ KEER_NODISCARD enum keer_err decider_new(const struct decider_options *o, struct
 KEER_NODISCARD enum keer_err decider_start(struct decider *d);
 enum decider_state decider_state(const struct decider *d);
 struct decider_stats *decider_statistics(struct decider *d);
-/* The keys as they were when it was opened. */
-const struct keys *decider_keys(const struct decider *d);
+/* The row of a valid key, copied; any thread. */
+bool decider_key(struct decider *d, struct slice text, struct key_row *ret_row);
+unsigned decider_keys_valid(struct decider *d);
+/* Reads the table of keys again: who was revoked is refused from here on. *ret_changed says whether it differs. On failure
+ * the table stays as it was. KEER_EIO, KEER_ENOMEM, KEER_EFORMAT. */
+KEER_NODISCARD enum keer_err decider_reload_keys(struct decider *d, bool *ret_changed, struct db_why *ret_why);
 /* The version that decides now; it stays until decider_free. */
 const struct version *decider_version(const struct decider *d);
 /* The number of the last row on disk. */

@@ -27,6 +27,7 @@ struct decider {
     struct db *writer, *engine_reader, *api_reader;
     struct journal journal, engine_journal, api_journal;
     pthread_mutex_t api_lock;
+    pthread_rwlock_t keys_lock;
     struct keys keys;
     int64_t seq;                     /* of the last event that was decided */
     atomic_int_fast64_t committed;   /* of the last one on disk */

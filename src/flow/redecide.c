@@ -24,6 +24,7 @@ static enum keer_err decide_again(struct redecide_run *s, const struct journal_e
     enum keer_err err = keer_engine_decide(s->r->engine, ev, &d);
     if (err != KEER_OK)
         return err;
+    d.degraded |= e->missing ? KEER_DEGRADED_INPUT : 0;
     s->result->events++;
     bool compare = e->policy == s->r->policy;
     if (!compare && !s->r->decided)
@@ -54,7 +55,7 @@ static enum keer_err one(struct redecide_run *s, const struct journal_entry *e)
         differs(s, e, "the body has another hash", slice_of(NULL, 0));
     enum keer_err err = reading_canon(s->reading, e->body, &canon, &why);
     if (err == KEER_OK)
-        err = reading_event(s->reading, canon, &ev, &why);
+        err = reading_event(s->reading, canon, e->added, &ev, &why);
     if (err == KEER_ENOMEM)
         return err;
     if (err != KEER_OK) {

@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "http/inside.h"
 
+#define PATH_BYTES ((size_t)256) /* of a path in the log */
 #define REPLY_BYTES ((size_t)1 << 20)
 #define SWALLOW_FACTOR 4u /* a body of up to this many times the maximum is read to its end, to be told 413 */
 
@@ -158,6 +159,7 @@ static struct http_exchange *exchange_new(struct http_loop *loop, struct MHD_Con
     x->begun_us = s->options.now_us();
     buf_init(&x->body, s->options.body_max);
     buf_init(&x->id, HTTP_ID_BYTES);
+    buf_init(&x->path, PATH_BYTES);
     buf_init(&x->reply, REPLY_BYTES);
     (void)atomic_fetch_add(&s->stats.active, 1);
     return x;
@@ -171,10 +173,13 @@ void exchange_completed(void *cls, struct MHD_Connection *connection, void **con
     UNUSED(why);
     if (!x)
         return;
+    struct log_request line = {x->method, buf_view(&x->path), x->status, s->options.now_us() - x->begun_us, x->caller};
+    log_request(s->options.log, &line);
     if (x->route && x->route->release)
         x->route->release(x);
     buf_release(&x->body);
     buf_release(&x->id);
+    buf_release(&x->path);
     buf_release(&x->reply);
     free(x);
     *con_cls = NULL;
@@ -202,6 +207,10 @@ enum MHD_Result exchange_access(void *cls, struct MHD_Connection *connection, co
         if (!x)
             return MHD_NO;
         *con_cls = x;
+        (void)snprintf(x->method, sizeof x->method, "%s", method);
+        const struct log *log = x->server->options.log;
+        if (log && atomic_load(&log->requests))
+            buf_slice(&x->path, slice_of(url, MIN_OF(strlen(url), PATH_BYTES)));
         begin(x, slice_str(method), slice_str(url), &m);
         return x->replied ? queue(x) : MHD_YES;
     }

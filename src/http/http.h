@@ -58,6 +58,8 @@ struct http_exchange {
     char caller[HTTP_CALLER_BYTES]; /* the public part of its key; "" without one */
     int64_t begun_us;
     /* the rest is http.c's */
+    char method[16]; /* for the log, as the next */
+    struct buf path; /* empty unless requests are logged */
     struct buf reply;
     struct slice fixed; /* a reply that lives elsewhere, in x->data */
     const char *type, *retry_after, *allow;
@@ -95,9 +97,14 @@ struct http_stats {
     atomic_uint active; /* exchanges */
 };
 
-/* Starts serving. KEER_EINVALID for an address that is none, KEER_EIO when it can't be used, KEER_ENOMEM. */
-KEER_NODISCARD enum keer_err http_start(const struct http_options *o, const struct http_site *site,
-                                        struct http_server **ret_server, struct http_why *ret_why);
+/* Whether an address is well formed; nothing is opened. KEER_EINVALID. */
+KEER_NODISCARD enum keer_err http_check_address(const char *listen, struct http_why *ret_why);
+/* Opens the socket; nothing is served yet. KEER_EINVALID for an address that is none, KEER_EIO when it can't be used,
+ * KEER_ENOMEM. */
+KEER_NODISCARD enum keer_err http_open(const struct http_options *o, const struct http_site *site,
+                                       struct http_server **ret_server, struct http_why *ret_why);
+/* Starts the threads, once. KEER_EIO. */
+KEER_NODISCARD enum keer_err http_start(struct http_server *s, struct http_why *ret_why);
 /* The address it listens on, with the port that it got. */
 const char *http_address(const struct http_server *s);
 struct http_stats *http_statistics(struct http_server *s);

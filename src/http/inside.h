@@ -25,6 +25,7 @@ struct http_server {
     atomic_bool draining, stopping;
     struct http_stats stats;
     char address[100];
+    int fd; /* what it listens on, until the threads have it; -1 */
     unsigned count;
     struct http_loop loop[HTTP_THREADS_MAX];
 };

@@ -46,9 +46,9 @@ static int bind_to(const struct addrinfo *a, char ret_address[100])
     return -1;
 }
 
-static enum keer_err listen_on(const char *where, char ret_address[100], int *ret_fd, struct http_why *why)
+static enum keer_err resolve(const char *where, struct addrinfo **ret_found, struct http_why *why)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE}, *found;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
     const char *colon = strrchr(where, ':');
     char host[64];
     size_t n = colon ? (size_t)(colon - where) : 0;
@@ -57,17 +57,34 @@ static enum keer_err listen_on(const char *where, char ret_address[100], int *re
         goto bad;
     memcpy(host, where + six, n - 2u * six);
     host[n - 2u * six] = '\0';
-    if (getaddrinfo(host, colon + 1, &hints, &found) != 0)
-        goto bad;
+    if (getaddrinfo(host, colon + 1, &hints, ret_found) == 0)
+        return KEER_OK;
+bad:
+    (void)snprintf(why->text, sizeof why->text, "'%.100s' is not ADDRESS:PORT, as 127.0.0.1:8080 or [::1]:8080", where);
+    return KEER_EINVALID;
+}
+
+enum keer_err http_check_address(const char *listen, struct http_why *ret_why)
+{
+    struct addrinfo *found;
+    enum keer_err err = resolve(listen, &found, ret_why);
+    if (err == KEER_OK)
+        freeaddrinfo(found);
+    return err;
+}
+
+static enum keer_err listen_on(const char *where, char ret_address[100], int *ret_fd, struct http_why *why)
+{
+    struct addrinfo *found;
+    enum keer_err err = resolve(where, &found, why);
+    if (err != KEER_OK)
+        return err;
     *ret_fd = bind_to(found, ret_address);
     freeaddrinfo(found);
     if (*ret_fd >= 0)
         return KEER_OK;
     (void)snprintf(why->text, sizeof why->text, "%.100s: %s", where, strerror(errno));
     return KEER_EIO;
-bad:
-    (void)snprintf(why->text, sizeof why->text, "'%.100s' is not ADDRESS:PORT, as 127.0.0.1:8080 or [::1]:8080", where);
-    return KEER_EINVALID;
 }
 
 /* --- a thread --- */
@@ -200,11 +217,10 @@ static void loop_stop(struct http_loop *l)
 
 /* --- the server --- */
 
-enum keer_err http_start(const struct http_options *o, const struct http_site *site, struct http_server **ret_server,
-                         struct http_why *ret_why)
+enum keer_err http_open(const struct http_options *o, const struct http_site *site, struct http_server **ret_server,
+                        struct http_why *ret_why)
 {
     struct http_server *s = calloc(1, sizeof *s);
-    int fd = -1;
     if (!s) {
         (void)snprintf(ret_why->text, sizeof ret_why->text, "%s", keer_err_text(KEER_ENOMEM));
         return KEER_ENOMEM;
@@ -212,22 +228,27 @@ enum keer_err http_start(const struct http_options *o, const struct http_site *s
     ASSERT(o->threads >= 1 && o->threads <= HTTP_THREADS_MAX);
     s->options = *o;
     s->site = *site;
-    enum keer_err err = listen_on(o->listen, s->address, &fd, ret_why);
-    while (err == KEER_OK && s->count < o->threads) {
+    s->fd = -1;
+    enum keer_err err = listen_on(o->listen, s->address, &s->fd, ret_why);
+    if (err == KEER_OK)
+        *ret_server = s;
+    else
+        free(s);
+    return err;
+}
+
+enum keer_err http_start(struct http_server *s, struct http_why *ret_why)
+{
+    while (s->count < s->options.threads) {
         struct http_loop *l = &s->loop[s->count];
         *l = (struct http_loop){.server = s, .index = s->count++};
-        if (!loop_start(l, fd)) {
-            (void)snprintf(ret_why->text, sizeof ret_why->text, "%.100s: the server does not start", o->listen);
-            err = KEER_EIO;
+        if (!loop_start(l, s->fd)) {
+            (void)snprintf(ret_why->text, sizeof ret_why->text, "%.100s: the server does not start", s->options.listen);
+            return KEER_EIO;
         }
     }
-    if (fd >= 0)
-        (void)close(fd); /* each thread has its own */
-    if (err != KEER_OK) {
-        http_stop(s);
-        return err;
-    }
-    *ret_server = s;
+    (void)close(s->fd); /* each thread has its own */
+    s->fd = -1;
     return KEER_OK;
 }
 
@@ -248,5 +269,7 @@ void http_stop(struct http_server *s)
     atomic_store(&s->stopping, true);
     for (unsigned i = 0; i < s->count; i++)
         loop_stop(&s->loop[i]);
+    if (s->fd >= 0)
+        (void)close(s->fd);
     free(s);
 }

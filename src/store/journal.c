@@ -5,12 +5,13 @@
 
 #define SCAN_ROWS 256 /* and in words for SQL: */
 #define SCAN_TEXT "256"
-#define COLUMNS "seq, id, time_us, decided_us, policy, body, body_hash, decision"
+#define COLUMNS "seq, id, time_us, decided_us, policy, body, body_hash, decision, added, missing"
 
 enum keer_err journal_open(struct journal *j, struct db *db)
 {
     *j = (struct journal){.db = db};
-    enum keer_err err = db_prepare(db, "INSERT INTO journal (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", &j->add);
+    enum keer_err err =
+        db_prepare(db, "INSERT INTO journal (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", &j->add);
     if (err == KEER_OK)
         err = db_prepare(db, "SELECT " COLUMNS " FROM journal WHERE id = $1", &j->find);
     if (err == KEER_OK)
@@ -96,6 +97,8 @@ enum keer_err journal_add(struct journal *j, const struct journal_entry *e)
     db_bind_bytes(s, 6, e->body);
     db_bind_bytes(s, 7, slice_of((const char *)e->body_hash.bytes, sizeof e->body_hash.bytes));
     db_bind_bytes(s, 8, e->decision);
+    db_bind_bytes(s, 9, e->added);
+    db_bind_i64(s, 10, e->missing);
     enum db_step step = db_put(s);
     db_reset(s);
     return step == DB_END ? KEER_OK : step == DB_CONFLICT ? KEER_ECONFLICT : KEER_EIO;
@@ -113,7 +116,9 @@ static enum keer_err take(struct db_stmt *s, struct journal_entry *ret)
                               .decided_us = db_i64(s, 3),
                               .policy = db_i64(s, 4),
                               .body = db_bytes(s, 5),
-                              .decision = db_bytes(s, 7)};
+                              .decision = db_bytes(s, 7),
+                              .added = db_bytes(s, 8),
+                              .missing = db_i64(s, 9) != 0};
     if (hash.len != sizeof e.body_hash.bytes)
         return KEER_EFORMAT;
     memcpy(e.body_hash.bytes, hash.p, hash.len);

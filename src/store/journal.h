@@ -20,6 +20,8 @@ struct journal {
 struct journal_entry { /* slices are borrowed: from the caller for journal_add, else until journal_done */
     int64_t seq, time_us, decided_us, policy;
     struct slice id, body, decision;
+    struct slice added;           /* attributes that were added to the body, an object; empty when none were */
+    bool missing;                 /* something that should have added could not */
     struct crypto_hash body_hash; /* of body */
 };
 

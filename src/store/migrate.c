@@ -75,6 +75,20 @@ static enum keer_err step_up(struct db *db, const struct migration *m, int64_t n
     return err;
 }
 
+enum keer_err db_check(struct db *db, struct db_why *ret_why)
+{
+    int64_t version = 0;
+    enum keer_err err = version_of(db, &version);
+    if (err == KEER_OK && version > DB_SCHEMA_VERSION) {
+        (void)snprintf(ret_why->text, sizeof ret_why->text, "the database has schema %lld and this keer knows %d",
+                       (long long)version, DB_SCHEMA_VERSION);
+        return KEER_EVERSION;
+    }
+    if (err != KEER_OK)
+        (void)snprintf(ret_why->text, sizeof ret_why->text, "schema: %s", db_why(db));
+    return err;
+}
+
 enum keer_err db_migrate(struct db *db, int64_t now_us, struct db_why *ret_why)
 {
     int64_t version = 0;

@@ -5,7 +5,7 @@ dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
 ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; fi; }
 V=$(basename "$BUILD"); [ "$V" = release ] || { echo 'skipped: another variant than release'; exit 0; }
 make -s install PREFIX="$dir/usr" >"$dir/log" 2>&1; ok $? "make install"
-for f in bin/keer lib/libkeer.a lib/libkeer.so.0 lib/pkgconfig/keer.pc include/keer/engine.h include/keer/events.def share/man/man1/keer.1 share/keer/policies/store.keer; do
+for f in bin/keer lib/libkeer.a lib/libkeer.so.0 lib/pkgconfig/keer.pc include/keer/engine.h include/keer/events.def share/man/man1/keer.1 share/keer/policies/store.keer share/keer/keer.conf lib/systemd/system/keer.service; do
     [ -s "$dir/usr/$f" ]; ok $? "$f is installed"
 done
 "$dir/usr/bin/keer" check --quiet "$dir/usr/share/keer/policies/store.keer" >>"$dir/log" 2>&1; ok $? "the installed store.keer finds its rates and lists"

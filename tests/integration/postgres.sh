@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # postgres.sh - PostgreSQL under it all, on a private server: the unit tests of store and decider, serve.sh; what keer refuses of a server; a
 # password that nobody sees; a server that goes away; a synchronous standby that does not answer, and a wait for it that somebody cancels.
+export KEER_ALLOW_ROOT=yes
 set -u
 cd "$(dirname "$0")/../.." || exit
 KEER=${KEER:-build/release/keer} BUILD=${BUILD:-build/release}

@@ -3,6 +3,7 @@
 # The guide's commands (docs/guides/serve.md) are run too. With DATABASE=postgres://... it all runs there (postgres.sh).
 set -u
 cd "$(dirname "$0")/../.." || exit
+export KEER_ALLOW_ROOT=yes
 KEER=${KEER:-build/release/keer} BUILD=${BUILD:-build/release}
 command -v curl > /dev/null || { echo 'skipped: no curl here'; exit 0; }
 dir=$(mktemp -d); pid= db=${DATABASE:-$dir/k.db}

@@ -246,7 +246,7 @@ static void ask_fill(struct rig *g, struct ask *a, const char *body)
     buf_init(&a->body, 10000);
     ck_ok(reading_canon(g->reading, slice_str(body), &text, &why));
     buf_slice(&a->body, text);
-    ck_ok(reading_event(g->reading, text, &a->r.event, &why));
+    ck_ok(reading_event(g->reading, text, slice_of(NULL, 0), &a->r.event, &why));
     a->r.body = buf_view(&a->body);
     crypto_sha256(a->r.body, &a->r.body_hash);
     a->r.done = on_done;
@@ -492,10 +492,10 @@ START_TEST(bodies_become_events)
         why.what[0] = '\0';
         enum keer_err err = reading_canon(g.reading, slice_str(bad[i]), &text, &why);
         if (err == KEER_OK)
-            err = reading_event(g.reading, text, &ev, &why);
+            err = reading_event(g.reading, text, slice_of(NULL, 0), &ev, &why);
         ck_assert_msg(err != KEER_OK && why.what[0], "%s", bad[i]);
         ck_ok(reading_canon(g.reading, SLICE("{\"id\":\"e\",\"time\":1,\"type\":\"purchase\"}"), &text, &why));
-        ck_ok(reading_event(g.reading, text, &ev, &why)); /* the reader is as good as before */
+        ck_ok(reading_event(g.reading, text, slice_of(NULL, 0), &ev, &why)); /* the reader is as good as before */
         free(ev);
     }
     rig_end(&g);

@@ -70,15 +70,12 @@ static enum keer_err lock(struct lite *l, const char *path, struct db_why *why)
 
 static enum keer_err settings(struct lite *l)
 {
-    static const char *const writer[] = {"PRAGMA journal_mode=WAL",
-                                         "PRAGMA synchronous=FULL",
-                                         "PRAGMA mmap_size=0",
-                                         "PRAGMA foreign_keys=ON",
-                                         "PRAGMA wal_autocheckpoint=1000",
-                                         "PRAGMA cache_size=-16384",
-                                         NULL};
-    static const char *const reader[] = {"PRAGMA query_only=ON", "PRAGMA mmap_size=0", "PRAGMA wal_autocheckpoint=0",
-                                         "SELECT COUNT(*) FROM sqlite_master", NULL};
+    static const char *const writer[] = {
+        "PRAGMA journal_mode=WAL",  "PRAGMA synchronous=FULL",        "PRAGMA mmap_size=0",       "PRAGMA foreign_keys=ON",
+        "PRAGMA temp_store=MEMORY", "PRAGMA wal_autocheckpoint=1000", "PRAGMA cache_size=-16384", NULL};
+    static const char *const reader[] = {
+        "PRAGMA query_only=ON",        "PRAGMA temp_store=MEMORY",           "PRAGMA mmap_size=0",
+        "PRAGMA wal_autocheckpoint=0", "SELECT COUNT(*) FROM sqlite_master", NULL};
     int code = sqlite3_busy_timeout(l->conn, BUSY_MS);
     if (code == SQLITE_OK)
         code = sqlite3_extended_result_codes(l->conn, 1);

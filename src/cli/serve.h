@@ -1,0 +1,46 @@
+/* serve.h - what the files of `keer serve` share: the daemon's life is in cmd_serve.c, what is read before it and while it
+ * runs in serve_config.c, what the system is told and what it takes away in serve_system.c.
+ */
+#ifndef CLI_SERVE_H
+#define CLI_SERVE_H
+#include <signal.h>
+
+#include "api/api.h"
+#include "cli/history.h"
+
+struct serving {
+    struct cli *cli;
+    struct log log;
+    struct log_repeats repeats;
+    struct version version; /* the policy of the file */
+    struct source source;   /* what it read; until the decider has it */
+    struct decider *decider;
+    struct http_server *server;
+    struct api api;
+    struct enrich *enrich;
+    struct slice *own_domains;
+    sigset_t signals;
+    int notify_fd; /* $NOTIFY_SOCKET, connected; -1 */
+};
+
+/* --- serve_config.c --- */
+/* Everything that can be checked without starting: address, policy with its files, database, ... The exit code. */
+int serve_check(struct serving *s);
+/* ok, or with --json every setting, its value (masked) and its source. */
+void serve_show(struct serving *s);
+/* Databases of addresses and the like, for the policy that is open. The exit code. */
+int serve_open_enrich(struct serving *s);
+void serve_log_settings(struct log *log, const struct cli *cli);
+/* SIGHUP: settings marked RELOAD, and the keys; the log says what was taken, what needs a restart, or what is wrong. */
+void serve_reload(struct serving *s);
+/* The keys alone; told only when they changed or can't be read. */
+void serve_reload_keys(struct serving *s, bool asked);
+
+/* --- serve_system.c --- */
+/* Refuses root, or becomes --user. The exit code. */
+int serve_become(struct serving *s);
+/* Tells systemd (sd_notify(3)) when it asked for it: the variable is read by serve_notify_open. */
+void serve_notify_open(struct serving *s);
+void serve_notify(struct serving *s, const char *what);
+void serve_notify_close(struct serving *s);
+#endif
