@@ -33,5 +33,6 @@ struct http_site api_site(struct api *a);
 void api_describe(bool json, struct buf *out);
 
 http_fn decisions_post, decisions_answer, decisions_release, decisions_get;
+http_fn labels_post;
 http_fn health_get, ready_get, metrics_get;
 #endif

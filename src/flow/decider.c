@@ -29,6 +29,7 @@ struct decider {
     pthread_mutex_t api_lock;
     struct keys keys;
     int64_t policy_number, seq;
+    int64_t decided_us; /* of the newest decision: the engine thread's */
     struct keer_engine *engine;
     struct seen seen; /* the engine thread's */
     pthread_t engine_thread, writer_thread;
@@ -53,6 +54,7 @@ static void finish(struct decider *d, struct decide_request *r, enum decide_resu
     case DECIDE_NEW: break;
     case DECIDE_STORED: (void)atomic_fetch_add(&d->stats.stored, 1); break;
     case DECIDE_CONFLICT: (void)atomic_fetch_add(&d->stats.conflicts, 1); break;
+    case DECIDE_NO_TARGET: break;
     case DECIDE_UNKNOWN:
     case DECIDE_NO_MEMORY: (void)atomic_fetch_add(&d->stats.unknown, 1); break;
     }
@@ -80,13 +82,20 @@ static struct pending **cell_of(struct decider *d, const struct keer_event *ev)
     return &d->flight[ev->id_hash.lo & (d->cells - 1)];
 }
 
+/* What is under way with an id; with flight_lock. */
+static struct pending *in_flight(const struct decider *d, struct hash128 hash, struct slice id)
+{
+    struct pending *p = d->flight[hash.lo & (d->cells - 1)];
+    while (p && !slice_eq(p->first->event->id, id))
+        p = p->chain;
+    return p;
+}
+
 /* Joins the event of the same id that is under way; false when there is none. */
 static bool join(struct decider *d, struct decide_request *r)
 {
     (void)pthread_mutex_lock(&d->flight_lock);
-    struct pending *p = *cell_of(d, r->event);
-    while (p && !slice_eq(p->first->event->id, r->event->id))
-        p = p->chain;
+    struct pending *p = in_flight(d, r->event->id_hash, r->event->id);
     if (p) {
         r->next = p->others;
         p->others = r;
@@ -134,6 +143,29 @@ static bool answer_stored(struct decider *d, struct decide_request *r)
     return true;
 }
 
+/* A label needs the event that it names: one that was decided, on disk or on its way there before the label. */
+static bool refuse_target(struct decider *d, struct decide_request *r)
+{
+    struct journal_entry e;
+    if (!r->target.p)
+        return false;
+    (void)pthread_mutex_lock(&d->flight_lock);
+    bool there = in_flight(d, r->event->target, r->target) != NULL;
+    (void)pthread_mutex_unlock(&d->flight_lock);
+    if (there)
+        return false;
+    /* What has just left the table was committed before. */
+    enum keer_err err =
+        seen_maybe(&d->seen, r->event->target) ? journal_find(&d->engine_journal, r->target, &e) : KEER_EMISSING;
+    journal_done(&d->engine_journal);
+    if (err == KEER_OK)
+        return false;
+    if (err != KEER_EMISSING)
+        log_put(d->o.log, LOG_ERROR, "journal: %s", db_why(d->engine_reader));
+    finish(d, r, err == KEER_EMISSING ? DECIDE_NO_TARGET : DECIDE_UNKNOWN);
+    return true;
+}
+
 static void hand_on(struct decider *d, struct pending *p)
 {
     (void)pthread_mutex_lock(&d->flight_lock);
@@ -156,7 +188,7 @@ static void decide_one(struct decider *d, struct decide_request *r)
         finish(d, r, DECIDE_UNKNOWN);
         return;
     }
-    if (join(d, r) || answer_stored(d, r))
+    if (join(d, r) || answer_stored(d, r) || refuse_target(d, r))
         return;
     struct pending *p = calloc(1, sizeof *p);
     if (!p) {
@@ -188,7 +220,7 @@ static void decide_one(struct decider *d, struct decide_request *r)
     }
     p->seq = ++d->seq;
     seen_add(&d->seen, r->event->id_hash);
-    p->decided_us = d->o.wall_us();
+    p->decided_us = d->decided_us = MAX_OF(d->decided_us, d->o.wall_us());
     p->outcome = decision.outcome;
     (void)atomic_fetch_add_explicit(&d->stats.degraded, decision.degraded != 0, memory_order_relaxed);
     hand_on(d, p);
@@ -209,6 +241,16 @@ static void remember_id(void *ctx, const struct journal_entry *e)
     seen_add(&d->seen, hash_bytes(d->o.policy->schema.key, e->id.p, e->id.len));
 }
 
+static enum keer_err last_decided(struct decider *d)
+{
+    struct journal_entry e;
+    enum keer_err err = journal_last(&d->engine_journal, &e);
+    if (err == KEER_OK)
+        d->decided_us = e.decided_us;
+    journal_done(&d->engine_journal);
+    return err == KEER_EMISSING ? KEER_OK : err;
+}
+
 static enum keer_err rebuild(struct decider *d)
 {
     struct redecide_result result;
@@ -222,6 +264,8 @@ static enum keer_err rebuild(struct decider *d)
     int64_t begun = d->o.now_us();
     enum keer_err err = redecide_run(&r, &result);
     d->seq = result.last_seq;
+    if (err == KEER_OK)
+        err = last_decided(d);
     atomic_store(&d->stats.rebuilt, result.events);
     atomic_store(&d->stats.compared, result.compared);
     if (err == KEER_OK)

@@ -13,6 +13,8 @@ enum keer_err journal_open(struct journal *j, struct db *db)
         err = db_prepare(db, "SELECT " COLUMNS " FROM journal WHERE id = $1", &j->find);
     if (err == KEER_OK)
         err = db_prepare(db, "SELECT " COLUMNS " FROM journal WHERE seq > $1 ORDER BY seq LIMIT 1", &j->scan);
+    if (err == KEER_OK)
+        err = db_prepare(db, "SELECT " COLUMNS " FROM journal ORDER BY seq DESC LIMIT 1", &j->last);
     if (err != KEER_OK)
         journal_close(j);
     return err;
@@ -23,6 +25,7 @@ void journal_close(struct journal *j)
     db_free(j->add);
     db_free(j->find);
     db_free(j->scan);
+    db_free(j->last);
     *j = (struct journal){0};
 }
 
@@ -110,6 +113,7 @@ void journal_done(struct journal *j)
 {
     db_reset(j->find);
     db_reset(j->scan);
+    db_reset(j->last);
 }
 
 enum keer_err journal_find(struct journal *j, struct slice id, struct journal_entry *ret_entry)
@@ -117,6 +121,12 @@ enum keer_err journal_find(struct journal *j, struct slice id, struct journal_en
     journal_done(j);
     db_bind_bytes(j->find, 1, id);
     return take(j->find, ret_entry);
+}
+
+enum keer_err journal_last(struct journal *j, struct journal_entry *ret_entry)
+{
+    journal_done(j);
+    return take(j->last, ret_entry);
 }
 
 enum keer_err journal_after(struct journal *j, int64_t seq, struct journal_entry *ret_entry)

@@ -12,7 +12,7 @@
 
 struct journal {
     struct db *db;
-    struct db_stmt *add, *find, *scan;
+    struct db_stmt *add, *find, *scan, *last;
 };
 
 struct journal_entry { /* slices are borrowed: from the caller for journal_add, else until journal_done */
@@ -33,6 +33,9 @@ KEER_NODISCARD enum keer_err journal_add(struct journal *j, const struct journal
 KEER_NODISCARD enum keer_err journal_find(struct journal *j, struct slice id, struct journal_entry *ret_entry);
 /* The first entry whose number is above `seq`: KEER_EMISSING at the end. */
 KEER_NODISCARD enum keer_err journal_after(struct journal *j, int64_t seq, struct journal_entry *ret_entry);
-/* Ends a find or after: until then the connection sees an old snapshot, and what it sees can't be checkpointed away. */
+/* The newest entry: KEER_EMISSING when there is none. */
+KEER_NODISCARD enum keer_err journal_last(struct journal *j, struct journal_entry *ret_entry);
+/* Ends a find, after or last: until then the connection sees an old snapshot, and what it sees can't be checkpointed away.
+ */
 void journal_done(struct journal *j);
 #endif

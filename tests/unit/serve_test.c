@@ -5,6 +5,7 @@
 
 #include "flow/canon.h"
 #include "flow/decider.h"
+#include "flow/label.h"
 #include "flow/reading.h"
 #include "flow/redecide.h"
 #include "http/http.h"
@@ -171,6 +172,10 @@ static int64_t clock_us(void)
     return (int64_t)t.tv_sec * US_SECOND + t.tv_nsec / 1000;
 }
 
+/* A wall clock that somebody turns back now and then. */
+static int64_t wall_back_us;
+static int64_t wall_us(void) { return clock_us() - wall_back_us; }
+
 struct rig {
     struct scratch scratch;
     struct keer_policy *policy;
@@ -196,7 +201,7 @@ static void rig_open(struct rig *g, unsigned queue_max)
                                 .queue_max = queue_max,
                                 .batch_max = 7,
                                 .now_us = clock_us,
-                                .wall_us = clock_us};
+                                .wall_us = wall_us};
     enum keer_err err = decider_new(&o, &g->d, &why);
     REQUIRE(err == KEER_OK, "%s", why.text);
     ck_ok(decider_start(g->d));
@@ -494,6 +499,79 @@ START_TEST(bodies_become_events)
 }
 END_TEST
 
+/* The clock goes back between decisions, and over a restart: the journal's times do not. */
+START_TEST(times_of_decisions_never_go_back)
+{
+    struct rig g;
+    struct ask a;
+    struct db *db;
+    struct db_why why;
+    struct journal j;
+    struct journal_entry e = {0};
+    int64_t before = 0, seq = 0;
+    char text[200];
+    rig_make(&g);
+    wall_back_us = 0;
+    rig_open(&g, 64);
+    for (unsigned i = 0; i < 8; i++) {
+        body_of(text, sizeof text, i);
+        ask_fill(&g, &a, text);
+        ck_assert_uint_eq(ask_all(&g, &a, 1), 1);
+        ask_free(&a);
+        wall_back_us += i % 2 ? -US_SECOND / 2 : US_SECOND;
+        if (i == 3) {
+            decider_free(g.d);
+            rig_open(&g, 64);
+        }
+    }
+    wall_back_us = 0;
+    ck_ok(db_open(scratch_path(&g.scratch, "k.db"), DB_READ, &db, &why));
+    ck_ok(journal_open(&j, db));
+    while (journal_after(&j, seq, &e) == KEER_OK) {
+        ck_assert_int_ge(e.decided_us, before);
+        before = e.decided_us;
+        seq = e.seq;
+    }
+    ck_assert_int_eq(seq, 8);
+    journal_close(&j);
+    db_close(db);
+    rig_end(&g);
+}
+END_TEST
+
+START_TEST(labels_become_events)
+{
+    static const char *const labels[][2] = {
+        {"{\"event\":\"p\",\"id\":\"l\",\"label\":\"fraud\",\"time\":1}",
+         "{\"fraud\":true,\"target\":\"p\",\"type\":\"label\",\"id\":\"l\",\"time\":1}"},
+        {"{\"a\":[1,{\"b\":\",\"}],\"event\":\"p\\\"q\",\"label\":\"genuine\",\"z\":\"}\"}",
+         "{\"fraud\":false,\"target\":\"p\\\"q\",\"type\":\"label\",\"a\":[1,{\"b\":\",\"}],\"z\":\"}\"}"},
+        {"{\"event\":\"p\",\"label\":\"fraud\"}", "{\"fraud\":true,\"target\":\"p\",\"type\":\"label\"}"},
+        {"{\"event\":\"p\",\"label\":\"maybe\"}", NULL},
+        {"{\"event\":[],\"label\":\"fraud\"}", NULL},
+        {"{\"event\":\"p\",\"label\":\"fraud\",\"target\":1}", NULL},
+        {"{}", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(labels); i++)
+        for (size_t n = 1, err = KEER_ENOMEM; err == KEER_ENOMEM; n++) {
+            struct buf out, target;
+            struct reading_error why = {0};
+            buf_init(&out, 1000);
+            buf_init(&target, 100);
+            oom_arm(n, false);
+            err = label_event(slice_str(labels[i][0]), &out, &target, &why);
+            oom_reset();
+            if (err != KEER_ENOMEM)
+                ck_assert_msg((err == KEER_OK) == (labels[i][1] != NULL) && (why.what[0] != 0) == (err != KEER_OK), "%s",
+                              labels[i][0]);
+            if (err == KEER_OK)
+                ck_slice_eq(buf_view(&out), slice_str(labels[i][1]));
+            buf_release(&out);
+            buf_release(&target);
+        }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("serve");
@@ -509,6 +587,8 @@ int main(void)
     tcase_add_test(c, a_failing_database_never_lies);
     tcase_add_test(c, memory_that_fails_never_lies);
     tcase_add_test(c, a_difference_is_seen);
+    tcase_add_test(c, times_of_decisions_never_go_back);
+    tcase_add_test(c, labels_become_events);
     suite_add_tcase(s, c);
     return test_main(s);
 }
