@@ -9,6 +9,7 @@
 
 #include "flow/decider.h"
 #include "flow/reading.h"
+#include "flow/records.h"
 #include "flow/verdict.h"
 #include "http/http.h"
 
@@ -16,6 +17,7 @@
 
 struct api {
     struct decider *decider;
+    struct records *records;
     const struct keer_schema *schema;
     int64_t (*now_us)(void), (*wall_us)(void);
     pthread_mutex_t lock;
@@ -33,6 +35,6 @@ struct http_site api_site(struct api *a);
 void api_describe(bool json, struct buf *out);
 
 http_fn decisions_post, decisions_answer, decisions_release, decisions_get;
-http_fn labels_post;
+http_fn labels_post, explanation_get;
 http_fn health_get, ready_get, metrics_get;
 #endif

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "base/hash.h"
+#include "core/recall.h"
 #include "flow/redecide.h"
 #include "flow/seen.h"
 #include "flow/verdict.h"
@@ -15,7 +16,7 @@ struct pending {
     struct decide_request *first; /* whose event, id and body it is; answered last, since the others are compared with it */
     struct decide_request *others;
     int64_t seq, decided_us;
-    struct buf verdict;
+    struct buf verdict, saw;
     enum keer_outcome outcome;
 };
 
@@ -71,6 +72,13 @@ static void fail(struct decider *d, const char *what, const char *why)
     log_put(d->o.log, LOG_ERROR, "%s: %s; nothing is decided any more", what, why);
     if (d->o.failed)
         d->o.failed(d->o.ctx);
+}
+
+static void pending_free(struct pending *p)
+{
+    buf_release(&p->verdict);
+    buf_release(&p->saw);
+    free(p);
 }
 
 static bool has_failed(const struct decider *d) { return atomic_load(&d->state) == DECIDER_FAILED; }
@@ -197,10 +205,11 @@ static void decide_one(struct decider *d, struct decide_request *r)
     }
     struct keer_decision decision;
     buf_init(&p->verdict, VERDICT_BYTES);
+    buf_init(&p->saw, RECALL_BYTES);
     p->first = r;
-    enum keer_err err = buf_reserve(&p->verdict, 500) ? KEER_OK : p->verdict.err;
+    enum keer_err err = buf_reserve(&p->verdict, 500) && buf_reserve(&p->saw, 250) ? KEER_OK : KEER_ENOMEM;
     if (err != KEER_OK) { /* the windows have not seen it yet */
-        free(p);
+        pending_free(p);
         finish(d, r, DECIDE_NO_MEMORY);
         return;
     }
@@ -211,10 +220,11 @@ static void decide_one(struct decider *d, struct decide_request *r)
         err = KEER_ENOMEM;
     if (err == KEER_OK)
         err = verdict_print(d->engine, r->event, &decision, &p->verdict);
+    if (err == KEER_OK)
+        err = engine_record(d->engine, r->event, &decision, &p->saw);
     if (err != KEER_OK) { /* the windows may hold what the journal will not */
         fail(d, "the engine", keer_err_text(err));
-        buf_release(&p->verdict);
-        free(p);
+        pending_free(p);
         finish(d, r, DECIDE_UNKNOWN);
         return;
     }
@@ -391,7 +401,8 @@ static enum db_outcome write_batch(struct decider *d, const struct pending *batc
                                   .policy = d->policy_number,
                                   .body = p->first->body,
                                   .body_hash = p->first->body_hash,
-                                  .decision = buf_view(&p->verdict)};
+                                  .decision = buf_view(&p->verdict),
+                                  .saw = buf_view(&p->saw)};
         err = journal_add(&d->journal, &e);
         (void)atomic_fetch_add_explicit(&d->stats.rows, 1, memory_order_relaxed);
     }
@@ -422,8 +433,7 @@ static void answer(struct decider *d, struct pending *p, bool committed)
         p->verdict = (struct buf){0};
     }
     finish(d, p->first, committed ? DECIDE_NEW : DECIDE_UNKNOWN);
-    buf_release(&p->verdict);
-    free(p);
+    pending_free(p);
 }
 
 static void *writer_main(void *ctx)

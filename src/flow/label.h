@@ -1,8 +1,10 @@
 /* label.h - what a caller says of an event becomes an event of type `label`.
  *
- *     {"id":"l1","event":"p1","time":T,"label":"fraud", ...}  ->  {"id":"l1","target":"p1","time":T,"type":"label","fraud":true, ...}
+ *     {"id":"l1","event":"p1","time":T,"label":"fraud", ...}  ->
+ * {"id":"l1","target":"p1","time":T,"type":"label","fraud":true, ...}
  *
- * What comes out is what is decided and stored: the journal decided again needs no second form. Other members stay as they are.
+ * What comes out is what is decided and stored: the journal decided again needs no second form. Other members stay as they
+ * are.
  */
 #ifndef FLOW_LABEL_H
 #define FLOW_LABEL_H

@@ -1,6 +1,7 @@
 /* redecide.c - decides a journal again. */
 #include "flow/redecide.h"
 
+#include "core/recall.h"
 #include "flow/reading.h"
 #include "flow/verdict.h"
 
@@ -8,7 +9,7 @@ struct state {
     const struct redecide *r;
     struct redecide_result *result;
     struct reading *reading;
-    struct buf verdict;
+    struct buf verdict, saw;
 };
 
 static void differs(struct state *s, const struct journal_entry *e, const char *what, struct slice now)
@@ -32,6 +33,11 @@ static enum keer_err decide_again(struct state *s, const struct journal_entry *e
     err = verdict_print(s->r->engine, ev, &d, &s->verdict);
     if (err == KEER_OK && !slice_eq(buf_view(&s->verdict), e->decision))
         differs(s, e, "decided otherwise", buf_view(&s->verdict));
+    buf_clear(&s->saw);
+    if (err == KEER_OK)
+        err = engine_record(s->r->engine, ev, &d, &s->saw);
+    if (err == KEER_OK && e->saw.len && !slice_eq(buf_view(&s->saw), e->saw))
+        differs(s, e, "the windows told something else", slice_of(NULL, 0));
     return err;
 }
 
@@ -70,6 +76,7 @@ enum keer_err redecide_run(const struct redecide *r, struct redecide_result *ret
     struct state s = {.r = r, .result = ret_result};
     *ret_result = (struct redecide_result){0};
     buf_init(&s.verdict, VERDICT_BYTES);
+    buf_init(&s.saw, RECALL_BYTES);
     enum keer_err err = reading_new(&r->engine->policy->schema, &s.reading);
     while (err == KEER_OK && !(r->stop && atomic_load(r->stop))) {
         struct journal_entry e;
@@ -79,6 +86,7 @@ enum keer_err redecide_run(const struct redecide *r, struct redecide_result *ret
         journal_done(r->journal);
     }
     buf_release(&s.verdict);
+    buf_release(&s.saw);
     reading_free(s.reading);
     return err == KEER_EMISSING ? KEER_OK : err;
 }

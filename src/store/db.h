@@ -53,7 +53,7 @@ struct slice db_bytes(struct db_stmt *s, unsigned column);
 
 /* --- migrations -------------------------------------------------------------------------------------------------- */
 
-#define DB_SCHEMA_VERSION 2 /* rows of migrations.def */
+#define DB_SCHEMA_VERSION 3 /* rows of migrations.def */
 /* Brings the schema up to date, each step in its transaction. KEER_EVERSION when the database is newer than this program,
  * and nothing is touched then; with DB_READ also when it is older. */
 KEER_NODISCARD enum keer_err db_migrate(struct db *db, int64_t now_us, struct db_why *ret_why);

@@ -3,12 +3,13 @@
 
 #include "store/driver.h"
 
-#define COLUMNS "seq, id, time_us, decided_us, policy, body, body_hash, decision"
+#define COLUMNS "seq, id, time_us, decided_us, policy, body, body_hash, decision, saw"
 
 enum keer_err journal_open(struct journal *j, struct db *db)
 {
     *j = (struct journal){.db = db};
-    enum keer_err err = db_prepare(db, "INSERT INTO journal (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", &j->add);
+    enum keer_err err =
+        db_prepare(db, "INSERT INTO journal (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", &j->add);
     if (err == KEER_OK)
         err = db_prepare(db, "SELECT " COLUMNS " FROM journal WHERE id = $1", &j->find);
     if (err == KEER_OK)
@@ -41,6 +42,26 @@ static enum keer_err policy_number(struct db *db, const struct crypto_hash *hash
         *ret_number = db_i64(s, 0);
     db_free(s);
     return step == DB_ROW ? KEER_OK : step == DB_END ? KEER_EMISSING : KEER_EIO;
+}
+
+enum keer_err journal_policy_named(struct db *db, int64_t number, struct buf *ret_name, struct crypto_hash *ret_hash)
+{
+    struct db_stmt *s;
+    enum keer_err err = db_prepare(db, "SELECT name, hash FROM policy WHERE number = $1", &s);
+    if (err != KEER_OK)
+        return err;
+    db_bind_i64(s, 1, number);
+    enum db_step step = db_step(s);
+    err = step == DB_ROW ? KEER_OK : step == DB_END ? KEER_EMISSING : KEER_EIO;
+    if (err == KEER_OK && db_bytes(s, 1).len != sizeof ret_hash->bytes)
+        err = KEER_EFORMAT;
+    if (err == KEER_OK) {
+        buf_slice(ret_name, db_bytes(s, 0));
+        memcpy(ret_hash->bytes, db_bytes(s, 1).p, sizeof ret_hash->bytes);
+        err = ret_name->err;
+    }
+    db_free(s);
+    return err;
 }
 
 enum keer_err journal_policy(struct db *db, const struct crypto_hash *hash, struct slice name, int64_t now_us,
@@ -84,6 +105,7 @@ enum keer_err journal_add(struct journal *j, const struct journal_entry *e)
     db_bind_bytes(s, 6, e->body);
     db_bind_bytes(s, 7, slice_of((const char *)e->body_hash.bytes, sizeof e->body_hash.bytes));
     db_bind_bytes(s, 8, e->decision);
+    db_bind_bytes(s, 9, e->saw);
     enum db_step step = db_step(s);
     db_reset(s);
     return step == DB_END ? KEER_OK : step == DB_CONFLICT ? KEER_ECONFLICT : KEER_EIO;
@@ -101,7 +123,8 @@ static enum keer_err take(struct db_stmt *s, struct journal_entry *ret)
                               .decided_us = db_i64(s, 3),
                               .policy = db_i64(s, 4),
                               .body = db_bytes(s, 5),
-                              .decision = db_bytes(s, 7)};
+                              .decision = db_bytes(s, 7),
+                              .saw = db_bytes(s, 8)};
     if (hash.len != sizeof e.body_hash.bytes)
         return KEER_EFORMAT;
     memcpy(e.body_hash.bytes, hash.p, hash.len);

@@ -7,6 +7,7 @@
  */
 #ifndef STORE_JOURNAL_H
 #define STORE_JOURNAL_H
+#include "base/buf.h"
 #include "base/crypto.h"
 #include "store/db.h"
 
@@ -18,6 +19,7 @@ struct journal {
 struct journal_entry { /* slices are borrowed: from the caller for journal_add, else until journal_done */
     int64_t seq, time_us, decided_us, policy;
     struct slice id, body, decision;
+    struct slice saw;             /* what the windows told (core/recall.h); empty in rows that are older than this column */
     struct crypto_hash body_hash; /* of body */
 };
 
@@ -27,6 +29,9 @@ void journal_close(struct journal *j); /* twice, or when zeroed, is fine */
 /* The number of a policy, given to it when it is new (with DB_WRITE); with DB_READ 0 when it is not known. */
 KEER_NODISCARD enum keer_err journal_policy(struct db *db, const struct crypto_hash *hash, struct slice name, int64_t now_us,
                                             int64_t *ret_number);
+/* Name and hash of a policy by its number: KEER_EMISSING. */
+KEER_NODISCARD enum keer_err journal_policy_named(struct db *db, int64_t number, struct buf *ret_name,
+                                                  struct crypto_hash *ret_hash);
 /* In a transaction. KEER_ECONFLICT when the id or the number is there already. */
 KEER_NODISCARD enum keer_err journal_add(struct journal *j, const struct journal_entry *e);
 /* KEER_EMISSING when there is no such event. */

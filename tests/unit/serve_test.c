@@ -70,6 +70,61 @@ START_TEST(routes_match)
 }
 END_TEST
 
+/* Parameters one after the other: '&' parts them, as it does for the server. */
+static enum keer_err query(const char *text, struct http_param *params, unsigned count, struct buf *room)
+{
+    struct slice rest = slice_str(text);
+    enum keer_err err = KEER_OK;
+    buf_clear(room);
+    ck_assert_ptr_nonnull(buf_reserve(room, rest.len + 1));
+    for (unsigned i = 0; i < count; i++)
+        params[i].value = slice_of(NULL, 0);
+    while (err == KEER_OK && rest.p) {
+        struct slice value = slice_cut(&rest, '&'), name = slice_cut(&value, '=');
+        err = http_param_put(params, count, name, value, room);
+    }
+    return err;
+}
+
+START_TEST(queries_are_read)
+{
+    static const struct {
+        const char *text;
+        enum keer_err err;
+    } queries[] = {
+        {"account=liu", KEER_OK},
+        {"account=liu&limit=5", KEER_OK},
+        {"%61ccount=l%69u", KEER_OK},
+        {"accoun=liu", KEER_EMISSING},
+        {"=liu", KEER_ESYNTAX},
+        {"", KEER_ESYNTAX},
+        {"account=liu&", KEER_ESYNTAX},
+        {"account=liu&account=", KEER_ECONFLICT},
+        {"account=liu&account=liu", KEER_ECONFLICT},
+        {"account=", KEER_ESYNTAX},
+        {"account", KEER_ESYNTAX},
+        {"account=%", KEER_ESYNTAX},
+        {"account=%4", KEER_ESYNTAX},
+        {"account=%g0", KEER_ESYNTAX},
+        {"account=a&Limit=5", KEER_EMISSING},
+        {"account%00=a", KEER_EMISSING},
+    };
+    struct http_param params[] = {{"account", {NULL, 0}}, {"limit", {NULL, 0}}};
+    struct buf room;
+    buf_init(&room, 1000);
+    for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
+        enum keer_err err = query(queries[i].text, params, 2, &room);
+        ck_assert_msg(err == queries[i].err, "%s: %s", queries[i].text, keer_err_name(err));
+        if (err == KEER_OK)
+            ck_slice_eq(params[0].value, SLICE("liu"));
+    }
+    ck_ok(query("account=%00%2B+%26%3d%C3%A9&limit=5", params, 2, &room));
+    ck_slice_eq(params[0].value, SLICE("\0++&=\xC3\xA9"));
+    ck_slice_eq(params[1].value, SLICE("5"));
+    buf_release(&room);
+}
+END_TEST
+
 START_TEST(problems_are_documents)
 {
     struct buf out;
@@ -578,6 +633,7 @@ int main(void)
     TCase *c = tcase_create("serve");
     tcase_set_timeout(c, 300);
     tcase_add_test(c, routes_match);
+    tcase_add_test(c, queries_are_read);
     tcase_add_test(c, problems_are_documents);
     tcase_add_test(c, media_types);
     tcase_add_test(c, canonical_bodies);
