@@ -8,6 +8,7 @@
 #define API_API_H
 #include "flow/decider.h"
 #include "flow/reading.h"
+#include "flow/records.h"
 #include "flow/verdict.h"
 #include "http/http.h"
 
@@ -18,6 +19,7 @@ struct api_thread {
 
 struct api {
     struct decider *decider;
+    struct records *records;
     const struct enrich *enrich; /* NULL: nothing is added */
     int64_t (*now_us)(void), (*wall_us)(void);
     struct api_thread thread[HTTP_THREADS_MAX];
@@ -42,5 +44,6 @@ http_fn policies_list, policies_one, policies_check, policies_post, policies_kep
     policies_comparison, policies_diff, policies_diffed, policies_promote, policies_rollback, policies_promoted,
     policies_release;
 http_fn lists_all, lists_one, lists_put;
+http_fn labels_post, explanation_get;
 http_fn health_get, ready_get, metrics_get;
 #endif

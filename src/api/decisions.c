@@ -1,5 +1,6 @@
-/* decisions.c - /v1/decisions: one event in, its decision out once it is on disk. */
+/* decisions.c - /v1/decisions and /v1/labels: one event in, its decision out once it is on disk. */
 #include "api/api.h"
+#include "flow/label.h"
 
 #define AHEAD_MAX_US US_HOUR /* an event from the future would make all that follow late */
 
@@ -9,16 +10,34 @@ struct asked {
     struct http_exchange *x;
     struct buf body; /* canonical */
     struct buf added;
+    struct buf target; /* of a label */
 };
 
+/* The canonical form of a label's event, of its canonical body. */
+static enum keer_err read_label(struct reading *r, struct asked *q, struct slice *canon, struct reading_error *why)
+{
+    struct buf text;
+    buf_init(&text, LIMIT_LINE_BYTES);
+    enum keer_err err = label_event(*canon, &text, &q->target, why);
+    if (err == KEER_OK)
+        err = reading_canon(r, buf_view(&text), canon, why);
+    if (err == KEER_OK)
+        q->request.target = buf_view(&q->target);
+    buf_release(&text);
+    return err;
+}
+
 /* The event of the body and the body's canonical form, in `asked`. */
-static enum keer_err read_body(struct api *a, struct http_exchange *x, struct asked *q, struct reading_error *why)
+static enum keer_err read_body(struct api *a, struct http_exchange *x, bool label, struct asked *q,
+                               struct reading_error *why)
 {
     struct slice canon = {NULL, 0};
     struct reading *r = api_reader(a, x->thread);
     if (!r)
         return KEER_ENOMEM;
     enum keer_err err = reading_canon(r, buf_view(&x->body), &canon, why);
+    if (err == KEER_OK && label)
+        err = read_label(r, q, &canon, why);
     if (err == KEER_OK) {
         buf_slice(&q->body, canon);
         err = q->body.err;
@@ -52,7 +71,7 @@ static void refuse(struct http_exchange *x, enum keer_err err)
         http_problem(x, HTTP_UNKNOWN_OUTCOME, "the server has failed and does not decide any more");
 }
 
-void decisions_post(struct http_exchange *x)
+static void submit(struct http_exchange *x, bool label)
 {
     struct api *a = x->ctx;
     struct reading_error why = {0};
@@ -65,13 +84,14 @@ void decisions_post(struct http_exchange *x)
     q->x = x;
     buf_init(&q->body, LIMIT_LINE_BYTES);
     buf_init(&q->added, ENRICH_BYTES);
+    buf_init(&q->target, LIMIT_TEXT_BYTES);
     buf_init(&q->request.answer, VERDICT_BYTES);
-    enum keer_err err = read_body(a, x, q, &why);
+    enum keer_err err = read_body(a, x, label, q, &why);
     if (err != KEER_OK) {
         if (err == KEER_ENOMEM)
             http_problem(x, HTTP_NO_MEMORY, "%s", "");
         else
-            http_problem(x, HTTP_BAD_EVENT, "%s%s%s", why.what, why.hint[0] ? ": " : "", why.hint);
+            http_problem(x, label ? HTTP_BAD_LABEL : HTTP_BAD_EVENT, "%s%s%s", why.what, why.hint[0] ? ": " : "", why.hint);
         return;
     }
     err = decider_reserve(a->decider);
@@ -89,6 +109,9 @@ void decisions_post(struct http_exchange *x)
     api_gather(a, x->thread, &q->request);
 }
 
+void decisions_post(struct http_exchange *x) { submit(x, false); }
+void labels_post(struct http_exchange *x) { submit(x, true); }
+
 void decisions_answer(struct http_exchange *x)
 {
     struct asked *q = x->data;
@@ -96,6 +119,7 @@ void decisions_answer(struct http_exchange *x)
     case DECIDE_NEW:
     case DECIDE_STORED: http_reply_fixed(x, 200, HTTP_JSON, buf_view(&q->request.answer)); return;
     case DECIDE_CONFLICT: http_problem(x, HTTP_OTHER_BODY, "an event of this id was decided with another body"); return;
+    case DECIDE_NO_TARGET: http_problem(x, HTTP_NO_EVENT, "no event of the id in `event`"); return;
     case DECIDE_UNKNOWN: http_problem(x, HTTP_UNKNOWN_OUTCOME, "%s", ""); return;
     case DECIDE_NO_MEMORY: http_problem(x, HTTP_NO_MEMORY, "%s", ""); return;
     }
@@ -111,6 +135,7 @@ void decisions_release(struct http_exchange *x)
     buf_release(&q->request.answer);
     buf_release(&q->body);
     buf_release(&q->added);
+    buf_release(&q->target);
     free(q);
 }
 

@@ -49,6 +49,9 @@ static int open_decider(struct serving *s)
                                 .failed = on_failed};
     enum keer_err err = decider_new(&o, &s->decider, &why);
     source_release(&s->source);
+    struct records_options look = {.database = o.database, .policy = s->version.policy, .policy_hash = s->version.hash};
+    if (err == KEER_OK)
+        err = records_open(&look, &s->api.records, &why);
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, err == KEER_ENOMEM ? CLI_RESOURCES : CLI_IO, err, "%s", why.text);
 }
 
@@ -112,6 +115,7 @@ static void finish(struct serving *s, bool started)
         wait_until_zero(&http_statistics(s->server)->active, GRACE_MS);
     }
     http_stop(s->server);
+    records_close(s->api.records);
     decider_free(s->decider);
     api_release(&s->api);
     enrich_free(s->enrich);

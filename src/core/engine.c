@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "core/recall.h"
+
 void keer_engine_free(struct keer_engine *e)
 {
     if (!e)
@@ -241,6 +243,19 @@ static enum keer_err apply_label(struct keer_engine *e, const struct keer_event 
     return e->driver->label(e->store, ev->target, fraud, given ? ev->label_known_us : ev->time_us);
 }
 
+/* All that follows from the event and from what the windows told. */
+static void conclude(struct keer_engine *e, const struct keer_event *ev, unsigned *degraded, struct keer_decision *d)
+{
+    run_code(e, ev, &e->policy->plans[ev->type].before);
+    run_models(e, ev, degraded);
+    run_code(e, ev, &e->policy->plans[ev->type].after);
+    *d = (struct keer_decision){.outcome = KEER_ALLOW, .score = NAN};
+    for (unsigned m = e->policy->model_count; m > 0; m--)
+        if (e->scored[m - 1])
+            d->score = e->score[m - 1];
+    run_rules(e, ev, d);
+}
+
 static enum keer_err decide(struct keer_engine *e, const struct keer_event *ev, struct win_request *req,
                             struct keer_decision *d)
 {
@@ -262,14 +277,7 @@ static enum keer_err decide(struct keer_engine *e, const struct keer_event *ev, 
             degraded |= KEER_DEGRADED_RATE;
     if (ev->time_us < watermark - e->policy->lateness_us)
         degraded |= KEER_DEGRADED_LATE;
-    run_code(e, ev, &e->policy->plans[ev->type].before);
-    run_models(e, ev, &degraded);
-    run_code(e, ev, &e->policy->plans[ev->type].after);
-    *d = (struct keer_decision){.outcome = KEER_ALLOW, .score = NAN};
-    for (unsigned m = e->policy->model_count; m > 0; m--)
-        if (e->scored[m - 1])
-            d->score = e->score[m - 1];
-    run_rules(e, ev, d);
+    conclude(e, ev, &degraded, d);
     d->degraded = degraded;
     e->decided++;
     return KEER_OK;
@@ -294,6 +302,24 @@ enum keer_err keer_engine_decide(struct keer_engine *e, const struct keer_event 
     for (unsigned stage = 0; stage < WIN_STAGES; stage++) /* late, but what the groups need arrives together */
         e->driver->prefetch(e->store, &e->request, (int)stage);
     return decide(e, ev, &e->request, ret_decision);
+}
+
+enum keer_err engine_recall(struct keer_engine *e, const struct keer_event *ev, struct slice record,
+                            struct keer_decision *ret_decision)
+{
+    unsigned degraded = 0, seen = 0;
+    struct keer_decision d;
+    enum keer_err err = event_fits(e, ev);
+    if (err != KEER_OK)
+        return err;
+    request_filters(e, ev, &e->request, &seen);
+    err = recall_read(e, ev->type, record, &degraded);
+    if (err != KEER_OK)
+        return err;
+    conclude(e, ev, &seen, &d);
+    d.degraded = degraded;
+    *ret_decision = d;
+    return KEER_OK;
 }
 
 /* Events of a batch lie side by side, but far apart for the caches by the time of their turn. */

@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "base/hash.h"
+#include "core/recall.h"
 #include "flow/decider_inside.h"
 #include "flow/redecide.h"
 #include "flow/verdict.h"
@@ -15,6 +16,7 @@ static void finish(struct decider *d, struct decide_request *r, enum decide_resu
     case DECIDE_NEW: break;
     case DECIDE_STORED: (void)atomic_fetch_add(&d->stats.stored, 1); break;
     case DECIDE_CONFLICT: (void)atomic_fetch_add(&d->stats.conflicts, 1); break;
+    case DECIDE_NO_TARGET: break;
     case DECIDE_UNKNOWN:
     case DECIDE_NO_MEMORY: (void)atomic_fetch_add(&d->stats.unknown, 1); break;
     }
@@ -33,6 +35,13 @@ void decider_fail(struct decider *d, const char *what, const char *why)
         d->o.failed(d->o.ctx);
 }
 
+static void pending_free(struct pending *p)
+{
+    buf_release(&p->verdict);
+    buf_release(&p->saw);
+    free(p);
+}
+
 static bool has_failed(const struct decider *d) { return atomic_load(&d->state) == DECIDER_FAILED; }
 
 /* --- in flight --- */
@@ -42,13 +51,20 @@ static struct pending **cell_of(struct decider *d, const struct keer_event *ev)
     return &d->flight[ev->id_hash.lo & (d->cells - 1)];
 }
 
+/* What is under way with an id; with flight_lock. */
+static struct pending *in_flight(const struct decider *d, struct hash128 hash, struct slice id)
+{
+    struct pending *p = d->flight[hash.lo & (d->cells - 1)];
+    while (p && !slice_eq(p->first->event->id, id))
+        p = p->chain;
+    return p;
+}
+
 /* Joins the event of the same id that is under way; false when there is none. */
 static bool join(struct decider *d, struct decide_request *r)
 {
     (void)pthread_mutex_lock(&d->flight_lock);
-    struct pending *p = *cell_of(d, r->event);
-    while (p && !slice_eq(p->first->event->id, r->event->id))
-        p = p->chain;
+    struct pending *p = in_flight(d, r->event->id_hash, r->event->id);
     if (p) {
         r->next = p->others;
         p->others = r;
@@ -96,6 +112,29 @@ static bool answer_stored(struct decider *d, struct decide_request *r)
     return true;
 }
 
+/* A label needs the event that it names: one that was decided, on disk or on its way there before the label. */
+static bool refuse_target(struct decider *d, struct decide_request *r)
+{
+    struct journal_entry e;
+    if (!r->target.p)
+        return false;
+    (void)pthread_mutex_lock(&d->flight_lock);
+    bool there = in_flight(d, r->event->target, r->target) != NULL;
+    (void)pthread_mutex_unlock(&d->flight_lock);
+    if (there)
+        return false;
+    /* What has just left the table was committed before. */
+    enum keer_err err =
+        seen_maybe(&d->seen, r->event->target) ? journal_find(&d->engine_journal, r->target, &e) : KEER_EMISSING;
+    journal_done(&d->engine_journal);
+    if (err == KEER_OK)
+        return false;
+    if (err != KEER_EMISSING)
+        log_put(d->o.log, LOG_ERROR, "journal: %s", db_why(d->engine_reader));
+    finish(d, r, err == KEER_EMISSING ? DECIDE_NO_TARGET : DECIDE_UNKNOWN);
+    return true;
+}
+
 static void hand_on(struct decider *d, struct pending *p)
 {
     (void)pthread_mutex_lock(&d->flight_lock);
@@ -131,7 +170,7 @@ static void decide_one(struct decider *d, struct decide_request *r)
         finish(d, r, DECIDE_UNKNOWN);
         return;
     }
-    if (join(d, r) || answer_stored(d, r))
+    if (join(d, r) || answer_stored(d, r) || refuse_target(d, r))
         return;
     if (r->event->schema != &deciding(d)->policy->schema && !read_again(d, r)) {
         finish(d, r, DECIDE_NO_MEMORY);
@@ -144,10 +183,11 @@ static void decide_one(struct decider *d, struct decide_request *r)
     }
     struct keer_decision decision;
     buf_init(&p->verdict, VERDICT_BYTES);
+    buf_init(&p->saw, RECALL_BYTES);
     p->first = r;
-    enum keer_err err = buf_reserve(&p->verdict, 500) ? KEER_OK : p->verdict.err;
+    enum keer_err err = buf_reserve(&p->verdict, 500) && buf_reserve(&p->saw, 250) ? KEER_OK : KEER_ENOMEM;
     if (err != KEER_OK) { /* the windows have not seen it yet */
-        free(p);
+        pending_free(p);
         finish(d, r, DECIDE_NO_MEMORY);
         return;
     }
@@ -159,17 +199,18 @@ static void decide_one(struct decider *d, struct decide_request *r)
     decision.degraded |= r->missing ? KEER_DEGRADED_INPUT : 0;
     if (err == KEER_OK)
         err = verdict_print(d->engine, r->event, &decision, &p->verdict);
+    if (err == KEER_OK)
+        err = engine_record(d->engine, r->event, &decision, &p->saw);
     if (err != KEER_OK) { /* the windows may hold what the journal will not */
         decider_fail(d, "the engine", keer_err_text(err));
-        buf_release(&p->verdict);
-        free(p);
+        pending_free(p);
         finish(d, r, DECIDE_UNKNOWN);
         return;
     }
     p->seq = ++d->seq;
     p->policy = deciding(d)->number;
     seen_add(&d->seen, r->event->id_hash);
-    p->decided_us = d->o.wall_us();
+    p->decided_us = d->decided_us = MAX_OF(d->decided_us, d->o.wall_us());
     p->outcome = decision.outcome;
     (void)atomic_fetch_add_explicit(&d->stats.degraded, decision.degraded != 0, memory_order_relaxed);
     hand_on(d, p);
@@ -190,6 +231,16 @@ static void remember_id(void *ctx, const struct journal_entry *e)
     seen_add(&d->seen, hash_bytes(deciding(d)->policy->schema.key, e->id.p, e->id.len));
 }
 
+static enum keer_err last_decided(struct decider *d)
+{
+    struct journal_entry e;
+    enum keer_err err = journal_last(&d->engine_journal, &e);
+    if (err == KEER_OK)
+        d->decided_us = e.decided_us;
+    journal_done(&d->engine_journal);
+    return err == KEER_EMISSING ? KEER_OK : err;
+}
+
 static enum keer_err rebuild(struct decider *d)
 {
     struct redecide_result result;
@@ -204,6 +255,8 @@ static enum keer_err rebuild(struct decider *d)
     enum keer_err err = redecide_all(&r, &result);
     d->seq = result.last_seq;
     atomic_store(&d->committed, d->seq);
+    if (err == KEER_OK)
+        err = last_decided(d);
     atomic_store(&d->stats.rebuilt, result.events);
     atomic_store(&d->stats.compared, result.compared);
     if (err == KEER_OK)
@@ -345,7 +398,8 @@ static enum db_outcome write_batch(struct decider *d, const struct pending *batc
                                   .body_hash = p->first->body_hash,
                                   .added = p->first->added,
                                   .missing = p->first->missing,
-                                  .decision = buf_view(&p->verdict)};
+                                  .decision = buf_view(&p->verdict),
+                                  .saw = buf_view(&p->saw)};
         err = journal_add(&d->journal, &e);
         (void)atomic_fetch_add_explicit(&d->stats.rows, 1, memory_order_relaxed);
     }
@@ -378,8 +432,7 @@ static void answer(struct decider *d, struct pending *p, bool committed)
         p->verdict = (struct buf){0};
     }
     finish(d, p->first, committed ? DECIDE_NEW : DECIDE_UNKNOWN);
-    buf_release(&p->verdict);
-    free(p);
+    pending_free(p);
 }
 
 static void *writer_main(void *ctx)
@@ -425,7 +478,7 @@ static enum keer_err deploy(struct decider *d, int64_t *ret_deciding)
     }
     turn.policy = given->number;
     if (err == KEER_OK || err == KEER_EMISSING)
-        err = journal_last(d->writer, &turn.after_seq);
+        err = journal_last_seq(d->writer, &turn.after_seq);
     if (err == KEER_OK)
         err = policies_turn(d->writer, &turn);
     if (err == KEER_OK)

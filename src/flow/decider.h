@@ -15,8 +15,8 @@
  * journal. The body must be the same (canonical form, SHA-256), else the answer is DECIDE_CONFLICT and nothing happened.
  * 4. Requests that wait are at most `queue_max`; more are refused at once with KEER_EFULL.
  * 5. Every submitted request is called back exactly once, also when things fail and when the decider is stopped.
- *
- * 6. Everything else that writes (policies, keys, webhooks ...) goes through decider_write: the one writing connection is
+ * 6. The times of decision never go back along the sequence numbers, whatever the clock does: a search by time relies on it.
+ * 7. Everything else that writes (policies, keys, webhooks ...) goes through decider_write: the one writing connection is
  * the writer thread's.
  *
  * Threads: `submitted` and `decided` have a lock each; the table of what is in flight has one (engine puts in, writer takes
@@ -36,11 +36,12 @@
 #include "store/keys.h"
 
 enum decide_result {
-    DECIDE_NEW,      /* decided now, and on disk */
-    DECIDE_STORED,   /* decided earlier, the same body */
-    DECIDE_CONFLICT, /* decided earlier, another body */
-    DECIDE_UNKNOWN,  /* may or may not be on disk */
-    DECIDE_NO_MEMORY /* nothing happened, or it is stored already: ask again */
+    DECIDE_NEW,       /* decided now, and on disk */
+    DECIDE_STORED,    /* decided earlier, the same body */
+    DECIDE_CONFLICT,  /* decided earlier, another body */
+    DECIDE_UNKNOWN,   /* may or may not be on disk */
+    DECIDE_NO_TARGET, /* a label of an event that is not in the journal; nothing happened */
+    DECIDE_NO_MEMORY  /* nothing happened, or it is stored already: ask again */
 };
 
 struct decide_request {
@@ -49,6 +50,7 @@ struct decide_request {
     struct crypto_hash body_hash;           /* of `body` */
     struct slice added;                     /* beside the body, as it; empty when nothing was added */
     bool missing;                           /* something that should have added could not */
+    struct slice target;                    /* an event that must be in the journal, or under way; p NULL: none */
     int64_t begun_us;                       /* monotonic, for the histogram */
     void (*done)(struct decide_request *r); /* on the engine's or the writer's thread; must not block */
     void *ctx;

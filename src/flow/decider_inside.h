@@ -15,7 +15,7 @@ struct pending {
     struct decide_request *first; /* whose event, id and body it is; answered last, since the others are compared with it */
     struct decide_request *others;
     int64_t seq, decided_us, policy;
-    struct buf verdict;
+    struct buf verdict, saw;
     enum keer_outcome outcome;
 };
 
@@ -29,6 +29,7 @@ struct decider {
     pthread_mutex_t api_lock;
     pthread_rwlock_t keys_lock;
     struct keys keys;
+    int64_t decided_us;              /* of the newest decision: the engine thread's */
     int64_t seq;                     /* of the last event that was decided */
     atomic_int_fast64_t committed;   /* of the last one on disk */
     struct version *_Atomic version; /* decides; the engine thread changes it */

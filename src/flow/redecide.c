@@ -1,6 +1,7 @@
 /* redecide.c - decides a journal again. */
 #include "flow/redecide.h"
 
+#include "core/recall.h"
 #include "flow/reading.h"
 #include "flow/verdict.h"
 
@@ -8,7 +9,7 @@ struct redecide_run {
     const struct redecide *r;
     struct redecide_result *result;
     struct reading *reading;
-    struct buf verdict;
+    struct buf verdict, saw;
 };
 
 static void differs(struct redecide_run *s, const struct journal_entry *e, const char *what, struct slice now)
@@ -36,6 +37,12 @@ static enum keer_err decide_again(struct redecide_run *s, const struct journal_e
         differs(s, e, "decided otherwise", buf_view(&s->verdict));
     if (err == KEER_OK && s->r->decided)
         err = s->r->decided(s->r->ctx, e, &d, buf_view(&s->verdict));
+    if (err != KEER_OK || !compare)
+        return err;
+    buf_clear(&s->saw);
+    err = engine_record(s->r->engine, ev, &d, &s->saw);
+    if (err == KEER_OK && e->saw.len && !slice_eq(buf_view(&s->saw), e->saw))
+        differs(s, e, "the windows told something else", slice_of(NULL, 0));
     return err;
 }
 
@@ -74,6 +81,7 @@ void redecide_close(struct redecide_run *s)
     if (!s)
         return;
     buf_release(&s->verdict);
+    buf_release(&s->saw);
     reading_free(s->reading);
     free(s);
 }
@@ -86,6 +94,7 @@ enum keer_err redecide_open(const struct redecide *r, struct redecide_result *re
     s->r = r;
     s->result = result;
     buf_init(&s->verdict, VERDICT_BYTES);
+    buf_init(&s->saw, RECALL_BYTES);
     enum keer_err err = reading_new(&r->engine->policy->schema, &s->reading);
     if (err != KEER_OK)
         redecide_close(s);

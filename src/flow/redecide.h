@@ -1,8 +1,8 @@
 /* redecide.h - decides a journal again, in order: what rebuilds the windows after a restart, and what `keer verify` does.
  *
  * Every row is checked: its number follows the one before, its body has its hash and is canonical, its id is the event's.
- * Where this policy made the stored decision, the new one must be the same byte for byte; rows of other policies fill the
- * windows only.
+ * Where this policy made the stored decision, the new one and what the windows told must be the same byte for byte; rows of
+ * other policies fill the windows only.
  */
 #ifndef FLOW_REDECIDE_H
 #define FLOW_REDECIDE_H

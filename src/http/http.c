@@ -86,6 +86,55 @@ void http_suspend(struct http_exchange *x)
 
 void http_resume(struct http_exchange *x) { loop_resume(x->loop, x); }
 
+/* --- the query --- */
+
+struct query {
+    struct http_exchange *x;
+    struct http_param *params;
+    unsigned count, given;
+    struct slice name[HTTP_QUERY_MAX], value[HTTP_QUERY_MAX];
+    size_t bytes;
+};
+
+static enum MHD_Result on_parameter(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct query *q = cls;
+    UNUSED(kind);
+    if (q->given < HTTP_QUERY_MAX) {
+        q->name[q->given] = slice_str(name);
+        q->value[q->given] = slice_str(value);
+        q->bytes += q->name[q->given].len + q->value[q->given].len;
+    }
+    q->given++;
+    return MHD_YES;
+}
+
+/* Values are slices of a buffer that never moves: all that it may need is reserved first. */
+bool http_query(struct http_exchange *x, struct http_param *params, unsigned count)
+{
+    struct query q = {.x = x, .params = params, .count = count};
+    (void)MHD_get_connection_values(connection_of(x), MHD_GET_ARGUMENT_KIND, on_parameter, &q);
+    if (q.given > HTTP_QUERY_MAX || q.bytes > HTTP_QUERY_BYTES) {
+        http_problem(x, HTTP_BAD_QUERY, "at most %d parameters and %d bytes are taken", HTTP_QUERY_MAX, HTTP_QUERY_BYTES);
+        return false;
+    }
+    if (!buf_reserve(&x->query, q.bytes + 1)) {
+        http_problem(x, HTTP_NO_MEMORY, "%s", "");
+        return false;
+    }
+    for (unsigned i = 0; i < q.given; i++) {
+        enum keer_err err = http_param_put(params, count, q.name[i], q.value[i], &x->query);
+        if (err == KEER_OK)
+            continue;
+        http_problem(x, HTTP_BAD_QUERY, "%.*s: %s", (int)MIN_OF(q.name[i].len, 60u), q.name[i].p,
+                     err == KEER_EMISSING    ? "there is no such parameter here"
+                     : err == KEER_ECONFLICT ? "stands twice"
+                                             : "empty, or escaped wrongly");
+        return false;
+    }
+    return true;
+}
+
 /* --- the head --- */
 
 static struct slice header(struct http_exchange *x, const char *name)
@@ -160,6 +209,7 @@ static struct http_exchange *exchange_new(struct http_loop *loop, struct MHD_Con
     buf_init(&x->body, s->options.body_max);
     buf_init(&x->id, HTTP_ID_BYTES);
     buf_init(&x->path, PATH_BYTES);
+    buf_init(&x->query, HTTP_QUERY_BYTES + 1);
     buf_init(&x->reply, REPLY_BYTES);
     (void)atomic_fetch_add(&s->stats.active, 1);
     return x;
@@ -180,6 +230,7 @@ void exchange_completed(void *cls, struct MHD_Connection *connection, void **con
     buf_release(&x->body);
     buf_release(&x->id);
     buf_release(&x->path);
+    buf_release(&x->query);
     buf_release(&x->reply);
     free(x);
     *con_cls = NULL;

@@ -47,6 +47,12 @@ struct http_route {
 #define HTTP_THREADS_MAX 64
 #define HTTP_ID_BYTES 4096
 #define HTTP_CALLER_BYTES 32
+#define HTTP_QUERY_BYTES 8192
+#define HTTP_QUERY_MAX 16
+struct http_param { /* of a query: what may stand there, and what did */
+    const char *name;
+    struct slice value; /* decoded; p NULL: not given */
+};
 struct http_exchange {
     struct http_server *server;
     const struct http_route *route;
@@ -55,6 +61,7 @@ struct http_exchange {
     unsigned thread; /* which of http_options.threads it lives on, from 0: handlers have scratch for each */
     struct buf body;
     struct buf id;                  /* what stood for {id}, decoded */
+    struct buf query;               /* values of http_query */
     char caller[HTTP_CALLER_BYTES]; /* the public part of its key; "" without one */
     int64_t begun_us;
     /* the rest is http.c's */
@@ -119,6 +126,9 @@ void http_reply(struct http_exchange *x, int status, const char *type);
 /* The same with a body that stays where it is until `release`. */
 void http_reply_fixed(struct http_exchange *x, int status, const char *type, struct slice body);
 void http_problem(struct http_exchange *x, enum http_problem problem, const char *fmt, ...) KEER_PRINTF(3, 4);
+/* Fills `params` from the query; the values live as long as the exchange. False when a problem was told, BAD_QUERY: a
+ * parameter that is not among them, one that stands twice, is empty, too long or escaped wrongly. */
+KEER_NODISCARD bool http_query(struct http_exchange *x, struct http_param *params, unsigned count);
 void http_suspend(struct http_exchange *x);
 void http_resume(struct http_exchange *x); /* from any thread */
 
@@ -131,6 +141,10 @@ struct http_match {
 /* `id` receives the decoded segment; it is KEER_ELIMIT, KEER_ESYNTAX when it is too long or escaped wrongly. */
 KEER_NODISCARD enum keer_err http_match(const struct http_route *routes, unsigned count, struct slice method,
                                         struct slice path, struct buf *id, struct http_match *ret_match);
+/* One parameter of a query, percent-decoded (RFC 3986 section 2.1) into `room`, which has enough reserved for both texts.
+ * KEER_EMISSING: its name is not among `params`; KEER_ECONFLICT: it stands twice; KEER_ESYNTAX: empty or escaped wrongly. */
+KEER_NODISCARD enum keer_err http_param_put(struct http_param *params, unsigned count, struct slice name, struct slice value,
+                                            struct buf *room);
 int http_problem_status(enum http_problem problem);
 /* The problem document (RFC 9457 section 3); `detail` may be empty. */
 void http_problem_print(enum http_problem problem, struct slice detail, struct buf *out);

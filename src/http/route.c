@@ -32,7 +32,6 @@ void http_problem_print(enum http_problem problem, struct slice detail, struct b
 /* Percent-decoding (RFC 3986 section 2.1) of one segment. */
 static enum keer_err decode(struct slice segment, struct buf *out)
 {
-    buf_clear(out);
     for (size_t i = 0; i < segment.len; i++) {
         uint64_t byte = (unsigned char)segment.p[i];
         if (segment.p[i] == '%') {
@@ -81,12 +80,35 @@ enum keer_err http_match(const struct http_route *routes, unsigned count, struct
         }
     }
     if (m.route && segment.p) {
+        buf_clear(id);
         enum keer_err err = decode(segment, id);
         if (err != KEER_OK)
             return err;
     }
     *ret_match = m;
     return KEER_OK;
+}
+
+enum keer_err http_param_put(struct http_param *params, unsigned count, struct slice name, struct slice value,
+                             struct buf *room)
+{
+    size_t from = room->len;
+    enum keer_err err = decode(name, room);
+    struct slice known = slice_of(room->p + from, room->len - from);
+    struct http_param *p = params;
+    while (err == KEER_OK && p < params + count && !slice_eq(known, slice_str(p->name)))
+        p++;
+    if (err == KEER_OK && p == params + count)
+        err = KEER_EMISSING;
+    if (err == KEER_OK && p->value.p)
+        err = KEER_ECONFLICT;
+    if (err != KEER_OK)
+        return err;
+    room->len = from;
+    err = decode(value, room);
+    if (err == KEER_OK)
+        p->value = slice_of(room->p + from, room->len - from);
+    return err;
 }
 
 bool http_is_json(struct slice content_type)

@@ -5,17 +5,19 @@
 
 #define SCAN_ROWS 256 /* and in words for SQL: */
 #define SCAN_TEXT "256"
-#define COLUMNS "seq, id, time_us, decided_us, policy, body, body_hash, decision, added, missing"
+#define COLUMNS "seq, id, time_us, decided_us, policy, body, body_hash, decision, added, missing, saw"
 
 enum keer_err journal_open(struct journal *j, struct db *db)
 {
     *j = (struct journal){.db = db};
     enum keer_err err =
-        db_prepare(db, "INSERT INTO journal (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", &j->add);
+        db_prepare(db, "INSERT INTO journal (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)", &j->add);
     if (err == KEER_OK)
         err = db_prepare(db, "SELECT " COLUMNS " FROM journal WHERE id = $1", &j->find);
     if (err == KEER_OK)
         err = db_prepare(db, "SELECT " COLUMNS " FROM journal WHERE seq > $1 ORDER BY seq LIMIT " SCAN_TEXT, &j->scan);
+    if (err == KEER_OK)
+        err = db_prepare(db, "SELECT " COLUMNS " FROM journal ORDER BY seq DESC LIMIT 1", &j->last);
     if (err != KEER_OK)
         journal_close(j);
     return err;
@@ -26,6 +28,7 @@ void journal_close(struct journal *j)
     db_free(j->add);
     db_free(j->find);
     db_free(j->scan);
+    db_free(j->last);
     *j = (struct journal){0};
 }
 
@@ -41,6 +44,26 @@ static enum keer_err policy_number(struct db *db, const struct crypto_hash *hash
         *ret_number = db_i64(s, 0);
     db_free(s);
     return step == DB_ROW ? KEER_OK : step == DB_END ? KEER_EMISSING : KEER_EIO;
+}
+
+enum keer_err journal_policy_named(struct db *db, int64_t number, struct buf *ret_name, struct crypto_hash *ret_hash)
+{
+    struct db_stmt *s;
+    enum keer_err err = db_prepare(db, "SELECT name, hash FROM policy WHERE number = $1", &s);
+    if (err != KEER_OK)
+        return err;
+    db_bind_i64(s, 1, number);
+    enum db_step step = db_step(s);
+    err = step == DB_ROW ? KEER_OK : step == DB_END ? KEER_EMISSING : KEER_EIO;
+    if (err == KEER_OK && db_bytes(s, 1).len != sizeof ret_hash->bytes)
+        err = KEER_EFORMAT;
+    if (err == KEER_OK) {
+        buf_slice(ret_name, db_bytes(s, 0));
+        memcpy(ret_hash->bytes, db_bytes(s, 1).p, sizeof ret_hash->bytes);
+        err = ret_name->err;
+    }
+    db_free(s);
+    return err;
 }
 
 enum keer_err journal_policy(struct db *db, const struct crypto_hash *hash, struct slice name, int64_t now_us,
@@ -73,7 +96,7 @@ enum keer_err journal_policy(struct db *db, const struct crypto_hash *hash, stru
     return err == KEER_OK ? policy_number(db, hash, ret_number) : err;
 }
 
-enum keer_err journal_last(struct db *db, int64_t *ret_seq)
+enum keer_err journal_last_seq(struct db *db, int64_t *ret_seq)
 {
     struct db_stmt *s;
     enum keer_err err = db_prepare(db, "SELECT COALESCE(MAX(seq), 0) FROM journal", &s);
@@ -99,6 +122,7 @@ enum keer_err journal_add(struct journal *j, const struct journal_entry *e)
     db_bind_bytes(s, 8, e->decision);
     db_bind_bytes(s, 9, e->added);
     db_bind_i64(s, 10, e->missing);
+    db_bind_bytes(s, 11, e->saw);
     enum db_step step = db_put(s);
     db_reset(s);
     return step == DB_END ? KEER_OK : step == DB_CONFLICT ? KEER_ECONFLICT : KEER_EIO;
@@ -118,7 +142,8 @@ static enum keer_err take(struct db_stmt *s, struct journal_entry *ret)
                               .body = db_bytes(s, 5),
                               .decision = db_bytes(s, 7),
                               .added = db_bytes(s, 8),
-                              .missing = db_i64(s, 9) != 0};
+                              .missing = db_i64(s, 9) != 0,
+                              .saw = db_bytes(s, 10)};
     if (hash.len != sizeof e.body_hash.bytes)
         return KEER_EFORMAT;
     memcpy(e.body_hash.bytes, hash.p, hash.len);
@@ -131,6 +156,7 @@ void journal_done(struct journal *j)
     db_reset(j->find);
     db_reset(j->scan);
     j->scan_left = 0;
+    db_reset(j->last);
 }
 
 enum keer_err journal_find(struct journal *j, struct slice id, struct journal_entry *ret_entry)
@@ -138,6 +164,12 @@ enum keer_err journal_find(struct journal *j, struct slice id, struct journal_en
     journal_done(j);
     db_bind_bytes(j->find, 1, id);
     return take(j->find, ret_entry);
+}
+
+enum keer_err journal_last(struct journal *j, struct journal_entry *ret_entry)
+{
+    journal_done(j);
+    return take(j->last, ret_entry);
 }
 
 enum keer_err journal_after(struct journal *j, int64_t seq, struct journal_entry *ret_entry)

@@ -7,12 +7,13 @@
  */
 #ifndef STORE_JOURNAL_H
 #define STORE_JOURNAL_H
+#include "base/buf.h"
 #include "base/crypto.h"
 #include "store/db.h"
 
 struct journal {
     struct db *db;
-    struct db_stmt *add, *find, *scan;
+    struct db_stmt *add, *find, *scan, *last;
     int64_t scan_seq;   /* of the row that journal_after gave last */
     unsigned scan_left; /* rows that the open scan may give still; 0 = none is open */
 };
@@ -22,6 +23,7 @@ struct journal_entry { /* slices are borrowed: from the caller for journal_add, 
     struct slice id, body, decision;
     struct slice added;           /* attributes that were added to the body, an object; empty when none were */
     bool missing;                 /* something that should have added could not */
+    struct slice saw;             /* what the windows told (core/recall.h); empty in rows that are older than this column */
     struct crypto_hash body_hash; /* of body */
 };
 
@@ -32,7 +34,10 @@ void journal_close(struct journal *j); /* twice, or when zeroed, is fine */
 KEER_NODISCARD enum keer_err journal_policy(struct db *db, const struct crypto_hash *hash, struct slice name, int64_t now_us,
                                             int64_t *ret_number);
 /* The number of the last row, 0 when there is none. */
-KEER_NODISCARD enum keer_err journal_last(struct db *db, int64_t *ret_seq);
+KEER_NODISCARD enum keer_err journal_last_seq(struct db *db, int64_t *ret_seq);
+/* Name and hash of a policy by its number: KEER_EMISSING. */
+KEER_NODISCARD enum keer_err journal_policy_named(struct db *db, int64_t number, struct buf *ret_name,
+                                                  struct crypto_hash *ret_hash);
 /* In a transaction. KEER_ECONFLICT when the id or the number is there already; PostgreSQL may tell that at the commit. */
 KEER_NODISCARD enum keer_err journal_add(struct journal *j, const struct journal_entry *e);
 /* KEER_EMISSING when there is no such event. */
@@ -41,6 +46,9 @@ KEER_NODISCARD enum keer_err journal_find(struct journal *j, struct slice id, st
  * in the same piece of the journal (256 rows of one snapshot) unless journal_done ended that; the slices of the entry before
  * are gone then. */
 KEER_NODISCARD enum keer_err journal_after(struct journal *j, int64_t seq, struct journal_entry *ret_entry);
-/* Ends a find or after: until then the connection sees an old snapshot, and what it sees can't be checkpointed away. */
+/* The newest entry: KEER_EMISSING when there is none. */
+KEER_NODISCARD enum keer_err journal_last(struct journal *j, struct journal_entry *ret_entry);
+/* Ends a find, after or last: until then the connection sees an old snapshot, and what it sees can't be checkpointed away.
+ */
 void journal_done(struct journal *j);
 #endif

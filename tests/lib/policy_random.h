@@ -8,6 +8,7 @@
 #ifndef TESTS_LIB_POLICY_RANDOM_H
 #define TESTS_LIB_POLICY_RANDOM_H
 #include "base/rand.h"
+#include "core/recall.h"
 #include "lib/policy_kit.h"
 
 /* --- the evaluator --- */
@@ -452,6 +453,21 @@ static inline enum keer_outcome random_outcome(const struct plain_env *x)
     return challenge ? KEER_CHALLENGE : KEER_ALLOW;
 }
 
+/* The decision made again from its record, by an engine that has seen nothing else, is explained in the same words. */
+static inline void recall_agrees(struct keer_engine *other, const struct kit *k, enum explain_form form, struct slice told)
+{
+    struct buf record, out;
+    struct keer_decision d;
+    buf_init(&record, RECALL_BYTES);
+    buf_init(&out, (size_t)1 << 20);
+    REQUIRE(engine_record(k->e, k->ev, &k->d, &record) == KEER_OK, "record");
+    REQUIRE(engine_recall(other, k->ev, buf_view(&record), &d) == KEER_OK, "recall");
+    REQUIRE(engine_explain(other, k->ev, &d, form, 0, &out) == KEER_OK, "explain");
+    REQUIRE(slice_eq(buf_view(&out), told), "recalled:\n%s\ndecided:\n%s", out.p, told.p);
+    buf_release(&record);
+    buf_release(&out);
+}
+
 /* One random policy over some events: every named expression and the outcome against the evaluator. */
 static inline void random_round(uint64_t seed, uint64_t *pairs, uint64_t *known)
 {
@@ -479,6 +495,8 @@ static inline void random_round(uint64_t seed, uint64_t *pairs, uint64_t *known)
         for (unsigned i = 0; i < x.lets[type]; i++)
             buf_fmt(&x.out, ", %c%u", random_letter[type], i);
     struct kit k = kit_files(x.out.p, files);
+    struct keer_engine *other;
+    REQUIRE(keer_engine_new(k.p, NULL, &other) == KEER_OK, "engine");
     for (unsigned i = 0; i < 8; i++) {
         struct buf line, out;
         buf_init(&line, 4096);
@@ -498,10 +516,13 @@ static inline void random_round(uint64_t seed, uint64_t *pairs, uint64_t *known)
         REQUIRE(outcome == random_outcome(&env), "seed %llu, %s: %s in\n%s", (unsigned long long)seed, line.p,
                 keer_outcome_name(outcome), x.out.p);
         buf_init(&out, (size_t)1 << 20);
-        REQUIRE(engine_explain(k.e, k.ev, &k.d, i & 1 ? EXPLAIN_JSON : EXPLAIN_TEXT, 0, &out) == KEER_OK, "explain");
+        enum explain_form form = i & 1 ? EXPLAIN_JSON : EXPLAIN_TEXT;
+        REQUIRE(engine_explain(k.e, k.ev, &k.d, form, 0, &out) == KEER_OK, "explain");
+        recall_agrees(other, &k, form, buf_view(&out));
         buf_release(&out);
         buf_release(&line);
     }
+    keer_engine_free(other);
     kit_free(&k);
     buf_release(&x.out);
 }

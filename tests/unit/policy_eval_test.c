@@ -670,6 +670,43 @@ START_TEST(random_expressions)
 }
 END_TEST
 
+/* --- records --- */
+
+/* Whatever becomes of a record's bytes: cut short it is refused, changed it is refused or read, and nothing else happens. */
+START_TEST(torn_records_are_refused)
+{
+    struct kit k = kit_new("window n = count(purchase) by account over 1h\nwindow l = last(item of purchase) by account\n"
+                           "window a = age(device of purchase) by account\nwindow s = mean(amount of purchase) by account\n"
+                           "rule r challenge if purchase and (n > 1 or l = item or a > 1h or s > 5 EUR)\n");
+    struct buf record, longer;
+    struct keer_decision d;
+    buf_init(&record, RECALL_BYTES);
+    buf_init(&longer, RECALL_BYTES);
+    (void)kit_decide(&k, "0 purchase account=a item=i device=d amount=7EUR");
+    (void)kit_decide(&k, "1m purchase account=a item=i device=d amount=8EUR");
+    (void)kit_decide(&k, "70m purchase account=a item=i device=d amount=6EUR");
+    ck_ok(engine_record(k.e, k.ev, &k.d, &record));
+    ck_ok(engine_recall(k.e, k.ev, buf_view(&record), &d));
+    ck_assert(d.outcome == k.d.outcome && d.fired_count == 1);
+    for (size_t n = 0; n < record.len; n++)
+        ck_err(engine_recall(k.e, k.ev, slice_of(record.p, n), &d), KEER_EFORMAT);
+    for (size_t i = 0; i < 8 * record.len; i++) {
+        record.p[i / 8] = (char)(record.p[i / 8] ^ 1 << i % 8);
+        enum keer_err err = engine_recall(k.e, k.ev, buf_view(&record), &d);
+        ck_assert(err == KEER_OK || err == (i < 8 ? KEER_EVERSION : KEER_EFORMAT));
+        record.p[i / 8] = (char)(record.p[i / 8] ^ 1 << i % 8);
+    }
+    buf_slice(&longer, buf_view(&record));
+    buf_char(&longer, 0);
+    ck_err(engine_recall(k.e, k.ev, buf_view(&longer), &d), KEER_EFORMAT);
+    static const char endless[] = "\1\200\200\200\200\200\200\200\200\200\200\200\200";
+    ck_err(engine_recall(k.e, k.ev, SLICE(endless), &d), KEER_EFORMAT);
+    buf_release(&record);
+    buf_release(&longer);
+    kit_free(&k);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("policy_eval");
@@ -693,6 +730,7 @@ int main(void)
     tcase_add_test(t, degraded_is_said);
     tcase_add_test(t, lists_of_all_kinds);
     tcase_add_test(t, texts_mind_case_as_attributes_do);
+    tcase_add_test(t, torn_records_are_refused);
     tcase_add_test(t, random_expressions);
     suite_add_tcase(s, t);
     return test_main(s);

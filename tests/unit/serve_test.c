@@ -5,6 +5,7 @@
 
 #include "flow/canon.h"
 #include "flow/decider.h"
+#include "flow/label.h"
 #include "flow/reading.h"
 #include "flow/redecide.h"
 #include "http/http.h"
@@ -66,6 +67,61 @@ START_TEST(routes_match)
     ck_assert_str_eq(m.allow, "GET, HEAD, DELETE");
     ck_err(http_match(table, ARRAY_LEN(table), SLICE("GET"), SLICE("/v1/decisions/123456789"), &id, &m), KEER_ELIMIT);
     buf_release(&id);
+}
+END_TEST
+
+/* Parameters one after the other: '&' parts them, as it does for the server. */
+static enum keer_err query(const char *text, struct http_param *params, unsigned count, struct buf *room)
+{
+    struct slice rest = slice_str(text);
+    enum keer_err err = KEER_OK;
+    buf_clear(room);
+    ck_assert_ptr_nonnull(buf_reserve(room, rest.len + 1));
+    for (unsigned i = 0; i < count; i++)
+        params[i].value = slice_of(NULL, 0);
+    while (err == KEER_OK && rest.p) {
+        struct slice value = slice_cut(&rest, '&'), name = slice_cut(&value, '=');
+        err = http_param_put(params, count, name, value, room);
+    }
+    return err;
+}
+
+START_TEST(queries_are_read)
+{
+    static const struct {
+        const char *text;
+        enum keer_err err;
+    } queries[] = {
+        {"account=liu", KEER_OK},
+        {"account=liu&limit=5", KEER_OK},
+        {"%61ccount=l%69u", KEER_OK},
+        {"accoun=liu", KEER_EMISSING},
+        {"=liu", KEER_ESYNTAX},
+        {"", KEER_ESYNTAX},
+        {"account=liu&", KEER_ESYNTAX},
+        {"account=liu&account=", KEER_ECONFLICT},
+        {"account=liu&account=liu", KEER_ECONFLICT},
+        {"account=", KEER_ESYNTAX},
+        {"account", KEER_ESYNTAX},
+        {"account=%", KEER_ESYNTAX},
+        {"account=%4", KEER_ESYNTAX},
+        {"account=%g0", KEER_ESYNTAX},
+        {"account=a&Limit=5", KEER_EMISSING},
+        {"account%00=a", KEER_EMISSING},
+    };
+    struct http_param params[] = {{"account", {NULL, 0}}, {"limit", {NULL, 0}}};
+    struct buf room;
+    buf_init(&room, 1000);
+    for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
+        enum keer_err err = query(queries[i].text, params, 2, &room);
+        ck_assert_msg(err == queries[i].err, "%s: %s", queries[i].text, keer_err_name(err));
+        if (err == KEER_OK)
+            ck_slice_eq(params[0].value, SLICE("liu"));
+    }
+    ck_ok(query("account=%00%2B+%26%3d%C3%A9&limit=5", params, 2, &room));
+    ck_slice_eq(params[0].value, SLICE("\0++&=\xC3\xA9"));
+    ck_slice_eq(params[1].value, SLICE("5"));
+    buf_release(&room);
 }
 END_TEST
 
@@ -171,6 +227,10 @@ static int64_t clock_us(void)
     return (int64_t)t.tv_sec * US_SECOND + t.tv_nsec / 1000;
 }
 
+/* A wall clock that somebody turns back now and then. */
+static int64_t wall_back_us;
+static int64_t wall_us(void) { return clock_us() - wall_back_us; }
+
 struct rig {
     struct scratch scratch;
     struct keer_policy *policy;
@@ -201,7 +261,7 @@ static void rig_open(struct rig *g, unsigned queue_max)
                                 .queue_max = queue_max,
                                 .batch_max = 7,
                                 .now_us = clock_us,
-                                .wall_us = clock_us};
+                                .wall_us = wall_us};
     enum keer_err err = decider_new(&o, &g->d, &why);
     source_release(&source);
     REQUIRE(err == KEER_OK, "%s", why.text);
@@ -502,12 +562,86 @@ START_TEST(bodies_become_events)
 }
 END_TEST
 
+/* The clock goes back between decisions, and over a restart: the journal's times do not. */
+START_TEST(times_of_decisions_never_go_back)
+{
+    struct rig g;
+    struct ask a;
+    struct db *db;
+    struct db_why why;
+    struct journal j;
+    struct journal_entry e = {0};
+    int64_t before = 0, seq = 0;
+    char text[200];
+    rig_make(&g);
+    wall_back_us = 0;
+    rig_open(&g, 64);
+    for (unsigned i = 0; i < 8; i++) {
+        body_of(text, sizeof text, i);
+        ask_fill(&g, &a, text);
+        ck_assert_uint_eq(ask_all(&g, &a, 1), 1);
+        ask_free(&a);
+        wall_back_us += i % 2 ? -US_SECOND / 2 : US_SECOND;
+        if (i == 3) {
+            decider_free(g.d);
+            rig_open(&g, 64);
+        }
+    }
+    wall_back_us = 0;
+    ck_ok(db_open(scratch_path(&g.scratch, "k.db"), DB_READ, &db, &why));
+    ck_ok(journal_open(&j, db));
+    while (journal_after(&j, seq, &e) == KEER_OK) {
+        ck_assert_int_ge(e.decided_us, before);
+        before = e.decided_us;
+        seq = e.seq;
+    }
+    ck_assert_int_eq(seq, 8);
+    journal_close(&j);
+    db_close(db);
+    rig_end(&g);
+}
+END_TEST
+
+START_TEST(labels_become_events)
+{
+    static const char *const labels[][2] = {
+        {"{\"event\":\"p\",\"id\":\"l\",\"label\":\"fraud\",\"time\":1}",
+         "{\"fraud\":true,\"target\":\"p\",\"type\":\"label\",\"id\":\"l\",\"time\":1}"},
+        {"{\"a\":[1,{\"b\":\",\"}],\"event\":\"p\\\"q\",\"label\":\"genuine\",\"z\":\"}\"}",
+         "{\"fraud\":false,\"target\":\"p\\\"q\",\"type\":\"label\",\"a\":[1,{\"b\":\",\"}],\"z\":\"}\"}"},
+        {"{\"event\":\"p\",\"label\":\"fraud\"}", "{\"fraud\":true,\"target\":\"p\",\"type\":\"label\"}"},
+        {"{\"event\":\"p\",\"label\":\"maybe\"}", NULL},
+        {"{\"event\":[],\"label\":\"fraud\"}", NULL},
+        {"{\"event\":\"p\",\"label\":\"fraud\",\"target\":1}", NULL},
+        {"{}", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(labels); i++)
+        for (size_t n = 1, err = KEER_ENOMEM; err == KEER_ENOMEM; n++) {
+            struct buf out, target;
+            struct reading_error why = {0};
+            buf_init(&out, 1000);
+            buf_init(&target, 100);
+            oom_arm(n, false);
+            err = label_event(slice_str(labels[i][0]), &out, &target, &why);
+            oom_reset();
+            if (err != KEER_ENOMEM)
+                ck_assert_msg((err == KEER_OK) == (labels[i][1] != NULL) && (why.what[0] != 0) == (err != KEER_OK), "%s",
+                              labels[i][0]);
+            if (err == KEER_OK)
+                ck_slice_eq(buf_view(&out), slice_str(labels[i][1]));
+            buf_release(&out);
+            buf_release(&target);
+        }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("serve");
     TCase *c = tcase_create("serve");
     tcase_set_timeout(c, 300);
     tcase_add_test(c, routes_match);
+    tcase_add_test(c, queries_are_read);
     tcase_add_test(c, problems_are_documents);
     tcase_add_test(c, media_types);
     tcase_add_test(c, canonical_bodies);
@@ -517,6 +651,8 @@ int main(void)
     tcase_add_test(c, a_failing_database_never_lies);
     tcase_add_test(c, memory_that_fails_never_lies);
     tcase_add_test(c, a_difference_is_seen);
+    tcase_add_test(c, times_of_decisions_never_go_back);
+    tcase_add_test(c, labels_become_events);
     suite_add_tcase(s, c);
     return test_main(s);
 }
