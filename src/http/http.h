@@ -124,6 +124,13 @@ struct http_match {
 /* `id` receives the decoded segment; it is KEER_ELIMIT, KEER_ESYNTAX when it is too long or escaped wrongly. */
 KEER_NODISCARD enum keer_err http_match(const struct http_route *routes, unsigned count, struct slice method,
                                         struct slice path, struct buf *id, struct http_match *ret_match);
+struct http_problem_row {
+    const char *code;
+    int status;
+    const char *title, *hint;
+};
+/* The row of problems.def; NULL past the last. */
+const struct http_problem_row *http_problem_row(unsigned problem);
 int http_problem_status(enum http_problem problem);
 /* The problem document (RFC 9457 section 3); `detail` may be empty. */
 void http_problem_print(enum http_problem problem, struct slice detail, struct buf *out);

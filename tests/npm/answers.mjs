@@ -1,0 +1,32 @@
+// answers.mjs - what openapi.mjs asks a daemon with policies/store.keer: add a line for each new path, refusals as well.
+//
+// ask(name, status, method, path, { body, role, type }) holds the answer against the document and returns it; role null sends no key.
+export async function cases({ ask, ok, event }) {
+    const good = { id: 'o1', time: '2018-10-01T12:00:00Z', type: 'purchase', account: 'liu', device: 'd1', amount: 4900, currency: 'EUR' }
+    const sent = async (name, status, body, fits = status < 400 || status === 422) => {
+        ok(event(body) === fits, `${name}: the schema of events ${fits ? 'takes' : 'refuses'} it`, JSON.stringify(event.errors))
+        return ask(name, status, 'POST', '/v1/decisions', { body })
+    }
+    await sent('a decision', 200, good)
+    await sent('the same id, another body', 422, { ...good, amount: 1 })
+    await sent('a time in seconds, a decimal amount, a custom type', 200, { ...good, id: 'o2', time: 1538395200, amount: '49.00', type: 'custom.trial' })
+    await sent('attributes apart, and nulls', 200, { id: 'o3', time: good.time, type: 'sign_in', attributes: { account: 'liu' }, custom: {}, ip: null, asn: 3320 })
+    await sent('a label', 200, { id: 'o4', time: '2018-10-02', type: 'label', target: 'o1', fraud: true, fraud_known: '2018-10-02' })
+    await sent('no time', 400, { id: 'o5', type: 'purchase' })
+    await sent('an unknown type', 400, { ...good, id: 'o5', type: 'purchse' })
+    await sent('an amount with decimals', 400, { ...good, id: 'o5', amount: 1.5 })
+    await sent('a number for a truth', 400, { ...good, id: 'o5', has_second_step: 1 })
+    await sent('a list for a text', 400, { ...good, id: 'o5', device: [] })
+    await ask('no JSON', 400, 'POST', '/v1/decisions', { body: '{' })
+    await ask('another type of body', 415, 'POST', '/v1/decisions', { body: 'x', type: 'text/plain' })
+    await ask('too large', 413, 'POST', '/v1/decisions', { body: ' '.repeat(100000) })
+    await ask('no key', 401, 'POST', '/v1/decisions', { body: good, role: null })
+    await ask('a wrong key', 401, 'GET', '/v1/decisions/o1', { role: 'keer_x_y' })
+    await ask('a key of another role', 403, 'POST', '/v1/decisions', { body: good, role: 'partner' })
+    await ask('the stored decision', 200, 'GET', '/v1/decisions/o1')
+    await ask('no such decision', 404, 'GET', '/v1/decisions/o9')
+    await ask('health', 200, 'GET', '/healthz', { role: null })
+    await ask('readiness', 200, 'GET', '/readyz', { role: null })
+    await ask('metrics', 200, 'GET', '/metrics', { role: null })
+    await ask('the document', 200, 'GET', '/openapi.json', { role: null })
+}
