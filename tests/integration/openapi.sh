@@ -3,7 +3,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit
 KEER=${KEER:-build/release/keer}
-. tests/lib/daemon.sh
+. tests/lib/serving.sh
 command -v node > /dev/null || { echo 'skipped: no node here'; exit 0; }
 dir=$(mktemp -d); trap 'daemon_kill; rm -rf "$dir"' EXIT
 npm_ready tests/npm || exit 0

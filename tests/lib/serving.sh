@@ -1,4 +1,4 @@
-# daemon.sh - sourced by tests that need a daemon: daemon_start makes a database and a key of each role in $dir, starts `keer serve` on a
+# serving.sh - sourced by tests that need a daemon: daemon_start makes a database and a key of each role in $dir, starts `keer serve` on a
 # free port and waits until it decides; $url, $key, $analyst, $partner, $admin say the rest. daemon_stop ends it, with its exit code.
 # shellcheck shell=bash disable=SC2154,SC2034  # $dir comes from the test, the keys go there
 daemon_pid=
