@@ -77,7 +77,11 @@ export class Keer {
     constructor(options: Options)
     /** Throws KeerProblem for what is wrong with the request (400, 401, 403, 413, 422), whatever `onUnavailable` is. */
     decide(event: KeerEvent): Promise<Decision>
-    decideMany(events: Iterable<KeerEvent>, options?: { concurrency?: number }): Promise<Decision[]>
+    /**
+     * `size` events in one request (1000), `timeoutMs` for each request with its repetitions (15 times the option). For each event, in order: its decision,
+     * or the KeerProblem that `decide` would throw.
+     */
+    decideMany(events: Iterable<KeerEvent>, options?: { size?: number; timeoutMs?: number }): Promise<(Decision | KeerProblem)[]>
     decision(id: string): Promise<Decision | null>
     explanation(id: string): Promise<Record<string, unknown> | null>
     label(label: Label): Promise<Decision>

@@ -42,6 +42,9 @@ function retryAfterMs(value) {
     return Number.isNaN(ms) ? 0 : Math.max(0, ms)
 }
 
+// What is sent: made once for all attempts.
+const complete = (event) => ({ ...event, id: event.id ?? randomUUID(), time: event.time ?? new Date().toISOString() })
+const isDecision = (a, sent) => a?.id === String(sent.id) && typeof a.outcome === 'string'
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms))
 
 function parse(text) {
@@ -68,17 +71,17 @@ export class Keer {
 
     /** Decides an event. `id` and `time` are made when absent. */
     async decide(event) {
-        const sent = { ...event, id: event.id ?? randomUUID(), time: event.time ?? new Date().toISOString() }
-        const fits = (a) => a?.id === String(sent.id) && typeof a.outcome === 'string'
-        return this.#call('POST', '/v1/decisions', { body: sent, fits }).catch((e) => this.#without(sent, e))
+        const sent = complete(event)
+        return this.#call('POST', '/v1/decisions', { body: sent, fits: (a) => isDecision(a, sent) }).catch((e) => this.#without(sent, e))
     }
 
-    /** Decides many, `concurrency` at a time; the results stand in the order of the events. */
-    async decideMany(events, { concurrency = 16 } = {}) {
-        const list = [...events], results = new Array(list.length)
-        let next = 0
-        const worker = async () => { for (let i; (i = next++) < list.length;) results[i] = await this.decide(list[i]) }
-        await Promise.all(Array.from({ length: Math.min(concurrency, list.length) }, worker))
+    /**
+     * Decides many, `size` in one request, `timeoutMs` for each request with its repetitions. A result for each event, in their order: its decision, or the
+     * KeerProblem that `decide` would throw. Only what keeps the whole request out (401, 403) is thrown.
+     */
+    async decideMany(events, { size = 1000, timeoutMs = 15 * this.#o.timeoutMs } = {}) {
+        const all = Array.from(events, complete), results = []
+        for (let at = 0; at < all.length; at += size) results.push(...await this.#batch(all.slice(at, at + size), timeoutMs))
         return results
     }
 
@@ -90,8 +93,7 @@ export class Keer {
 
     /** Tells what an event turned out to be: { event, label: 'fraud' | 'genuine' }. `id` and `time` are made when absent. */
     async label(label) {
-        const sent = { ...label, id: label.id ?? randomUUID(), time: label.time ?? new Date().toISOString() }
-        return this.#call('POST', '/v1/labels', { body: sent })
+        return this.#call('POST', '/v1/labels', { body: complete(label) })
     }
 
     // The outcome that the caller chose for when there is none.
@@ -107,27 +109,64 @@ export class Keer {
         return call.catch((e) => { if (e.code === 'NOT_FOUND') return null; throw e })
     }
 
-    async #call(method, path, { body, fits = (a) => a !== null && typeof a === 'object' } = {}) {
-        const { timeoutMs, retries } = this.#o, deadline = performance.now() + timeoutMs
+    #call(method, path, { body, fits = (a) => a !== null && typeof a === 'object' } = {}) {
         const text = body === undefined ? undefined : JSON.stringify(body)
+        return this.#persist(this.#o.timeoutMs, this.#o.attemptMs, (ms, attempt) => this.#once(method, path, text, ms, attempt, (answer) => {
+            const value = parse(answer)
+            return fits(value) ? value : undefined
+        }))
+    }
+
+    // What is decided leaves the batch; what may work later is sent again, alone.
+    async #batch(events, timeoutMs) {
+        const results = new Array(events.length)
+        let open = events.map((_, i) => i)
+        const once = async (ms, attempt) => {
+            const text = open.map((i) => JSON.stringify(events[i]) + '\n').join('')
+            const r = await this.#once('POST', '/v1/decisions:batch', text, ms, attempt, (answer) => {
+                const lines = answer.trim().split('\n').map(parse)
+                return lines.length === open.length && lines.every((a, n) => isDecision(a, events[open[n]]) || typeof a?.status === 'number') ? lines : undefined
+            })
+            if (r.problem) return r
+            let last
+            open = open.filter((i, n) => {
+                const a = r.answer[n]
+                results[i] = a.outcome ? a : new KeerProblem({ ...a, attempts: attempt })
+                const again = !a.outcome && (AGAIN.has(a.status) || a.code === 'ANSWERS_LARGE')
+                if (again) last = results[i]
+                return again
+            })
+            return last ? { problem: last, again: true, waitMs: 0 } : { answer: true }
+        }
+        try {
+            await this.#persist(timeoutMs, timeoutMs / 2, once)
+        } catch (e) {
+            if (!(e instanceof KeerProblem) || (!e.unavailable && e.code !== 'ANSWERS_LARGE')) throw e
+            for (const i of open) results[i] = e.unavailable && this.#o.onUnavailable !== 'throw' ? this.#without(events[i], e) : e
+        }
+        return results
+    }
+
+    // Attempts until one is good, may not be made again, or time or number are used up.
+    async #persist(timeoutMs, attemptMs, once) {
+        const deadline = performance.now() + timeoutMs
         for (let attempt = 1; ; attempt++) {
-            const left = deadline - performance.now()
-            const r = await this.#once(method, path, text, Math.max(1, attempt > retries ? left : Math.min(left, this.#o.attemptMs)), fits, attempt)
+            const last = attempt > this.#o.retries, left = deadline - performance.now()
+            const r = await once(Math.max(1, last ? left : Math.min(left, attemptMs)), attempt)
             if (!r.problem) return r.answer
-            const backoff = Math.random() * Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** attempt)
-            const wait = Math.max(r.waitMs, backoff)
-            if (!r.again || attempt > retries || performance.now() + wait >= deadline) throw r.problem
+            const wait = Math.max(r.waitMs, Math.random() * Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** attempt))
+            if (!r.again || last || performance.now() + wait >= deadline) throw r.problem
             await sleep(wait)
         }
     }
 
     // One attempt: { answer }, or { problem, again, waitMs }.
-    async #once(method, path, body, ms, fits, attempts) {
+    async #once(method, path, body, ms, attempts, read) {
         const signal = AbortSignal.timeout(Math.ceil(ms)) // a whole number, says Node
         let status, text, after
         try {
-            const headers = { authorization: `Bearer ${this.#o.key}`, accept: 'application/json' }
-            if (body !== undefined) headers['content-type'] = 'application/json'
+            const headers = { authorization: `Bearer ${this.#o.key}` }
+            if (body !== undefined) headers['content-type'] = path.endsWith(':batch') ? 'application/x-ndjson' : 'application/json'
             const r = await fetch(this.#o.base + path, { method, headers, body, redirect: 'error', signal })
             text = await r.text()
             status = r.status
@@ -137,7 +176,8 @@ export class Keer {
         }
         if (status !== 200)
             return { problem: problemOf(status, text, attempts), again: AGAIN.has(status), waitMs: retryAfterMs(after) }
-        const answer = parse(text)
-        return fits(answer) ? { answer } : { problem: noAnswer(new Error('the answer is not what was asked for, or half of it'), attempts), again: true, waitMs: 0 }
+        const answer = read(text)
+        if (answer !== undefined) return { answer }
+        return { problem: noAnswer(new Error('the answer is not what was asked for, or half of it'), attempts), again: true, waitMs: 0 }
     }
 }

@@ -97,6 +97,17 @@ static bool put_plain(struct buf *b, struct slice form, bool null)
     return false;
 }
 
+/* A schema, or one of several. */
+static void put_refs(struct buf *b, struct slice form, bool null)
+{
+    struct slice rest = form, name = slice_cut(&rest, '|');
+    bool several = null || rest.p;
+    buf_puts(b, several ? "\"anyOf\":[{" : "");
+    for (bool first = true; name.p; first = false, name = slice_cut(&rest, '|'))
+        buf_fmt(b, "%s\"$ref\":\"#/components/schemas/" SLICE_FMT "\"", first ? "" : "},{", SLICE_ARG(name));
+    buf_puts(b, null ? "},{\"type\":\"null\"}]" : several ? "}]" : "");
+}
+
 /* The members of the schema that a form is, without the braces around them. */
 static void put_form(struct buf *b, struct slice form)
 {
@@ -111,10 +122,7 @@ static void put_form(struct buf *b, struct slice form)
         put_form(b, inner);
         buf_char(b, '}');
     } else if (first >= 'A' && first <= 'Z') {
-        buf_fmt(b,
-                null ? "\"anyOf\":[{\"$ref\":\"#/components/schemas/" SLICE_FMT "\"},{\"type\":\"null\"}]"
-                     : "\"$ref\":\"#/components/schemas/" SLICE_FMT "\"",
-                SLICE_ARG(form));
+        put_refs(b, form, null);
     } else if (slice_eq(form, SLICE("given_type"))) {
         put_event_type(b);
     } else if (slice_eq(form, SLICE("any")) || put_plain(b, form, null)) {

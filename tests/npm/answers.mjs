@@ -1,7 +1,7 @@
 // answers.mjs - what openapi.mjs asks a daemon with policies/store.keer: add a line for each new path, refusals as well.
 //
 // ask(name, status, method, path, { body, role, type }) holds the answer against the document and returns it; role null sends no key.
-export async function cases({ ask, ok, event }) {
+export async function cases({ ask, ok, event, doc }) {
     const good = { id: 'o1', time: '2018-10-01T12:00:00Z', type: 'purchase', account: 'liu', device: 'd1', amount: 4900, currency: 'EUR' }
     const sent = async (name, status, body, fits = status < 400 || status === 422) => {
         ok(event(body) === fits, `${name}: the schema of events ${fits ? 'takes' : 'refuses'} it`, JSON.stringify(event.errors))
@@ -25,6 +25,27 @@ export async function cases({ ask, ok, event }) {
     await ask('a key of another role', 403, 'POST', '/v1/decisions', { body: good, role: 'partner' })
     await ask('the stored decision', 200, 'GET', '/v1/decisions/o1')
     await ask('no such decision', 404, 'GET', '/v1/decisions/o9')
+    if (doc.paths['/v1/decisions/{id}/explanation']) {
+        await ask('an explanation', 200, 'GET', '/v1/decisions/o1/explanation', { role: 'analyst' })
+        await ask('of three contributions', 200, 'GET', '/v1/decisions/o1/explanation?top=3')
+        await ask('of what was not decided', 404, 'GET', '/v1/decisions/o9/explanation')
+        await ask('a parameter that is wrong', 400, 'GET', '/v1/decisions/o1/explanation?top=x')
+    }
+    if (doc.paths['/v1/labels']) {
+        const label = { id: 'l1', event: 'o1', time: '2018-10-02T08:00:00Z', label: 'fraud' }
+        await ask('a label', 200, 'POST', '/v1/labels', { body: label, role: 'partner' })
+        await ask('the same id, another label', 422, 'POST', '/v1/labels', { body: { ...label, label: 'genuine' } })
+        await ask('a label of what is not there', 404, 'POST', '/v1/labels', { body: { ...label, id: 'l2', event: 'o9' } })
+        await ask('a label that is wrong', 400, 'POST', '/v1/labels', { body: { ...label, id: 'l2', label: 'maybe' } })
+    }
+    if (doc.paths['/v1/decisions:batch']) {
+        const lines = (...events) => events.map((e) => (typeof e === 'string' ? e : JSON.stringify(e)) + '\n').join('')
+        const batch = (name, body, status = 200, more = {}) => ask(name, status, 'POST', '/v1/decisions:batch', { body, type: 'application/x-ndjson', ...more })
+        await batch('a batch', lines(good, { ...good, amount: 1 }, '{', { ...good, id: 'b1' }))
+        await batch('an empty batch', '')
+        await batch('a batch of another type', lines(good), 415, { type: 'application/json' })
+        await batch('a batch without a key', lines(good), 401, { role: null })
+    }
     await ask('health', 200, 'GET', '/healthz', { role: null })
     await ask('readiness', 200, 'GET', '/readyz', { role: null })
     await ask('metrics', 200, 'GET', '/metrics', { role: null })

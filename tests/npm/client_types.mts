@@ -4,7 +4,7 @@ import { Keer, KeerProblem, type Decision, type Outcome } from '../../clients/js
 const keer = new Keer({ url: 'http://127.0.0.1:1', key: 'k', onUnavailable: 'deny', timeoutMs: 1, attemptMs: 1, retries: 0 })
 const d: Decision = await keer.decide({ type: 'purchase', amount: 4900, currency: 'EUR', play_time: 3 })
 const outcome: Outcome = d.outcome
-const many: Decision[] = await keer.decideMany([{ type: 'sign_in' }], { concurrency: 2 })
+const many: (Decision | KeerProblem)[] = await keer.decideMany([{ type: 'sign_in' }], { size: 2 })
 const one: Decision | null = await keer.decision('a')
 const why: Record<string, unknown> | null = await keer.explanation('a')
 await keer.label({ event: d.id, label: 'fraud' })

@@ -72,7 +72,7 @@ async function ask(name, status, method, path, { body, role = 'store', type = 'a
     if (/json$/.test(got) && !/ndjson$/.test(got)) value = JSON.parse(answer)
     if (/ndjson$/.test(got)) {
         check = compile(told['x-keer-line'], true)
-        const bad = answer.trim().split('\n').filter((line) => !check(JSON.parse(line)))
+        const bad = answer.split('\n').filter((line) => line && !check(JSON.parse(line)))
         return ok(!bad.length, `${name}: ${status}`, bad[0])
     }
     check = compile(told, true)

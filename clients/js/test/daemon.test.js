@@ -34,9 +34,28 @@ test('a key that is none, and one of another role', async () => {
     await assert.rejects(wrong.decide(purchase), (e) => e.code === 'NO_KEY' && e.status === 401)
     await assert.rejects(new Keer(options('PARTNER')).decide(purchase), (e) => e.code === 'WRONG_ROLE' && e.status === 403)
 })
-test('many', async () => {
+const paths = (await (await fetch(process.env.KEER_URL + '/openapi.json')).json()).paths
+const with_ = (path) => ({ skip: !(path in paths) && `the daemon has no ${path}` })
+test('many', with_('/v1/decisions:batch'), async () => {
     const events = Array.from({ length: 200 }, (_, i) => ({ ...purchase, id: `many${i}`, account: `a${i % 7}`, device: `d${i % 5}` }))
     const all = await keer.decideMany(events)
     assert.deepEqual(all.map((d) => d.id), events.map((e) => e.id))
-    assert.deepEqual(await keer.decideMany(events), all, 'sent again they are the stored answers')
+    assert.deepEqual(await keer.decideMany(events, { size: 30 }), all, 'sent again they are the stored answers')
+    const mixed = await keer.decideMany([events[0], { ...purchase, id: 'many0', amount: 1 }, { type: 'purchse' }, { type: 'sign_in', account: 'liu' }])
+    assert.deepEqual(mixed.map((d) => d.code ?? d.outcome), [all[0].outcome, 'OTHER_BODY', 'BAD_EVENT', mixed[3].outcome])
+    assert.ok(mixed[1] instanceof KeerProblem && mixed[3].id)
+})
+test('an explanation', with_('/v1/decisions/{id}/explanation'), async () => {
+    const why = await keer.explanation('c1')
+    assert.deepEqual([why.id, why.outcome], ['c1', 'challenge'])
+    assert.ok(why.rules[0].saw.length && why.windows.length)
+    assert.equal(await keer.explanation('nobody'), null)
+})
+test('a label', with_('/v1/labels'), async () => {
+    const partner = new Keer(options('PARTNER'))
+    const told = await partner.label({ id: 'c1-label', event: 'c1', label: 'fraud', time: '2018-10-02T12:00:00Z' })
+    assert.deepEqual([told.id, told.type], ['c1-label', 'label'])
+    assert.match((await partner.label({ event: 'c1', label: 'genuine' })).id, /^[0-9a-f-]{36}$/)
+    await assert.rejects(partner.label({ event: 'nobody', label: 'fraud' }), (e) => e.code === 'NO_EVENT' && e.status === 404)
+    await assert.rejects(partner.label({ event: 'c1', label: 'maybe' }), (e) => e.code === 'BAD_LABEL')
 })

@@ -6,6 +6,9 @@ const decision = (body) => JSON.stringify({
 })
 const problem = (status, code) => JSON.stringify({ type: `urn:keersluis:problem:${code}`, title: code, status, code, hint: 'none' })
 
+const line = (n, status, code) => `{"line":${n},` + problem(status, code).slice(1)
+const ndjson = (res, lines) => { res.writeHead(200, { 'content-type': 'application/x-ndjson' }); res.end(lines.map((l) => l + '\n').join('')) }
+
 const steps = {
     ok: (res, body) => { res.writeHead(200, { 'content-type': 'application/json' }); res.end(decision(body)) },
     silence: () => {},
@@ -20,6 +23,10 @@ const steps = {
     other: (res, body) => { res.writeHead(200); res.end(decision({ ...body, id: 'another' })) },
     moved: (res) => { res.writeHead(307, { location: '/elsewhere' }); res.end() },
     bad: (res) => { res.writeHead(400); res.end(problem(400, 'BAD_EVENT')) },
+    lines: (res, body) => ndjson(res, body.map((e) => decision(e))),
+    // of a batch: the first is wrong, the second finds no place, the others are decided
+    mixed: (res, body) => ndjson(res, body.map((e, i) => i === 0 ? line(1, 400, 'BAD_EVENT') : i === 1 ? line(2, 429, 'FULL') : decision(e))),
+    short: (res, body) => ndjson(res, body.slice(1).map((e) => decision(e))),
     slow: (res, body) => setTimeout(() => steps.ok(res, body), 100)
 }
 
@@ -29,7 +36,7 @@ export async function faults(...plan) {
         let text = ''
         for await (const piece of req) text += piece
         seen.push({ at: performance.now(), text, path: req.url, headers: req.headers })
-        steps[plan[Math.min(seen.length, plan.length) - 1]](res, text ? JSON.parse(text) : {})
+        steps[plan[Math.min(seen.length, plan.length) - 1]](res, req.url.endsWith(':batch') ? text.trim().split('\n').map((l) => JSON.parse(l)) : text ? JSON.parse(text) : {})
     })
     await new Promise((done) => server.listen(0, '127.0.0.1', done))
     return {

@@ -79,13 +79,32 @@ with_('reads throw without an answer, whatever was chosen', ['reset'], { onUnava
     await rejects(keer.explanation('a'), 'UNAVAILABLE', 0)
     await rejects(keer.label({ event: 'a', label: 'fraud' }), 'UNAVAILABLE', 0)
 })
-with_('many, in order', ['slow'], {}, async (keer, seen) => {
-    const ids = Array.from({ length: 40 }, (_, i) => `m${i}`)
-    const before = performance.now()
-    const all = await keer.decideMany(ids.map((id) => ({ ...event, id })), { concurrency: 20 })
-    assert.deepEqual(all.map((d) => d.id), ids)
-    assert.equal(seen.length, 40)
-    assert.ok(performance.now() - before < 1500, 'not one after the other')
+const many = (n) => Array.from({ length: n }, (_, i) => ({ ...event, id: `m${i}` }))
+with_('many, in order, in batches', ['reset', 'lines'], {}, async (keer, seen) => {
+    const all = await keer.decideMany(many(25), { size: 10 })
+    assert.deepEqual(all.map((d) => d.id), many(25).map((e) => e.id))
+    assert.deepEqual(seen.map((s) => s.text.split('\n').length - 1), [10, 10, 10, 5])
+    assert.equal(seen[0].text, seen[1].text)
+    assert.equal(seen[0].headers['content-type'], 'application/x-ndjson')
+})
+with_('of a batch, what may work later is sent again alone', ['mixed', 'lines'], {}, async (keer, seen) => {
+    const [wrong, full, other] = await keer.decideMany(many(3))
+    assert.ok(wrong instanceof KeerProblem && wrong.code === 'BAD_EVENT')
+    assert.deepEqual([full.outcome, other.outcome], ['allow', 'allow'])
+    assert.deepEqual(JSON.parse(seen[1].text), JSON.parse(seen[0].text.split('\n')[1]))
+})
+with_('a batch with an answer too few is no answer', ['short'], { onUnavailable: 'deny', retries: 1 }, async (keer, seen) => {
+    assert.deepEqual((await keer.decideMany(many(3))).map((d) => [d.id, d.outcome, d.degraded[0]]), ['m0', 'm1', 'm2'].map((id) => [id, 'deny', 'unavailable']))
+    assert.equal(seen.length, 2)
+})
+with_('a batch that got no answer, where that is an error', ['mixed', 'reset'], { retries: 2 }, async (keer) => {
+    const [wrong, full, other] = await keer.decideMany(many(3))
+    assert.deepEqual([wrong.code, full.code, other.outcome], ['BAD_EVENT', 'UNAVAILABLE', 'allow'])
+})
+with_('a batch that is refused as a whole', ['bad'], { onUnavailable: 'allow' }, async (keer) => rejects(keer.decideMany(many(2)), 'BAD_EVENT', 400))
+with_('no events, no request', ['lines'], {}, async (keer, seen) => {
+    assert.deepEqual(await keer.decideMany([]), [])
+    assert.equal(seen.length, 0)
 })
 test('nobody is there', async () => {
     const server = await faults('ok')
