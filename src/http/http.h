@@ -124,6 +124,9 @@ struct http_match {
 /* `id` receives the decoded segment; it is KEER_ELIMIT, KEER_ESYNTAX when it is too long or escaped wrongly. */
 KEER_NODISCARD enum keer_err http_match(const struct http_route *routes, unsigned count, struct slice method,
                                         struct slice path, struct buf *id, struct http_match *ret_match);
+int http_problem_status(enum http_problem problem);
+/* The problem document (RFC 9457 section 3); `detail` may be empty. */
+void http_problem_print(enum http_problem problem, struct slice detail, struct buf *out);
 struct http_problem_row {
     const char *code;
     int status;
@@ -131,9 +134,6 @@ struct http_problem_row {
 };
 /* The row of problems.def; NULL past the last. */
 const struct http_problem_row *http_problem_row(unsigned problem);
-int http_problem_status(enum http_problem problem);
-/* The problem document (RFC 9457 section 3); `detail` may be empty. */
-void http_problem_print(enum http_problem problem, struct slice detail, struct buf *out);
 /* Media type of Content-Type without its parameters is application/json; a charset other than utf-8 is not taken. */
 bool http_is_json(struct slice content_type);
 #define HTTP_JSON "application/json"
