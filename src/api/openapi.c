@@ -27,6 +27,7 @@ static const struct {
     {"number", "\"number\"", ""},
     {"boolean", "\"boolean\"", ""},
     {"object", "\"object\"", ""},
+    {"null", "\"null\"", ""},
     {"given_text", "\"string\",\"integer\"", ""},
     {"given_time", "\"string\",\"number\"",
      ",\"examples\":[\"2018-10-01T12:00:00Z\",1538395200],\"x-keer-form\":\"ISO 8601, or seconds since 1970; integers from "

@@ -46,8 +46,42 @@ export async function cases({ ask, ok, event, doc }) {
         await batch('a batch of another type', lines(good), 415, { type: 'application/json' })
         await batch('a batch without a key', lines(good), 401, { role: null })
     }
+    await policies(ask)
     await ask('health', 200, 'GET', '/healthz', { role: null })
     await ask('readiness', 200, 'GET', '/readyz', { role: null })
     await ask('metrics', 200, 'GET', '/metrics', { role: null })
     await ask('the document', 200, 'GET', '/openapi.json', { role: null })
+}
+
+async function policies(ask) {
+    const admin = { role: 'admin' }, analyst = { role: 'analyst' }
+    const text = { policy: 'list bad = "bad.txt"\nrule bad deny if account in bad\nrule all review if purchase\n', name: 'small', files: { 'bad.txt': 'mallory\n' } }
+    const until = async (path, good) => {
+        for (let i = 0; i < 300; i++) {
+            const r = await ask.quiet('GET', path)
+            if (good(r)) return
+            await new Promise((done) => setTimeout(done, 20))
+        }
+    }
+    await ask('a policy that is right', 200, 'POST', '/v1/policies:check', { body: text, ...analyst })
+    await ask('a policy that is wrong', 422, 'POST', '/v1/policies:check', { body: { policy: 'rule a deny if purchse' }, ...analyst })
+    await ask('no policy', 400, 'POST', '/v1/policies', { body: {}, ...admin })
+    await ask('a store keeps a policy', 403, 'POST', '/v1/policies', { body: text })
+    const { id } = await ask('a policy is kept', 200, 'POST', '/v1/policies', { body: text, ...admin })
+    await ask('the versions', 200, 'GET', '/v1/policies', analyst)
+    await ask('a version', 200, 'GET', `/v1/policies/${id}`, analyst)
+    await ask('no such version', 404, 'GET', '/v1/policies/99', analyst)
+    await ask('promoted out of nothing', 404, 'POST', `/v1/policies/${id}/promote`, admin)
+    await ask('what it would have decided', 200, 'POST', `/v1/policies/${id}/diff`, { body: { days: 10 }, ...analyst })
+    await ask('a shadow', 200, 'POST', `/v1/policies/${id}/shadow`, { body: { days: 10 }, ...analyst })
+    await until(`/v1/policies/${id}/comparison`, (r) => r.state === 'following')
+    await ask('its comparison', 200, 'GET', `/v1/policies/${id}/comparison`, analyst)
+    await ask('it decides', 200, 'POST', `/v1/policies/${id}/promote`, admin)
+    await ask('the lists', 200, 'GET', '/v1/lists', analyst)
+    await ask('a list', 200, 'GET', '/v1/lists/bad', analyst)
+    await ask('no such list', 404, 'GET', '/v1/lists/good', analyst)
+    await ask('another content', 200, 'PUT', '/v1/lists/bad', { body: { content: 'eve\n' }, ...admin })
+    await until('/v1/lists/bad', (r) => r === 'eve\n')
+    await ask('back', 200, 'POST', '/v1/policies:rollback', admin)
+    await ask('no shadow', 200, 'DELETE', '/v1/policies/shadow', admin)
 }

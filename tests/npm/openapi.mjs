@@ -53,6 +53,7 @@ for (const [name, row] of Object.entries(doc.components.examples)) {
 
 // --- answers
 const key = (role) => process.env[`KEER_KEY_${role.toUpperCase()}`]
+const asked = new Set()
 const find = (method, path) => {
     const fits = (pattern) => new RegExp(`^${pattern.replace(/\{\w+\}/g, '[^/]+').replaceAll('.', '\\.')}$`).test(path.split('?')[0])
     const hit = operations.find((o) => o.method === method.toLowerCase() && o.path === path.split('?')[0]) ??
@@ -66,7 +67,9 @@ async function ask(name, status, method, path, { body, role = 'store', type = 'a
     const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
     const r = await fetch(url + path, { method, headers, body: text })
     const answer = await r.text(), got = (r.headers.get('content-type') ?? '').split(';')[0]
-    const told = find(method, path)?.responses[r.status]?.content[got]?.schema
+    const op = find(method, path)
+    if (status === 200) asked.add(op)
+    const told = op?.responses[r.status]?.content[got]?.schema
     if (r.status !== status || !told) return ok(false, name, `${r.status} ${got}, ${told ? 'wanted ' + status : 'which the document does not tell'}: ${answer.slice(0, 300)}`)
     let value = answer, check
     if (/json$/.test(got) && !/ndjson$/.test(got)) value = JSON.parse(answer)
@@ -77,13 +80,20 @@ async function ask(name, status, method, path, { body, role = 'store', type = 'a
     }
     check = compile(told, true)
     const fits = check(value), code = value.code
-    const listed = !code || code in (find(method, path).responses[r.status].content[got].examples ?? {})
+    const listed = !code || code in (op.responses[r.status].content[got].examples ?? {})
     ok(fits && listed, `${name}: ${status}${code ? ' ' + code : ''}`, fits ? `${code} is not told` : ajv.errorsText(check.errors) + ' ' + answer.slice(0, 300))
     return value
 }
 
+// Only to wait for something: what an admin gets.
+ask.quiet = async (method, path) => {
+    const text = await (await fetch(url + path, { method, headers: { authorization: `Bearer ${key('admin')}` } })).text()
+    try { return JSON.parse(text) } catch { return text }
+}
+
 const { cases } = await import('./answers.mjs')
 await cases({ ask, ok, event, doc })
+for (const { path, method, op } of operations.filter((o) => !asked.has(o.op))) console.log(`skipped: no answer of ${method} ${path} was asked for (tests/npm/answers.mjs)`)
 const decision = { id: 'a', time: '2018-10-01T12:00:00Z', type: 'sign_in', outcome: 'maybe', review: false, score: null, rules: [], because: [], reasons: [], degraded: [] }
 const control = compile({ $ref: '#/components/schemas/Decision' }, true)
 ok(!control(decision) && control({ ...decision, outcome: 'deny' }) && !control({ ...decision, outcome: 'deny', more: 1 }), 'the control: a wrong answer is seen', 'it is not')
