@@ -45,6 +45,29 @@ export interface Label {
     [attribute: string]: unknown
 }
 
+/** Number, text or boolean; null when it is missing. Money in major units, times and durations in seconds. */
+export type Value = number | string | boolean | null
+
+/** Why a decision came out so. */
+export interface Explanation {
+    id: string
+    time: string
+    type: string
+    outcome: Outcome
+    review: boolean
+    score: number | null
+    degraded: Degraded[]
+    rules: { name: string; action: Outcome; because: string | null; condition: string; saw: { expression: string; value: Value }[] }[]
+    windows: { name: string | null; expression: string; part: string | null; by: string; value: Value; approximate: boolean }[]
+    /** Named expressions of the policy. */
+    lets: Record<string, Value>
+    models: {
+        name: string; digest: string; score: number | null; margin: number | null; expected_margin: number | null
+        /** How far each feature moved the margin, largest first. */
+        contributions: { feature: string; value: Value; contribution: number }[]
+    }[]
+}
+
 export interface Options {
     /** Where the daemon is, as 'http://127.0.0.1:8080'. */
     url: string
@@ -83,6 +106,6 @@ export class Keer {
      */
     decideMany(events: Iterable<KeerEvent>, options?: { size?: number; timeoutMs?: number }): Promise<(Decision | KeerProblem)[]>
     decision(id: string): Promise<Decision | null>
-    explanation(id: string): Promise<Record<string, unknown> | null>
+    explanation(id: string): Promise<Explanation | null>
     label(label: Label): Promise<Decision>
 }

@@ -10,10 +10,11 @@ failed=0
 ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; failed=1; fi; }
 [ "keer $(sed -nE 's/.*"version": "(.*)",/\1/p' clients/js/package.json)" = "$("$KEER" --version)" ]; ok $? 'the version of the package is ours'
 missing=
-for word in $("$KEER" --describe=openapi | jq -r '.components.schemas.Decision.properties | keys[], .outcome.enum[]?, .degraded.items.enum[]?'); do
+for word in $("$KEER" --describe=openapi | jq -r '.components.schemas | (.Decision, .Label, .Explanation, .ExplainedRule, .ExplainedValue, .ExplainedWindow,
+    .ExplainedModel, .Contribution).properties | keys[], .outcome.enum[]?, .label.enum[]?, .degraded.items.enum[]?'); do
     grep -qE "\b$word\b" clients/js/index.d.ts || missing="$missing $word"
 done
-[ -z "$missing" ]; ok $? "index.d.ts names all of a decision$missing"
+[ -z "$missing" ]; ok $? "index.d.ts names all of decisions, labels and explanations$missing"
 daemon_start || exit 1
 KEER_URL=$url KEER_KEY_STORE=$key KEER_KEY_ANALYST=$analyst KEER_KEY_PARTNER=$partner KEER_KEY_ADMIN=$admin \
     node --test --test-reporter=tap clients/js/test/*.test.js > "$dir/tap"; code=$?

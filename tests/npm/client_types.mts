@@ -6,7 +6,7 @@ const d: Decision = await keer.decide({ type: 'purchase', amount: 4900, currency
 const outcome: Outcome = d.outcome
 const many: (Decision | KeerProblem)[] = await keer.decideMany([{ type: 'sign_in' }], { size: 2 })
 const one: Decision | null = await keer.decision('a')
-const why: Record<string, unknown> | null = await keer.explanation('a')
+const why: string[] = (await keer.explanation('a'))?.rules.map((r) => `${r.name}: ${r.because ?? r.condition}`) ?? []
 await keer.label({ event: d.id, label: 'fraud' })
 try { await keer.decide({ type: 'sign_in' }) } catch (e) {
     if (e instanceof KeerProblem && !e.unavailable) { const text: string = e.code + e.status + (e.detail ?? '') + (e.hint ?? ''); void text }
