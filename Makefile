@@ -189,9 +189,9 @@ layers: ## who includes whom, against src/LAYERS
 	@tools/check-layers
 
 # --- use ---------------------------------------------------------------------------------------------------------
-demo: deps ## simulate cards, replay, train, evaluate; HANDBOOK=FOLDER uses the published data instead
-	@$(MAKE) --no-print-directory all
-	@tools/demo $(B)/keer
+demo: deps ## simulate cards, replay, train, evaluate, serve; HANDBOOK=FOLDER takes the published data instead
+	@$(MAKE) --no-print-directory all $(B)/bench/http-load
+	@tools/demo $(B)
 bench: all $(BENCHES) ## one table of figures and ratios: hot path, memory, scoring
 	@tools/bench $(B)
 bench-peers: all $(BENCHES) ## side by side with zen-engine, json-rules-engine and Redis counters

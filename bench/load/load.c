@@ -1,14 +1,16 @@
 /* load.c - a load generator for POST over keep-alive connections, one request at a time on each; and the witness of what was
  * acknowledged.
  *
- *     load --to ADDRESS:PORT [--key KEY] [--connections 64] [--seconds 5] [--rate N] [--prefix P] [--acks FILE] [--path
- * /v1/decisions] load --to ADDRESS:PORT  --key KEY   --check FILE
+ *     load --to ADDRESS:PORT [--key KEY] [--connections 64] [--seconds 5] [--rate N] [--prefix P] [--acks FILE]
+ *          [--path /v1/decisions] [--bodies FILE]
+ *     load --to ADDRESS:PORT --key KEY --check FILE
  *
  * Without --rate each connection sends its next request when it has the last answer (closed loop: what the server can do).
  * With --rate requests are due at fixed times, whatever the server does, and a latency counts from when its request was due
  * (open loop: no coordinated omission). --acks appends one line `ID BODY` for every 200, written before the next request of
- * that connection. --check asks for every id of such a file and compares. Exit code: 0; 1 when --check found something lost
- * or changed; 2 wrong use; 3 no answers at all.
+ * that connection. --bodies sends the lines of a file, one event each with its id first, and ends with them. --check asks
+ * for every id of a file of acknowledgements and compares. Exit code: 0; 1 when --check found something lost or changed; 2
+ * wrong use; 3 no answers at all.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,6 +28,7 @@
 
 #define CONNECTIONS_MAX 4096
 #define REQUEST_BYTES 2048
+#define BODY_BYTES 1500
 #define ANSWER_BYTES 16384
 #define LATENCIES_MAX 20000000u
 
@@ -43,7 +46,8 @@ struct load {
     const char *key, *prefix, *path, *host;
     unsigned connections;
     double seconds, rate;
-    FILE *acks;
+    bool done; /* --bodies has no more */
+    FILE *acks, *bodies;
     struct connection *c;
     int epoll;
     uint64_t next, ok, refused, broken;
@@ -90,19 +94,40 @@ static bool push(struct connection *c)
     return true;
 }
 
-static bool ask(struct load *l, struct connection *c, int64_t due_us)
+/* A made-up purchase, the same for the same number. */
+static int made_up(struct load *l, struct connection *c, char body[BODY_BYTES])
 {
-    char body[512];
     uint64_t n = l->next++;
     (void)snprintf(c->id, sizeof c->id, "%s%llu", l->prefix, (unsigned long long)n);
-    int len = snprintf(body, sizeof body,
-                       "{\"id\":\"%s\",\"time\":%llu,\"type\":\"purchase\",\"account\":\"a%llu\",\"device\":\"d%llu\","
-                       "\"ip\":\"198.51.%llu.%llu\","
-                       "\"wallet\":\"w%llu\",\"amount\":%llu,\"currency\":\"EUR\",\"item\":\"i%llu\"}",
-                       c->id, 1538352000ULL + (unsigned long long)n / 100, (unsigned long long)(n * 7919 % 20000),
-                       (unsigned long long)(n * 104729 % 30000), (unsigned long long)(n % 199),
-                       (unsigned long long)(n % 251), (unsigned long long)(n * 7919 % 20000),
-                       (unsigned long long)(100 + n % 9000), (unsigned long long)(n % 500));
+    return snprintf(body, BODY_BYTES,
+                    "{\"id\":\"%s\",\"time\":%llu,\"type\":\"purchase\",\"account\":\"a%llu\",\"device\":\"d%llu\","
+                    "\"ip\":\"198.51.%llu.%llu\","
+                    "\"wallet\":\"w%llu\",\"amount\":%llu,\"currency\":\"EUR\",\"item\":\"i%llu\"}",
+                    c->id, 1538352000ULL + (unsigned long long)n / 100, (unsigned long long)(n * 7919 % 20000),
+                    (unsigned long long)(n * 104729 % 30000), (unsigned long long)(n % 199), (unsigned long long)(n % 251),
+                    (unsigned long long)(n * 7919 % 20000), (unsigned long long)(100 + n % 9000),
+                    (unsigned long long)(n % 500));
+}
+
+/* The next line of --bodies; -1 at its end. */
+static int next_line(struct load *l, struct connection *c, char body[BODY_BYTES])
+{
+    if (!fgets(body, BODY_BYTES, l->bodies))
+        return -1;
+    body[strcspn(body, "\r\n")] = '\0';
+    if (sscanf(body, "{\"id\":\"%63[^\"]\"", c->id) != 1)
+        return -1;
+    return (int)strlen(body);
+}
+
+static bool ask(struct load *l, struct connection *c, int64_t due_us)
+{
+    char body[BODY_BYTES];
+    int len = l->bodies ? next_line(l, c, body) : made_up(l, c, body);
+    if (len < 0) {
+        l->done = true;
+        return true;
+    }
     int total = snprintf(
         c->request, sizeof c->request,
         "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: "
@@ -197,7 +222,7 @@ static void run(struct load *l)
     int64_t end = l->begun_us + (int64_t)(l->seconds * 1e6);
     uint64_t due = 0;
     unsigned gone = 0;
-    for (int64_t now; (now = now_us()) < end && gone < l->connections;) {
+    for (int64_t now; (now = now_us()) < end && gone < l->connections && !l->done;) {
         gone = 0;
         bool waits = true;
         for (unsigned i = 0; i < l->connections; i++) {
@@ -297,6 +322,8 @@ static bool option(struct load *l, const char *name, const char *value, const ch
         l->rate = strtod(value, NULL);
     else if (strcmp(name, "--acks") == 0)
         l->acks = fopen(value, "a");
+    else if (strcmp(name, "--bodies") == 0)
+        return (l->bodies = fopen(value, "r")) != NULL;
     else if (strcmp(name, "--check") == 0)
         *ret_check = value;
     else
@@ -338,6 +365,8 @@ int main(int argc, char **argv)
     }
     if (l.acks)
         (void)fclose(l.acks);
+    if (l.bodies)
+        (void)fclose(l.bodies);
     free(l.c);
     free(l.latency);
     return code;

@@ -5,7 +5,6 @@ static const struct http_route routes[] = {
 #define API_ROUTE(method, path, roles, flags, handle, answered, release, takes, gives, problems, summary) \
     {#method, path, roles, flags, handle, answered, release},
 #include "api/routes.def"
-#undef API_ROUTE
 };
 
 static unsigned key_roles(void *ctx, struct slice key, char ret_caller[HTTP_CALLER_BYTES])
@@ -22,6 +21,9 @@ enum keer_err api_init(struct api *a, struct decider *d, unsigned threads)
 {
     enum keer_err err = KEER_OK;
     a->decider = d;
+    buf_init(&a->openapi, OPENAPI_BYTES);
+    api_openapi(&a->openapi);
+    err = a->openapi.err;
     ASSERT(threads <= HTTP_THREADS_MAX);
     for (unsigned i = 0; err == KEER_OK && i < threads; i++)
         err = reading_new(&decider_version(d)->policy->schema, &a->thread[i].reading);
@@ -48,6 +50,7 @@ void api_release(struct api *a)
         reading_free(a->thread[i].reading);
         a->thread[i].reading = NULL;
     }
+    buf_release(&a->openapi);
 }
 
 void api_gather(struct api *a, unsigned thread, struct decide_request *r)

@@ -23,6 +23,7 @@ struct api {
     const struct enrich *enrich; /* NULL: nothing is added */
     int64_t (*now_us)(void), (*wall_us)(void);
     struct api_thread thread[HTTP_THREADS_MAX];
+    struct buf openapi; /* printed once */
 };
 
 /* Makes what each thread of HTTP needs. KEER_ENOMEM. */
@@ -38,6 +39,10 @@ void api_gather(struct api *a, unsigned thread, struct decide_request *r);
 
 /* routes.def, problems.def and metrics.def, for the reference. */
 void api_describe(bool json, struct buf *out);
+/* The OpenAPI document: those tables and schemas.def. */
+void api_openapi(struct buf *out);
+#define OPENAPI_BYTES ((size_t)1 << 20)
+http_fn openapi_get;
 
 http_fn decisions_post, decisions_answer, decisions_release, decisions_get;
 http_fn policies_list, policies_one, policies_check, policies_post, policies_kept, policies_shadow, policies_shadow_end,

@@ -1,4 +1,5 @@
-/* operate.c - /healthz, /readyz, /metrics: what who runs the daemon asks it. They need no key and tell nothing of any event.
+/* operate.c - /healthz, /readyz, /metrics, /openapi.json: what who runs the daemon asks it. They need no key and tell
+ * nothing of any event.
  */
 #include "api/api.h"
 
@@ -20,6 +21,12 @@ void ready_get(struct http_exchange *x)
             ready ? "true" : "false", words[state], (unsigned long long)atomic_load(&s->rebuilt),
             (unsigned long long)atomic_load(&s->compared), (unsigned long long)differences);
     http_reply(x, ready ? 200 : 503, HTTP_JSON);
+}
+
+void openapi_get(struct http_exchange *x)
+{
+    struct api *a = x->ctx;
+    http_reply_fixed(x, 200, HTTP_JSON, buf_view(&a->openapi));
 }
 
 static void head(struct buf *out, const char *name, const char *kind, const char *help)

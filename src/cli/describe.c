@@ -227,6 +227,14 @@ static void events_print(bool json, struct buf *b)
     buf_puts(b, json ? "\n]}\n" : "");
 }
 
+static const struct {
+    const char *name, *form, *required, *doc;
+} event_parts[] = {
+#define KEER_PART(name, step, form, required, doc) {#name, #form, #required, doc},
+#include <keer/parts.def>
+#undef KEER_PART
+};
+
 static void attributes_print(bool json, struct buf *b)
 {
     struct keer_attr attr;
@@ -235,10 +243,10 @@ static void attributes_print(bool json, struct buf *b)
         buf_puts(b, "{\"attributes\":[");
     else {
         md_head(b, "Attributes of an event", "include/keer/attributes.def", "attributes");
-        buf_puts(b, "Beside these every event has `id`, `time` and `type`. More are declared in a policy: `attribute "
-                    "play_style text`.\n"
-                    "*Folded* means that ASCII case does not matter.\n\n| attribute | type | folded | meaning "
-                    "|\n|---|---|---|---|\n");
+        buf_puts(
+            b, "Beside these every event has the parts below. More are declared in a policy: `attribute play_style text`.\n"
+               "*Folded* means that ASCII case does not matter.\n\n| attribute | type | folded | meaning "
+               "|\n|---|---|---|---|\n");
     }
     for (unsigned i = 0; attr_known_row(i, &attr, &doc); i++) {
         if (!json) {
@@ -254,6 +262,28 @@ static void attributes_print(bool json, struct buf *b)
         buf_fmt(b, ",\"folded\":%s", attr.fold ? "true" : "false");
         json_text(b, "meaning", doc, false);
         buf_char(b, '}');
+    }
+    if (!json)
+        buf_puts(
+            b,
+            "\n## Parts of an event\nFrom the table `include/keer/parts.def`. A time is ISO 8601, or seconds since 1970.\n\n"
+            "| part | form | | meaning |\n|---|---|---|---|\n");
+    else
+        buf_puts(b, "\n],\"parts\":[");
+    for (size_t i = 0; i < ARRAY_LEN(event_parts); i++) {
+        if (json) {
+            buf_puts(b, i ? ",\n{" : "\n{");
+            json_text(b, "name", event_parts[i].name, true);
+            json_text(b, "form", event_parts[i].form, false);
+            buf_fmt(b, ",\"required\":%s", event_parts[i].required[0] == 'R' ? "true" : "false");
+            json_text(b, "meaning", event_parts[i].doc, false);
+            buf_char(b, '}');
+            continue;
+        }
+        buf_fmt(b, "| `%s` | %s | %s | ", event_parts[i].name, event_parts[i].form,
+                event_parts[i].required[0] == 'R' ? "required" : "");
+        md_cell(b, event_parts[i].doc);
+        buf_puts(b, " |\n");
     }
     buf_puts(b, json ? "\n]}\n" : "");
 }
@@ -561,6 +591,8 @@ void describe_print(const char *what, const char *format, struct buf *b)
         errors_print(json, b);
     else if (strcmp(what, "routes") == 0)
         api_describe(json, b);
+    else if (strcmp(what, "openapi") == 0)
+        api_openapi(b);
     else if (strcmp(what, "functions") == 0)
         functions_print(json, b);
     else if (strcmp(what, "aggregates") == 0)

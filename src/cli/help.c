@@ -1,7 +1,8 @@
 /* help.c - help texts, laid out from the tables. */
 #include "cli/options.h"
 
-#define OPTION_COLUMN 30 /* where the help of an option begins */
+#define OPTION_COLUMN 30   /* where the help of an option begins */
+#define LINE_MAX_BYTES 100 /* of a value, whatever the width */
 
 void text_wrap(struct buf *b, const char *text, unsigned at, unsigned indent, unsigned width)
 {
@@ -55,6 +56,24 @@ static void heading(const struct cli *cli, struct buf *b, const char *text)
     buf_fmt(b, cli->color_out ? "\n\x1B[1m%s\x1B[0m\n" : "\n%s\n", text);
 }
 
+/* What an option takes: words that are too many for a line go on in the next. Returns where the last line starts. */
+static size_t option_shown(const struct cli_option *o, size_t start, struct buf *b)
+{
+    struct slice rest = slice_str(o->shown);
+    buf_char(b, ' ');
+    while (rest.p) {
+        struct slice word = slice_cut(&rest, '|');
+        if (b->len - start + word.len + 1 > LINE_MAX_BYTES) {
+            buf_char(b, '\n');
+            start = b->len;
+            buf_fmt(b, "%*s", OPTION_COLUMN, "");
+        }
+        buf_slice(b, word);
+        buf_puts(b, rest.p ? "|" : "");
+    }
+    return start;
+}
+
 static void option_line(const struct cli *cli, const struct cli_option *o, struct buf *b)
 {
     struct buf notes;
@@ -78,7 +97,7 @@ static void option_line(const struct cli *cli, const struct cli_option *o, struc
     else
         buf_fmt(b, "      --%s", o->name);
     if (o->shown)
-        buf_fmt(b, " %s", o->shown);
+        start = option_shown(o, start, b);
     size_t used = b->len - start;
     if (used + 2 > OPTION_COLUMN)
         buf_fmt(b, "\n%*s", OPTION_COLUMN, "");

@@ -49,8 +49,10 @@ void plan_by_name(struct input *in)
         const char *name;
         enum step_kind kind;
     } rows[] = {
-        {"id", STEP_ID},       {"time", STEP_TIME},         {"type", STEP_TYPE},         {"target", STEP_TARGET},
-        {"fraud", STEP_LABEL}, {"scenario", STEP_SCENARIO}, {"currency", STEP_CURRENCY}, {"fraud_known", STEP_KNOWN}};
+#define KEER_PART(name, step, form, required, doc) {#name, STEP_##step},
+#include <keer/parts.def>
+#undef KEER_PART
+    };
     uint8_t currency = STEP_NONE, label = STEP_NONE;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct slice name = slice_str(rows[i].name);

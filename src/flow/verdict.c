@@ -63,3 +63,9 @@ enum keer_err verdict_print(struct keer_engine *e, const struct keer_event *ev, 
     buf_puts(b, "]}");
     return err != KEER_OK ? err : b->err;
 }
+
+const char *verdict_degraded_word(unsigned i)
+{
+    unsigned flag;
+    return engine_degraded_word(i, &flag);
+}

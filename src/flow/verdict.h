@@ -12,4 +12,6 @@
 /* Adds the object to `out`, without a newline. KEER_ENOMEM, KEER_ELIMIT. */
 KEER_NODISCARD enum keer_err verdict_print(struct keer_engine *e, const struct keer_event *ev, const struct keer_decision *d,
                                            struct buf *out);
+/* The words of `degraded`, for tables; NULL past the last. */
+const char *verdict_degraded_word(unsigned i);
 #endif

@@ -148,6 +148,13 @@ KEER_NODISCARD enum keer_err http_param_put(struct http_param *params, unsigned 
 int http_problem_status(enum http_problem problem);
 /* The problem document (RFC 9457 section 3); `detail` may be empty. */
 void http_problem_print(enum http_problem problem, struct slice detail, struct buf *out);
+struct http_problem_row {
+    const char *code;
+    int status;
+    const char *title, *hint;
+};
+/* The row of problems.def; NULL past the last. */
+const struct http_problem_row *http_problem_row(unsigned problem);
 /* Media type of Content-Type without its parameters is application/json; a charset other than utf-8 is not taken. */
 bool http_is_json(struct slice content_type);
 #define HTTP_JSON "application/json"

@@ -2,16 +2,17 @@
 #include "base/num.h"
 #include "http/http.h"
 
-static const struct {
-    const char *code;
-    int status;
-    const char *title, *hint;
-} problems[] = {
+static const struct http_problem_row problems[] = {
 #define HTTP_PROBLEM(code, status, title, hint) {#code, status, title, hint},
 #include "http/problems.def"
 #undef HTTP_PROBLEM
 };
 static_assert(ARRAY_LEN(problems) == HTTP_PROBLEM_MAX, "a row for each problem");
+
+const struct http_problem_row *http_problem_row(unsigned problem)
+{
+    return problem < HTTP_PROBLEM_MAX ? &problems[problem] : NULL;
+}
 
 int http_problem_status(enum http_problem problem) { return problems[problem].status; }
 

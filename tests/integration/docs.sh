@@ -6,7 +6,7 @@ KEER=${KEER:-build/release/keer}
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 tools/print-docs "$KEER" "$work" || { echo 'not ok - the program prints its tables'; exit 1; }
 failed=0
-for page in "$work"/*.md; do
+for page in "$work"/*.md "$work"/*.json; do
     name=${page##*/}
     if diff -u "docs/reference/$name" "$page" > "$work/diff" 2>&1; then
         echo "ok - docs/reference/$name is fresh"

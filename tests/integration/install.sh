@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# install.sh - make install, and the README's first integration built against what it installed, static and shared.
+# install.sh - make install, and the guide's program (docs/guides/library.md) built against what it installed, static and shared.
 set -u
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
 ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; fi; }
@@ -13,17 +13,17 @@ done
     echo '#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>'
-    awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on && /^#include/' README.md
+    awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on && /^#include/' docs/guides/library.md
     echo 'int main(void) { const char *text = "rule all deny if purchase"; struct keer_files files = {0, 0}; int64_t now_us = 1538352000000000;'
-    awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on && !/^#include/' README.md
+    awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on && !/^#include/' docs/guides/library.md
     echo 'keer_event_free(event); keer_engine_free(engine); keer_policy_free(policy); return 0; }'
 } >"$dir/first.c"
 export PKG_CONFIG_PATH=$dir/usr/lib/pkgconfig
 # shellcheck disable=SC2046  # words of pkg-config
 gcc -Wall -Werror -o "$dir/shared" "$dir/first.c" $(pkg-config --cflags --libs keer) -Wl,-rpath,"$dir/usr/lib" 2>>"$dir/log" && [ "$("$dir/shared")" = deny ]
-ok $? "the README's program, shared"
+ok $? "the guide's program, shared"
 # shellcheck disable=SC2046
 gcc -Wall -Werror -o "$dir/static" "$dir/first.c" $(pkg-config --cflags keer) "$dir/usr/lib/libkeer.a" -lm 2>>"$dir/log"
-[ "$("$dir/static")" = deny ]; ok $? "the README's program, with the archive"
+[ "$("$dir/static")" = deny ]; ok $? "the guide's program, with the archive"
 grep -q 'not ok' "$dir/log" && cat "$dir/log"
 make -s uninstall PREFIX="$dir/usr" >/dev/null 2>&1; [ ! -e "$dir/usr/bin/keer" ]; ok $? "make uninstall"

@@ -1,0 +1,87 @@
+// answers.mjs - what openapi.mjs asks a daemon with policies/store.keer: add a line for each new path, refusals as well.
+//
+// ask(name, status, method, path, { body, role, type }) holds the answer against the document and returns it; role null sends no key.
+export async function cases({ ask, ok, event, doc }) {
+    const good = { id: 'o1', time: '2018-10-01T12:00:00Z', type: 'purchase', account: 'liu', device: 'd1', amount: 4900, currency: 'EUR' }
+    const sent = async (name, status, body, fits = status < 400 || status === 422) => {
+        ok(event(body) === fits, `${name}: the schema of events ${fits ? 'takes' : 'refuses'} it`, JSON.stringify(event.errors))
+        return ask(name, status, 'POST', '/v1/decisions', { body })
+    }
+    await sent('a decision', 200, good)
+    await sent('the same id, another body', 422, { ...good, amount: 1 })
+    await sent('a time in seconds, a decimal amount, a custom type', 200, { ...good, id: 'o2', time: 1538395200, amount: '49.00', type: 'custom.trial' })
+    await sent('attributes apart, and nulls', 200, { id: 'o3', time: good.time, type: 'sign_in', attributes: { account: 'liu' }, custom: {}, ip: null, asn: 3320 })
+    await sent('a label', 200, { id: 'o4', time: '2018-10-02', type: 'label', target: 'o1', fraud: true, fraud_known: '2018-10-02' })
+    await sent('no time', 400, { id: 'o5', type: 'purchase' })
+    await sent('an unknown type', 400, { ...good, id: 'o5', type: 'purchse' })
+    await sent('an amount with decimals', 400, { ...good, id: 'o5', amount: 1.5 })
+    await sent('a number for a truth', 400, { ...good, id: 'o5', has_second_step: 1 })
+    await sent('a list for a text', 400, { ...good, id: 'o5', device: [] })
+    await ask('no JSON', 400, 'POST', '/v1/decisions', { body: '{' })
+    await ask('another type of body', 415, 'POST', '/v1/decisions', { body: 'x', type: 'text/plain' })
+    await ask('too large', 413, 'POST', '/v1/decisions', { body: ' '.repeat(100000) })
+    await ask('no key', 401, 'POST', '/v1/decisions', { body: good, role: null })
+    await ask('a wrong key', 401, 'GET', '/v1/decisions/o1', { role: 'keer_x_y' })
+    await ask('a key of another role', 403, 'POST', '/v1/decisions', { body: good, role: 'partner' })
+    await ask('the stored decision', 200, 'GET', '/v1/decisions/o1')
+    await ask('no such decision', 404, 'GET', '/v1/decisions/o9')
+    if (doc.paths['/v1/decisions/{id}/explanation']) {
+        await ask('an explanation', 200, 'GET', '/v1/decisions/o1/explanation', { role: 'analyst' })
+        await ask('of three contributions', 200, 'GET', '/v1/decisions/o1/explanation?top=3')
+        await ask('of what was not decided', 404, 'GET', '/v1/decisions/o9/explanation')
+        await ask('a parameter that is wrong', 400, 'GET', '/v1/decisions/o1/explanation?top=x')
+    }
+    if (doc.paths['/v1/labels']) {
+        const label = { id: 'l1', event: 'o1', time: '2018-10-02T08:00:00Z', label: 'fraud' }
+        await ask('a label', 200, 'POST', '/v1/labels', { body: label, role: 'partner' })
+        await ask('the same id, another label', 422, 'POST', '/v1/labels', { body: { ...label, label: 'genuine' } })
+        await ask('a label of what is not there', 404, 'POST', '/v1/labels', { body: { ...label, id: 'l2', event: 'o9' } })
+        await ask('a label that is wrong', 400, 'POST', '/v1/labels', { body: { ...label, id: 'l2', label: 'maybe' } })
+    }
+    if (doc.paths['/v1/decisions:batch']) {
+        const lines = (...events) => events.map((e) => (typeof e === 'string' ? e : JSON.stringify(e)) + '\n').join('')
+        const batch = (name, body, status = 200, more = {}) => ask(name, status, 'POST', '/v1/decisions:batch', { body, type: 'application/x-ndjson', ...more })
+        await batch('a batch', lines(good, { ...good, amount: 1 }, '{', { ...good, id: 'b1' }))
+        await batch('an empty batch', '')
+        await batch('a batch of another type', lines(good), 415, { type: 'application/json' })
+        await batch('a batch without a key', lines(good), 401, { role: null })
+    }
+    await policies(ask)
+    await ask('health', 200, 'GET', '/healthz', { role: null })
+    await ask('readiness', 200, 'GET', '/readyz', { role: null })
+    await ask('metrics', 200, 'GET', '/metrics', { role: null })
+    await ask('the document', 200, 'GET', '/openapi.json', { role: null })
+}
+
+async function policies(ask) {
+    const admin = { role: 'admin' }, analyst = { role: 'analyst' }
+    const text = { policy: 'list bad = "bad.txt"\nrule bad deny if account in bad\nrule all review if purchase\n', name: 'small', files: { 'bad.txt': 'mallory\n' } }
+    const until = async (path, good) => {
+        for (let i = 0; i < 300; i++) {
+            const r = await ask.quiet('GET', path)
+            if (good(r)) return
+            await new Promise((done) => setTimeout(done, 20))
+        }
+    }
+    await ask('a policy that is right', 200, 'POST', '/v1/policies:check', { body: text, ...analyst })
+    await ask('a policy that is wrong', 422, 'POST', '/v1/policies:check', { body: { policy: 'rule a deny if purchse' }, ...analyst })
+    await ask('no policy', 400, 'POST', '/v1/policies', { body: {}, ...admin })
+    await ask('a store keeps a policy', 403, 'POST', '/v1/policies', { body: text })
+    const { id } = await ask('a policy is kept', 200, 'POST', '/v1/policies', { body: text, ...admin })
+    await ask('the versions', 200, 'GET', '/v1/policies', analyst)
+    await ask('a version', 200, 'GET', `/v1/policies/${id}`, analyst)
+    await ask('no such version', 404, 'GET', '/v1/policies/99', analyst)
+    await ask('promoted out of nothing', 404, 'POST', `/v1/policies/${id}/promote`, admin)
+    await ask('what it would have decided', 200, 'POST', `/v1/policies/${id}/diff`, { body: { days: 10 }, ...analyst })
+    await ask('a shadow', 200, 'POST', `/v1/policies/${id}/shadow`, { body: { days: 10 }, ...analyst })
+    await until(`/v1/policies/${id}/comparison`, (r) => r.state === 'following')
+    await ask('its comparison', 200, 'GET', `/v1/policies/${id}/comparison`, analyst)
+    await ask('it decides', 200, 'POST', `/v1/policies/${id}/promote`, admin)
+    await ask('the lists', 200, 'GET', '/v1/lists', analyst)
+    await ask('a list', 200, 'GET', '/v1/lists/bad', analyst)
+    await ask('no such list', 404, 'GET', '/v1/lists/good', analyst)
+    await ask('another content', 200, 'PUT', '/v1/lists/bad', { body: { content: 'eve\n' }, ...admin })
+    await until('/v1/lists/bad', (r) => r === 'eve\n')
+    await ask('back', 200, 'POST', '/v1/policies:rollback', admin)
+    await ask('no shadow', 200, 'DELETE', '/v1/policies/shadow', admin)
+}
