@@ -7,7 +7,9 @@
 #define API_API_H
 #include <pthread.h>
 
+#include "base/json.h"
 #include "flow/decider.h"
+#include "flow/outbox.h"
 #include "flow/reading.h"
 #include "flow/verdict.h"
 #include "http/http.h"
@@ -16,6 +18,7 @@
 
 struct api {
     struct decider *decider;
+    struct outbox *outbox; /* NULL: webhooks are off */
     const struct keer_schema *schema;
     int64_t (*now_us)(void), (*wall_us)(void);
     pthread_mutex_t lock;
@@ -33,5 +36,14 @@ struct http_site api_site(struct api *a);
 void api_describe(bool json, struct buf *out);
 
 http_fn decisions_post, decisions_answer, decisions_release, decisions_get;
+/* A body that is an object of a few members: false when the problem was told. `allowed` are the names there may be, parted
+ * by spaces. */
+bool api_object(struct http_exchange *x, struct tape *t, const char *allowed);
+/* A member that is a text of 1 to `max` bytes without control characters; absent it is p NULL when it is not `needed`. */
+bool api_text(struct http_exchange *x, const struct tape *t, const char *name, bool needed, size_t max, struct slice *ret);
+
+http_fn webhooks_post, webhooks_list, webhooks_delete, webhooks_replay, webhooks_rotate_post, webhooks_answer,
+    webhooks_release;
+http_fn deliveries_list;
 http_fn health_get, ready_get, metrics_get;
 #endif

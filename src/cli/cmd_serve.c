@@ -57,6 +57,7 @@ static int open_server(struct serving *s)
                              .body_max = cli_count(cli, "body-max", 0),
                              .log = &s->log,
                              .now_us = cli->env.now_us};
+    s->api.outbox = s->outbox;
     s->api.now_us = cli->env.now_us;
     s->api.wall_us = cli->env.wall_us;
     enum keer_err err = api_init(&s->api, s->decider, &s->policy->schema, o.threads);
@@ -74,6 +75,8 @@ static int start(struct serving *s)
     struct cli *cli = s->cli;
     struct http_why why;
     enum keer_err err = decider_start(s->decider);
+    if (err == KEER_OK && s->outbox)
+        err = outbox_start(s->outbox);
     if (err != KEER_OK)
         return cli_fail(cli, cli_exit_of(err), err, "%s", keer_err_text(err));
     err = http_start(s->server, &why);
@@ -99,13 +102,16 @@ static void finish(struct serving *s, bool started)
     if (started) {
         http_drain(s->server);
         wait_until_zero(&http_statistics(s->server)->active, GRACE_MS);
+        outbox_stop(s->outbox); /* what it has to write goes through the decider */
         decider_stop(s->decider);
         while (atomic_load(&decider_statistics(s->decider)->waiting)) /* their commit comes, or fails */
             wait_until_zero(&decider_statistics(s->decider)->waiting, GRACE_MS);
         wait_until_zero(&http_statistics(s->server)->active, GRACE_MS);
     }
     http_stop(s->server);
+    outbox_stop(s->outbox);
     decider_free(s->decider);
+    outbox_free(s->outbox);
     api_release(&s->api);
     keer_policy_free(s->policy);
 }
@@ -145,6 +151,7 @@ static int enter_sandbox(struct serving *s)
     struct sandbox box = {.mode = (enum sandbox_mode)cli_choice(cli, "sandbox"),
                           .database = cli_text(cli, "database"),
                           .settings = settings_path(cli),
+                          .outgoing = s->outbox != NULL,
                           .log = &s->log};
     enum keer_err err = sandbox_enter(&box);
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, CLI_IO, err, "the sandbox can't be entered; the log says why");
@@ -188,6 +195,8 @@ int cmd_serve(struct cli *cli)
         take_signals(&s);
         serve_notify_open(&s);
         code = open_decider(&s);
+        if (code == CLI_DONE)
+            code = serve_webhooks(&s);
         if (code == CLI_DONE)
             code = run(&s, &started);
     }

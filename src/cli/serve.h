@@ -15,6 +15,7 @@ struct serving {
     struct keer_policy *policy;
     struct crypto_hash policy_hash;
     struct decider *decider;
+    struct outbox *outbox; /* NULL: webhooks are off */
     struct http_server *server;
     struct api api;
     sigset_t signals;
@@ -31,6 +32,10 @@ void serve_log_settings(struct log *log, const struct cli *cli);
 void serve_reload(struct serving *s);
 /* The keys alone; told only when they changed or can't be read. */
 void serve_reload_keys(struct serving *s, bool asked);
+
+/* --- serve_webhooks.c --- */
+/* Opens the outbox when webhooks are on, between decider and threads. The exit code. */
+int serve_webhooks(struct serving *s);
 
 /* --- serve_system.c --- */
 /* Refuses root, or becomes --user. The exit code. */

@@ -41,6 +41,8 @@ struct decider {
     bool submitted_closed, decided_closed;
     struct write_task *tasks, **tasks_end; /* with decided_lock */
     bool writer_ended;
+    struct decider_observer observer[DECIDER_OBSERVERS_MAX];
+    unsigned observers;
     struct pending **flight; /* cells, by hash of the id */
     size_t cells;
 };
@@ -337,6 +339,34 @@ enum keer_err decider_write(struct decider *d, struct write_task *t)
     return ended ? KEER_EUNSUPPORTED : KEER_OK;
 }
 
+static enum keer_err tell_write(struct decider *d, const struct pending *p)
+{
+    enum keer_err err = KEER_OK;
+    for (unsigned i = 0; err == KEER_OK && i < d->observers; i++)
+        if (d->observer[i].write)
+            err = d->observer[i].write(d->observer[i].ctx, d->writer, p->seq, p->outcome, p->decided_us);
+    return err;
+}
+
+static void tell_committed(struct decider *d, const struct pending *batch)
+{
+    uint32_t outcomes = 0;
+    int64_t last = 0;
+    for (; batch; batch = batch->next) {
+        outcomes |= 1u << batch->outcome;
+        last = batch->seq;
+    }
+    for (unsigned i = 0; i < d->observers; i++)
+        if (d->observer[i].committed)
+            d->observer[i].committed(d->observer[i].ctx, last, outcomes);
+}
+
+void decider_observe(struct decider *d, const struct decider_observer *o)
+{
+    ASSERT(d->observers < DECIDER_OBSERVERS_MAX && !d->threads);
+    d->observer[d->observers++] = *o;
+}
+
 static enum db_outcome write_batch(struct decider *d, const struct pending *batch)
 {
     enum keer_err err = db_begin(d->writer);
@@ -350,6 +380,8 @@ static enum db_outcome write_batch(struct decider *d, const struct pending *batc
                                   .body_hash = p->first->body_hash,
                                   .decision = buf_view(&p->verdict)};
         err = journal_add(&d->journal, &e);
+        if (err == KEER_OK)
+            err = tell_write(d, p);
         (void)atomic_fetch_add_explicit(&d->stats.rows, 1, memory_order_relaxed);
     }
     enum db_outcome outcome = err == KEER_OK ? db_commit(d->writer) : DB_NOT_COMMITTED;
@@ -395,6 +427,8 @@ static void *writer_main(void *ctx)
             histogram_add(&d->stats.commit, d->o.now_us() - begun);
             (void)atomic_fetch_add_explicit(&d->stats.commits, committed, memory_order_relaxed);
         }
+        if (committed)
+            tell_committed(d, batch);
         take_off(d, batch); /* from here on nobody joins them */
         for (struct pending *next; batch; batch = next) {
             next = batch->next;
@@ -603,6 +637,9 @@ void decider_free(struct decider *d)
         (void)pthread_join(d->engine_thread, NULL);
         (void)pthread_join(d->writer_thread, NULL);
     }
+    for (unsigned i = 0; i < d->observers; i++)
+        if (d->observer[i].closing)
+            d->observer[i].closing(d->observer[i].ctx);
     journal_close(&d->journal);
     journal_close(&d->engine_journal);
     journal_close(&d->api_journal);

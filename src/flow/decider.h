@@ -79,6 +79,18 @@ struct decider_options {
     void *ctx;
 };
 
+/* Who else is told of decisions; all on the writer's thread. `write` is in the decision's transaction, which fails with it:
+ * the outbox. `committed` is told once for a group that is on disk, with the last number and a bit for each outcome in it;
+ * it must not block. `closing` comes before the writing connection is closed, from who frees the decider. Each may be NULL.
+ */
+struct decider_observer {
+    enum keer_err (*write)(void *ctx, struct db *db, int64_t seq, enum keer_outcome outcome, int64_t decided_us);
+    void (*committed)(void *ctx, int64_t last_seq, uint32_t outcomes);
+    void (*closing)(void *ctx);
+    void *ctx;
+};
+#define DECIDER_OBSERVERS_MAX 4
+
 enum decider_state { DECIDER_STARTING, DECIDER_READY, DECIDER_STOPPING, DECIDER_FAILED };
 struct decider_stats {
     atomic_uint_fast64_t by_outcome[KEER_OUTCOME_MAX], stored, conflicts, unknown, full, degraded;
@@ -90,6 +102,8 @@ struct decider_stats {
 /* Opens and migrates the database; no thread runs yet. On failure *ret_why says it. */
 KEER_NODISCARD enum keer_err decider_new(const struct decider_options *o, struct decider **ret_decider,
                                          struct db_why *ret_why);
+/* Before decider_start; at most DECIDER_OBSERVERS_MAX. */
+void decider_observe(struct decider *d, const struct decider_observer *o);
 /* Starts the threads; the windows are rebuilt on the engine's. */
 KEER_NODISCARD enum keer_err decider_start(struct decider *d);
 enum decider_state decider_state(const struct decider *d);

@@ -114,6 +114,13 @@ static struct slice header(struct http_exchange *x, const char *name)
     return slice_str(MHD_lookup_connection_value(connection_of(x), MHD_HEADER_KIND, name));
 }
 
+struct slice http_header(struct http_exchange *x, const char *name) { return header(x, name); }
+
+struct slice http_query(struct http_exchange *x, const char *name)
+{
+    return slice_str(MHD_lookup_connection_value(connection_of(x), MHD_GET_ARGUMENT_KIND, name));
+}
+
 /* The roles of the caller's key: credentials after RFC 6750 section 2.1. */
 static unsigned roles_given(struct http_exchange *x)
 {

@@ -110,6 +110,9 @@ void http_reply(struct http_exchange *x, int status, const char *type);
 /* The same with a body that stays where it is until `release`. */
 void http_reply_fixed(struct http_exchange *x, int status, const char *type, struct slice body);
 void http_problem(struct http_exchange *x, enum http_problem problem, const char *fmt, ...) KEER_PRINTF(3, 4);
+/* A parameter of the query as it was sent, p NULL when there is none; the next, a header. */
+struct slice http_query(struct http_exchange *x, const char *name);
+struct slice http_header(struct http_exchange *x, const char *name);
 void http_suspend(struct http_exchange *x);
 void http_resume(struct http_exchange *x); /* from any thread */
 
