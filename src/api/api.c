@@ -38,6 +38,9 @@ enum keer_err api_init(struct api *a, struct decider *d, const struct keer_schem
 
 void api_release(struct api *a)
 {
+    streams_stop(a);
+    free(a->streams);
+    a->streams = NULL;
     while (a->free_count)
         reading_free(a->free[--a->free_count]);
 }

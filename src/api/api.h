@@ -18,6 +18,7 @@
 
 struct api {
     struct decider *decider;
+    struct streams *streams;
     struct outbox *outbox; /* NULL: webhooks are off */
     const struct keer_schema *schema;
     int64_t (*now_us)(void), (*wall_us)(void);
@@ -42,6 +43,12 @@ bool api_object(struct http_exchange *x, struct tape *t, const char *allowed);
 /* A member that is a text of 1 to `max` bytes without control characters; absent it is p NULL when it is not `needed`. */
 bool api_text(struct http_exchange *x, const struct tape *t, const char *name, bool needed, size_t max, struct slice *ret);
 
+/* Starts the thread that wakes the clients of /v1/events, at most `clients_max` of them. KEER_ENOMEM. */
+KEER_NODISCARD enum keer_err streams_start(struct api *a, unsigned clients_max);
+void streams_stop(struct api *a); /* ends every stream, and the thread; before http_stop. Twice, or without start, is fine */
+unsigned streams_count(struct api *a);
+
+http_fn events_get, events_release;
 http_fn webhooks_post, webhooks_list, webhooks_delete, webhooks_replay, webhooks_rotate_post, webhooks_answer,
     webhooks_release;
 http_fn deliveries_list;

@@ -39,6 +39,7 @@ void metrics_get(struct http_exchange *x)
     struct api *a = x->ctx;
     struct decider_stats *d = decider_statistics(a->decider);
     struct http_stats *h = http_statistics(x->server);
+    atomic_uint streams = streams_count(a);
     struct outbox_stats none = {0}, *w = a->outbox ? outbox_statistics(a->outbox) : &none;
     struct buf *out = &x->reply;
     head(out, "keer_decisions_total", "counter", "decisions that were committed");

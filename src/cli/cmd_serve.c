@@ -77,6 +77,8 @@ static int start(struct serving *s)
     enum keer_err err = decider_start(s->decider);
     if (err == KEER_OK && s->outbox)
         err = outbox_start(s->outbox);
+    if (err == KEER_OK)
+        err = streams_start(&s->api, (unsigned)cli_count(cli, "streams", 0));
     if (err != KEER_OK)
         return cli_fail(cli, cli_exit_of(err), err, "%s", keer_err_text(err));
     err = http_start(s->server, &why);
@@ -101,6 +103,7 @@ static void finish(struct serving *s, bool started)
 {
     if (started) {
         http_drain(s->server);
+        streams_stop(&s->api);
         wait_until_zero(&http_statistics(s->server)->active, GRACE_MS);
         outbox_stop(s->outbox); /* what it has to write goes through the decider */
         decider_stop(s->decider);
@@ -108,6 +111,7 @@ static void finish(struct serving *s, bool started)
             wait_until_zero(&decider_statistics(s->decider)->waiting, GRACE_MS);
         wait_until_zero(&http_statistics(s->server)->active, GRACE_MS);
     }
+    streams_stop(&s->api);
     http_stop(s->server);
     outbox_stop(s->outbox);
     decider_free(s->decider);

@@ -41,6 +41,7 @@ struct decider {
     bool submitted_closed, decided_closed;
     struct write_task *tasks, **tasks_end; /* with decided_lock */
     bool writer_ended;
+    atomic_int_fast64_t committed;
     struct decider_observer observer[DECIDER_OBSERVERS_MAX];
     unsigned observers;
     struct pending **flight; /* cells, by hash of the id */
@@ -225,6 +226,7 @@ static enum keer_err rebuild(struct decider *d)
     int64_t begun = d->o.now_us();
     enum keer_err err = redecide_run(&r, &result);
     d->seq = result.last_seq;
+    atomic_store(&d->committed, d->seq);
     atomic_store(&d->stats.rebuilt, result.events);
     atomic_store(&d->stats.compared, result.compared);
     if (err == KEER_OK)
@@ -356,6 +358,7 @@ static void tell_committed(struct decider *d, const struct pending *batch)
         outcomes |= 1u << batch->outcome;
         last = batch->seq;
     }
+    atomic_store(&d->committed, last);
     for (unsigned i = 0; i < d->observers; i++)
         if (d->observer[i].committed)
             d->observer[i].committed(d->observer[i].ctx, last, outcomes);
@@ -539,6 +542,16 @@ bool decider_key(struct decider *d, struct slice text, struct key_row *ret_row)
     return row != NULL;
 }
 
+bool decider_caller(struct decider *d, struct slice id)
+{
+    bool valid = false;
+    (void)pthread_rwlock_rdlock(&d->keys_lock);
+    for (unsigned i = 0; i < d->keys.count; i++)
+        valid = valid || (slice_eq(slice_str(d->keys.row[i].id), id) && d->keys.row[i].revoked_us == 0);
+    (void)pthread_rwlock_unlock(&d->keys_lock);
+    return valid;
+}
+
 unsigned decider_keys_valid(struct decider *d)
 {
     unsigned n = 0;
@@ -612,6 +625,38 @@ enum keer_err decider_find(struct decider *d, struct slice id, struct buf *out)
     enum keer_err err = journal_find(&d->api_journal, id, &e);
     if (err == KEER_OK)
         buf_slice(out, e.decision);
+    journal_done(&d->api_journal);
+    (void)pthread_mutex_unlock(&d->api_lock);
+    return err != KEER_OK ? err : out->err;
+}
+
+int64_t decider_committed(const struct decider *d) { return atomic_load(&d->committed); }
+
+/* A stored decision is verdict_print's: its first `,"outcome":"` is no part of a text, where quotes are escaped. */
+static uint32_t outcome_of(struct slice decision)
+{
+    static const char before[] = ",\"outcome\":\"";
+    const char *at = memmem(decision.p, decision.len, before, sizeof before - 1);
+    if (!at)
+        return 0;
+    struct slice rest = slice_of(at + sizeof before - 1, decision.len - (size_t)(at - decision.p) - (sizeof before - 1));
+    struct slice name = slice_cut(&rest, '"');
+    for (unsigned i = 0; i < KEER_OUTCOME_MAX; i++)
+        if (slice_eq(name, slice_str(keer_outcome_name((enum keer_outcome)i))))
+            return 1u << i;
+    return 0;
+}
+
+enum keer_err decider_next(struct decider *d, int64_t seq, int64_t *ret_seq, uint32_t *ret_outcomes, struct buf *out)
+{
+    struct journal_entry e;
+    (void)pthread_mutex_lock(&d->api_lock);
+    enum keer_err err = journal_after(&d->api_journal, seq, &e);
+    if (err == KEER_OK) {
+        *ret_seq = e.seq;
+        *ret_outcomes = outcome_of(e.decision);
+        buf_slice(out, slice_trim(e.decision));
+    }
     journal_done(&d->api_journal);
     (void)pthread_mutex_unlock(&d->api_lock);
     return err != KEER_OK ? err : out->err;

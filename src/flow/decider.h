@@ -110,6 +110,8 @@ enum decider_state decider_state(const struct decider *d);
 struct decider_stats *decider_statistics(struct decider *d);
 /* The row of a valid key, copied; any thread. */
 bool decider_key(struct decider *d, struct slice text, struct key_row *ret_row);
+/* Whether the key of this public part is valid still. */
+bool decider_caller(struct decider *d, struct slice id);
 unsigned decider_keys_valid(struct decider *d);
 /* Reads the table of keys again: who was revoked is refused from here on. *ret_changed says whether it differs. On failure
  * the table stays as it was. KEER_EIO, KEER_ENOMEM, KEER_EFORMAT. */
@@ -123,6 +125,11 @@ void decider_submit(struct decider *d, struct decide_request *r);
 KEER_NODISCARD enum keer_err decider_write(struct decider *d, struct write_task *t);
 /* The stored decision: KEER_EMISSING, KEER_EIO, KEER_ENOMEM. Any thread. */
 KEER_NODISCARD enum keer_err decider_find(struct decider *d, struct slice id, struct buf *out);
+/* The number of the last row on disk. */
+int64_t decider_committed(const struct decider *d);
+/* The decision of the first row after `seq`, its bit in *ret_outcomes: KEER_EMISSING at the end, else as decider_find. */
+KEER_NODISCARD enum keer_err decider_next(struct decider *d, int64_t seq, int64_t *ret_seq, uint32_t *ret_outcomes,
+                                          struct buf *out);
 /* Takes nothing new from here on; what waits is finished, and then stats.waiting is 0 and stays so. */
 void decider_stop(struct decider *d);
 /* Takes nothing new, finishes what it has, ends the threads and closes. NULL is fine. */

@@ -1,4 +1,4 @@
-/* body.c - small JSON objects that requests carry, beside events. */
+/* object.c - small JSON objects that requests carry, beside events. */
 #include "api/api.h"
 
 static bool is_allowed(struct slice name, const char *allowed)
