@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "flow/decider.h"
+#include "flow/key_change.h"
 #include "flow/outbox.h"
 #include "flow/reading.h"
 #include "flow/verdict.h"
@@ -48,6 +49,7 @@ KEER_NODISCARD enum keer_err streams_start(struct api *a, unsigned clients_max);
 void streams_stop(struct api *a); /* ends every stream, and the thread; before http_stop. Twice, or without start, is fine */
 unsigned streams_count(struct api *a);
 
+http_fn keys_post, keys_list, keys_delete, keys_rotate_post, keys_answer, keys_release_exchange;
 http_fn events_get, events_release;
 http_fn webhooks_post, webhooks_list, webhooks_delete, webhooks_replay, webhooks_rotate_post, webhooks_answer,
     webhooks_release;

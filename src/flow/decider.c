@@ -535,7 +535,7 @@ struct decider_stats *decider_statistics(struct decider *d) { return &d->stats; 
 bool decider_key(struct decider *d, struct slice text, struct key_row *ret_row)
 {
     (void)pthread_rwlock_rdlock(&d->keys_lock);
-    const struct key_row *row = keys_find(&d->keys, text);
+    const struct key_row *row = keys_find(&d->keys, text, d->o.wall_us());
     if (row)
         *ret_row = *row;
     (void)pthread_rwlock_unlock(&d->keys_lock);
@@ -550,6 +550,14 @@ bool decider_caller(struct decider *d, struct slice id)
         valid = valid || (slice_eq(slice_str(d->keys.row[i].id), id) && d->keys.row[i].revoked_us == 0);
     (void)pthread_rwlock_unlock(&d->keys_lock);
     return valid;
+}
+
+void decider_keys_each(struct decider *d, void (*each)(void *ctx, const struct key_row *row), void *ctx)
+{
+    (void)pthread_rwlock_rdlock(&d->keys_lock);
+    for (unsigned i = d->keys.count; i; i--)
+        each(ctx, &d->keys.row[i - 1]);
+    (void)pthread_rwlock_unlock(&d->keys_lock);
 }
 
 unsigned decider_keys_valid(struct decider *d)
@@ -567,7 +575,7 @@ static bool keys_same(const struct keys *a, const struct keys *b)
     bool same = a->count == b->count;
     for (unsigned i = 0; same && i < a->count; i++)
         same = crypto_hash_eq(&a->row[i].hash, &b->row[i].hash) && a->row[i].revoked_us == b->row[i].revoked_us &&
-               a->row[i].role == b->row[i].role;
+               a->row[i].old_until_us == b->row[i].old_until_us && a->row[i].role == b->row[i].role;
     return same;
 }
 
@@ -579,16 +587,16 @@ enum keer_err decider_reload_keys(struct decider *d, bool *ret_changed, struct d
     if (err != KEER_OK)
         (void)snprintf(ret_why->text, sizeof ret_why->text, "%s",
                        err == KEER_EIO ? db_why(d->api_reader) : keer_err_text(err));
+    if (err == KEER_OK) { /* with the reader's lock: what was read later is not put back by what was read earlier */
+        (void)pthread_rwlock_wrlock(&d->keys_lock);
+        struct keys old = d->keys;
+        d->keys = fresh;
+        *ret_changed = !keys_same(&old, &fresh);
+        (void)pthread_rwlock_unlock(&d->keys_lock);
+        keys_release(&old);
+    }
     (void)pthread_mutex_unlock(&d->api_lock);
-    if (err != KEER_OK)
-        return err;
-    (void)pthread_rwlock_wrlock(&d->keys_lock);
-    struct keys old = d->keys;
-    d->keys = fresh;
-    (void)pthread_rwlock_unlock(&d->keys_lock);
-    *ret_changed = !keys_same(&old, &fresh); /* this thread alone frees tables */
-    keys_release(&old);
-    return KEER_OK;
+    return err;
 }
 
 enum keer_err decider_reserve(struct decider *d)

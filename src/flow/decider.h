@@ -112,6 +112,8 @@ struct decider_stats *decider_statistics(struct decider *d);
 bool decider_key(struct decider *d, struct slice text, struct key_row *ret_row);
 /* Whether the key of this public part is valid still. */
 bool decider_caller(struct decider *d, struct slice id);
+/* Every key, the newest first, under the lock of the table: `each` must not block. */
+void decider_keys_each(struct decider *d, void (*each)(void *ctx, const struct key_row *row), void *ctx);
 unsigned decider_keys_valid(struct decider *d);
 /* Reads the table of keys again: who was revoked is refused from here on. *ret_changed says whether it differs. On failure
  * the table stays as it was. KEER_EIO, KEER_ENOMEM, KEER_EFORMAT. */

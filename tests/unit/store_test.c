@@ -200,19 +200,35 @@ START_TEST(keys_are_kept_as_hashes)
     ck_assert_uint_eq(strlen(one), KEY_TEXT_BYTES - 1);
     ck_ok(keys_read(db, &keys));
     ck_assert_uint_eq(keys.count, 2);
-    ck_assert(keys_find(&keys, slice_str(one)) && keys_find(&keys, slice_str(two)));
+    ck_assert(keys_find(&keys, slice_str(one), 0) && keys_find(&keys, slice_str(two), 0));
     ck_assert_str_eq(keys.row[0].name, "shop");
-    ck_assert_int_eq(keys_find(&keys, slice_str(one))->role, KEY_STORE);
-    ck_assert_int_eq(keys_find(&keys, slice_str(two))->role, KEY_ADMIN);
+    ck_assert_int_eq(keys_find(&keys, slice_str(one), 0)->role, KEY_STORE);
+    ck_assert_int_eq(keys_find(&keys, slice_str(two), 0)->role, KEY_ADMIN);
     memcpy(id, keys.row[0].id, sizeof id);
     keys_release(&keys);
+    char rotated[KEY_TEXT_BYTES], again[KEY_TEXT_BYTES];
+    ck_ok(keys_rotate(db, slice_str(id), 100, rotated));
+    ck_err(keys_rotate(db, SLICE("aaaaaaaaaaaa"), 100, again), KEER_EMISSING);
+    ck_err(keys_rotate(db, SLICE("a"), 100, again), KEER_EMISSING);
+    ck_ok(keys_read(db, &keys));
+    ck_assert(keys_find(&keys, slice_str(one), 99) && !keys_find(&keys, slice_str(one), 100)); /* until then */
+    ck_assert(keys_find(&keys, slice_str(rotated), 99) && keys_find(&keys, slice_str(rotated), 100));
+    keys_release(&keys);
+    ck_ok(keys_rotate(db, slice_str(id), 100, again)); /* the first is not taken any more, though its time is not over */
+    ck_ok(keys_read(db, &keys));
+    ck_assert(!keys_find(&keys, slice_str(one), 50) && keys_find(&keys, slice_str(rotated), 50));
+    keys_release(&keys);
     ck_ok(keys_revoke(db, slice_str(id), 3));
+    ck_err(keys_rotate(db, slice_str(id), 100, again), KEER_EMISSING);
+    ck_ok(keys_read(db, &keys));
+    ck_assert(!keys_find(&keys, slice_str(rotated), 50));
+    keys_release(&keys);
     ck_err(keys_revoke(db, slice_str(id), 4), KEER_EMISSING);
     ck_ok(keys_read(db, &keys));
-    ck_assert(!keys_find(&keys, slice_str(one)) && keys_find(&keys, slice_str(two)));
+    ck_assert(!keys_find(&keys, slice_str(one), 0) && keys_find(&keys, slice_str(two), 0));
     two[KEY_TEXT_BYTES - 3] ^= 1;
-    ck_assert(!keys_find(&keys, slice_str(two)));
-    ck_assert(!keys_find(&keys, SLICE("")) && !keys_find(&keys, SLICE("keer_")));
+    ck_assert(!keys_find(&keys, slice_str(two), 0));
+    ck_assert(!keys_find(&keys, SLICE(""), 0) && !keys_find(&keys, SLICE("keer_"), 0));
     keys_release(&keys);
     db_close(db);
     /* The secret's characters are nowhere in the file. */
