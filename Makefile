@@ -43,7 +43,7 @@ LIBS_LIB := -lm
 # libxgboost is C++ and is loaded later: the sanitizers want its run-time library from the start.
 LIBS_SAN := $(if $(filter asan tsan,$(V)),-Wl$(comma)--no-as-needed -lstdc++)
 # The daemon's libraries: the program has them, libkeer does not.
-LIBS_DAEMON := -lmicrohttpd -lcurl -lsqlite3 -lsodium -lseccomp
+LIBS_DAEMON := -lmicrohttpd -lcurl -lsqlite3 -lpq -lsodium -lseccomp -lmaxminddb
 LIBS_BIN := $(LIBS_LIB) $(LIBS_DAEMON) -ldl -lpthread $(LIBS_SAN)
 # jansson reads what the program writes, and judges our own reader of JSON: for the unit tests alone.
 LIBS_TEST = $(shell $(PKG) --libs check 2>/dev/null || echo -lcheck) -ljansson
@@ -51,7 +51,7 @@ LIBS_TEST = $(shell $(PKG) --libs check 2>/dev/null || echo -lcheck) -ljansson
 # --- sources -----------------------------------------------------------------------------------------------------
 SRC_TOOLS_BASE := src/base/crypto.c src/base/histogram.c src/base/log.c
 SRC_LIB   := $(filter-out $(SRC_TOOLS_BASE),$(wildcard src/base/*.c)) $(wildcard src/core/*.c src/core/policy/*.c)
-SRC_TOOLS := $(SRC_TOOLS_BASE) $(wildcard src/learn/*.c src/sim/*.c src/store/*.c src/store/sqlite/*.c src/net/*.c src/http/*.c src/flow/*.c src/api/*.c)
+SRC_TOOLS := $(SRC_TOOLS_BASE) $(wildcard src/learn/*.c src/sim/*.c src/store/*.c src/store/sqlite/*.c src/store/postgres/*.c src/net/*.c src/http/*.c src/flow/*.c src/api/*.c)
 SRC_CLI   := $(wildcard src/cli/*.c)
 GEN_C     := $(GEN)/policy_lexer.c $(GEN)/policy_grammar.c
 OBJ_LIB   := $(SRC_LIB:%.c=$(B)/%.o) $(GEN_C:build/%.c=$(B)/%.o)
@@ -63,9 +63,9 @@ FUZZERS   := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 REPLAYS   := $(FUZZERS:%=$(B)/tests/replay-%)
 BENCHES   := $(patsubst bench/micro/%.c,$(B)/bench/%,$(wildcard bench/micro/*_bench.c))
 WRAP      := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
-WRAP_DB   := -Wl,--wrap=db_begin,--wrap=db_step,--wrap=db_commit
+WRAP_DB   := -Wl,--wrap=db_begin,--wrap=db_step,--wrap=db_put,--wrap=db_commit
 
-.PHONY: all help lib demo test unit rig-bins unit-bins crash bench-load integration asan tsan cov bench bench-peers docs check-docs lint layers install \
+.PHONY: all help lib demo test unit rig-bins unit-bins crash crash-disk crash-pg bench-load integration asan tsan cov bench bench-peers docs check-docs lint layers install \
         uninstall clean deps format headers
 all: $(B)/keer $(B)/libkeer.a $(B)/libkeer.so.0 $(B)/keer.pc
 
@@ -121,19 +121,32 @@ $(B)/bench/http-load: $(B)/bench/load/load.o
 	$(CC) -o $@ $^ $(LDFLAGS)
 $(B)/bench/http-empty: $(B)/bench/load/empty.o
 	$(CC) -o $@ $^ $(LDFLAGS) -lmicrohttpd
+$(B)/tests/mmdb-make: $(B)/tests/geoip/make.o $(B)/libtools.a $(B)/libkeer.a
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LDFLAGS) $(LIBS_LIB)
 # The crash rig's control: a daemon that answers before its commit.
 $(B)/tests/keer-early: $(OBJ_MAIN) $(B)/tests/crash/early_commit.o $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -pie -o $@ $^ $(LDFLAGS) -Wl,--wrap=db_begin,--wrap=db_commit,--wrap=db_rollback $(LIBS_BIN)
+# A daemon that does not sync, the control of the power cuts; and the disk that loses what was not synced.
+$(B)/tests/keer-unsynced: $(OBJ_MAIN) $(B)/tests/crash/unsynced.o $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
+	$(CC) -pie -o $@ $^ $(LDFLAGS) -Wl,--wrap=db_open $(LIBS_BIN)
+$(B)/tests/disk.so: tests/crash/disk.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra $(WERROR) -fPIC -shared -o $@ $< -ldl -lpthread
+$(B)/tests/disk: tests/crash/disk.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra $(WERROR) -DDISK_PROGRAM -o $@ $<
 $(B)/bench/%: $(B)/bench/micro/%.o $(B)/tests/lib/oom.o $(B)/libtools.a $(B)/libkeer.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP) $(LIBS_BIN)
-$(B)/tests/unit/%.o $(B)/tests/lib/%.o $(B)/tests/fuzz/%.o $(B)/bench/micro/%.o: CPPFLAGS += -Itests
+$(B)/tests/unit/%.o $(B)/tests/geoip/%.o $(B)/tests/lib/%.o $(B)/tests/fuzz/%.o $(B)/bench/micro/%.o: CPPFLAGS += -Itests
+$(B)/src/store/postgres/%.o: CPPFLAGS += $(shell $(PKG) --cflags libpq 2>/dev/null)
 
 test: deps ## everything that must hold: unit, corpus replay, headers, layers, integration; last line counts
 	@$(MAKE) --no-print-directory all unit-bins rig-bins
 	@tools/run-tests $(B)
 unit-bins: $(TESTS) $(REPLAYS)
-rig-bins: $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early
+rig-bins: $(B)/tests/mmdb-make $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early $(B)/tests/keer-unsynced $(B)/tests/disk.so $(B)/tests/disk
 unit: all unit-bins ## the unit tests alone
 	@tools/run-tests $(B) unit
 asan: ## the unit tests under AddressSanitizer and UBSan (clang)
@@ -153,6 +166,10 @@ cov: ## line coverage of the unit and integration tests: build/cov/report
 KILLS ?= 1000
 crash: all rig-bins ## kill the daemon under load KILLS times (1000) and check what was acknowledged
 	@BUILD=$(B) KEER=$(B)/keer tests/crash/run $(KILLS)
+crash-disk: all rig-bins ## every write and sync of SQLite fails once, and CUTS power cuts (200)
+	@BUILD=$(B) KEER=$(B)/keer tests/crash/faults 0 $(or $(CUTS),200)
+crash-pg: all rig-bins ## kill PostgreSQL KILLS times (1000), fail over FAILOVERS times (20)
+	@BUILD=$(B) KEER=$(B)/keer tests/crash/pg $(KILLS) $(or $(FAILOVERS),20)
 bench-load: all rig-bins ## requests a second, each durable, beside an empty handler of libmicrohttpd
 	@bench/load/run $(B)
 FUZZ_SECONDS ?= 600

@@ -23,6 +23,7 @@ enum keer_outcome { KEER_ALLOW, KEER_CHALLENGE, KEER_REVIEW, KEER_DENY, KEER_OUT
 #define KEER_DEGRADED_APPROXIMATE 4u /* a window was past its budget: approximate */
 #define KEER_DEGRADED_RATE 8u        /* an amount has no rate to the policy's currency */
 #define KEER_DEGRADED_LATE 16u       /* the event came later than `lateness` allows: windows are cut */
+#define KEER_DEGRADED_INPUT 32u      /* what should have added to the event could not; set by the daemon */
 
 #define KEER_FIRED_MAX 16
 struct keer_decision {

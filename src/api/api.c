@@ -1,4 +1,4 @@
-/* api.c - the routes, and the pool of readers. */
+/* api.c - the routes, and what each thread of HTTP has. */
 #include "api/api.h"
 
 static const struct http_route routes[] = {
@@ -18,22 +18,28 @@ static unsigned key_roles(void *ctx, struct slice key, char ret_caller[HTTP_CALL
     return 1u << row.role;
 }
 
-struct http_site api_site(struct api *a) { return (struct http_site){routes, ARRAY_LEN(routes), a, key_roles}; }
-
-enum keer_err api_init(struct api *a, struct decider *d, const struct keer_schema *schema, unsigned threads)
+enum keer_err api_init(struct api *a, struct decider *d, unsigned threads)
 {
     enum keer_err err = KEER_OK;
     a->decider = d;
-    a->schema = schema;
-    (void)pthread_mutex_init(&a->lock, NULL);
-    ASSERT(threads <= API_READERS_MAX);
-    for (unsigned i = 0; err == KEER_OK && i < threads; i++) {
-        err = reading_new(schema, &a->free[i]);
-        a->free_count += err == KEER_OK;
-    }
+    ASSERT(threads <= HTTP_THREADS_MAX);
+    for (unsigned i = 0; err == KEER_OK && i < threads; i++)
+        err = reading_new(&decider_version(d)->policy->schema, &a->thread[i].reading);
     if (err != KEER_OK)
         api_release(a);
     return err;
+}
+
+struct reading *api_reader(struct api *a, unsigned thread)
+{
+    const struct keer_schema *schema = &decider_version(a->decider)->policy->schema;
+    struct reading *fresh = NULL;
+    if (reading_schema(a->thread[thread].reading) == schema)
+        return a->thread[thread].reading;
+    if (reading_new(schema, &fresh) != KEER_OK)
+        return NULL;
+    reading_free(a->thread[thread].reading);
+    return a->thread[thread].reading = fresh;
 }
 
 void api_release(struct api *a)
@@ -41,6 +47,34 @@ void api_release(struct api *a)
     streams_stop(a);
     free(a->streams);
     a->streams = NULL;
-    while (a->free_count)
-        reading_free(a->free[--a->free_count]);
+    for (unsigned i = 0; i < HTTP_THREADS_MAX; i++) {
+        reading_free(a->thread[i].reading);
+        a->thread[i].reading = NULL;
+    }
+}
+
+void api_gather(struct api *a, unsigned thread, struct decide_request *r)
+{
+    struct api_thread *t = &a->thread[thread];
+    r->next = NULL;
+    if (t->first)
+        t->last->next = r;
+    else
+        t->first = r;
+    t->last = r;
+}
+
+static void api_turn(void *ctx, unsigned thread)
+{
+    struct api *a = ctx;
+    struct api_thread *t = &a->thread[thread];
+    if (t->first)
+        decider_submit_all(a->decider, t->first, t->last);
+    t->first = t->last = NULL;
+}
+
+struct http_site api_site(struct api *a)
+{
+    return (struct http_site){
+        .routes = routes, .count = ARRAY_LEN(routes), .ctx = a, .key_roles = key_roles, .turn = api_turn};
 }

@@ -1,12 +1,11 @@
 /* api.h - the daemon's resources: routes.def and the handlers behind it.
  *
- * Handlers run on the threads of HTTP; they share `struct api`, which they do not change but for the pool of readers. What a
- * handler answers when a thing can't be done is a row of http/problems.def.
+ * Handlers run on the threads of HTTP; they share `struct api`, of which each changes its own thread's part alone. Events of
+ * one turn of a thread are gathered there and go to the decider together (api_turn). What a handler answers when a thing
+ * can't be done is a row of http/problems.def.
  */
 #ifndef API_API_H
 #define API_API_H
-#include <pthread.h>
-
 #include "base/json.h"
 #include "flow/decider.h"
 #include "flow/key_change.h"
@@ -15,24 +14,30 @@
 #include "flow/verdict.h"
 #include "http/http.h"
 
-#define API_READERS_MAX 64
+struct api_thread {
+    struct reading *reading;
+    struct decide_request *first, *last; /* gathered in this turn, each with a place */
+};
 
 struct api {
     struct decider *decider;
     struct streams *streams;
-    struct outbox *outbox; /* NULL: webhooks are off */
-    const struct keer_schema *schema;
+    struct outbox *outbox;       /* NULL: webhooks are off */
+    const struct enrich *enrich; /* NULL: nothing is added */
     int64_t (*now_us)(void), (*wall_us)(void);
-    pthread_mutex_t lock;
-    struct reading *free[API_READERS_MAX]; /* readers nobody uses now */
-    unsigned free_count;
+    struct api_thread thread[HTTP_THREADS_MAX];
 };
 
-/* One reader for each thread of HTTP is made ahead. KEER_ENOMEM. */
-KEER_NODISCARD enum keer_err api_init(struct api *a, struct decider *d, const struct keer_schema *schema, unsigned threads);
+/* Makes what each thread of HTTP needs. KEER_ENOMEM. */
+KEER_NODISCARD enum keer_err api_init(struct api *a, struct decider *d, unsigned threads);
+/* A thread's reader for the version that decides now; NULL without memory. */
+struct reading *api_reader(struct api *a, unsigned thread);
 void api_release(struct api *a);
 /* The routes, for http_start; `a` is the site's ctx. */
 struct http_site api_site(struct api *a);
+
+/* An event for the decider, with a place; it goes there at the end of the thread's turn. */
+void api_gather(struct api *a, unsigned thread, struct decide_request *r);
 
 /* routes.def, problems.def and metrics.def, for the reference. */
 void api_describe(bool json, struct buf *out);
@@ -54,5 +59,9 @@ http_fn events_get, events_release;
 http_fn webhooks_post, webhooks_list, webhooks_delete, webhooks_replay, webhooks_rotate_post, webhooks_answer,
     webhooks_release;
 http_fn deliveries_list;
+http_fn policies_list, policies_one, policies_check, policies_post, policies_kept, policies_shadow, policies_shadow_end,
+    policies_comparison, policies_diff, policies_diffed, policies_promote, policies_rollback, policies_promoted,
+    policies_release;
+http_fn lists_all, lists_one, lists_put;
 http_fn health_get, ready_get, metrics_get;
 #endif

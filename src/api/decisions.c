@@ -8,28 +8,14 @@ struct asked {
     struct decide_request request;
     struct http_exchange *x;
     struct buf body; /* canonical */
+    struct buf added;
 };
-
-static struct reading *reader_take(struct api *a)
-{
-    (void)pthread_mutex_lock(&a->lock);
-    struct reading *r = a->free_count ? a->free[--a->free_count] : NULL;
-    (void)pthread_mutex_unlock(&a->lock);
-    return r;
-}
-
-static void reader_give(struct api *a, struct reading *r)
-{
-    (void)pthread_mutex_lock(&a->lock);
-    a->free[a->free_count++] = r; /* as many as threads: there is room */
-    (void)pthread_mutex_unlock(&a->lock);
-}
 
 /* The event of the body and the body's canonical form, in `asked`. */
 static enum keer_err read_body(struct api *a, struct http_exchange *x, struct asked *q, struct reading_error *why)
 {
     struct slice canon = {NULL, 0};
-    struct reading *r = reader_take(a);
+    struct reading *r = api_reader(a, x->thread);
     if (!r)
         return KEER_ENOMEM;
     enum keer_err err = reading_canon(r, buf_view(&x->body), &canon, why);
@@ -37,9 +23,12 @@ static enum keer_err read_body(struct api *a, struct http_exchange *x, struct as
         buf_slice(&q->body, canon);
         err = q->body.err;
     }
+    if (err == KEER_OK && a->enrich) {
+        reading_enrich(r, a->enrich, &q->added, &q->request.missing);
+        err = q->added.err;
+    }
     if (err == KEER_OK)
-        err = reading_event(r, canon, &q->request.event, why);
-    reader_give(a, r);
+        err = reading_event(r, canon, buf_view(&q->added), &q->request.event, why);
     if (err == KEER_OK && q->request.event->time_us > a->wall_us() + AHEAD_MAX_US) {
         *why = (struct reading_error){.code = KEER_ERANGE, .what = "time: more than an hour ahead of this server's clock"};
         err = KEER_ERANGE;
@@ -75,6 +64,7 @@ void decisions_post(struct http_exchange *x)
     x->data = q;
     q->x = x;
     buf_init(&q->body, LIMIT_LINE_BYTES);
+    buf_init(&q->added, ENRICH_BYTES);
     buf_init(&q->request.answer, VERDICT_BYTES);
     enum keer_err err = read_body(a, x, q, &why);
     if (err != KEER_OK) {
@@ -90,12 +80,13 @@ void decisions_post(struct http_exchange *x)
         return;
     }
     q->request.body = buf_view(&q->body);
+    q->request.added = buf_view(&q->added);
     crypto_sha256(q->request.body, &q->request.body_hash);
     q->request.begun_us = x->begun_us;
     q->request.done = on_done;
     q->request.ctx = q;
     http_suspend(x); /* before it is submitted: the answer may come at once */
-    decider_submit(a->decider, &q->request);
+    api_gather(a, x->thread, &q->request);
 }
 
 void decisions_answer(struct http_exchange *x)
@@ -119,6 +110,7 @@ void decisions_release(struct http_exchange *x)
     free(q->request.event);
     buf_release(&q->request.answer);
     buf_release(&q->body);
+    buf_release(&q->added);
     free(q);
 }
 

@@ -12,8 +12,9 @@
 #include "cli/sandbox.h"
 #include "cli/serve.h"
 
-#define GRACE_MS 5000     /* for callers that are slow to send or to read */
-#define KEYS_EVERY_MS 500 /* a key that was revoked is refused within a second */
+#define BODY_LARGE_BYTES ((size_t)64 << 20) /* policies with their models and lists */
+#define GRACE_MS 5000                       /* for callers that are slow to send or to read */
+#define KEYS_EVERY_MS 500                   /* a key that was revoked is refused within a second */
 #define STARTING_EVERY_MS 20
 
 static void on_failed(void *ctx)
@@ -24,17 +25,20 @@ static void on_failed(void *ctx)
 
 static int open_policy(struct serving *s)
 {
-    return policy_open_hashed(s->cli, cli_text(s->cli, "policy"), KEER_POLICY_WITHOUT_EXAMPLES, false, &s->policy,
-                              &s->policy_hash);
+    s->version.name = cli_text(s->cli, "policy");
+    int code =
+        policy_open_source(s->cli, s->version.name, KEER_POLICY_WITHOUT_EXAMPLES, false, &s->version.policy, &s->source);
+    if (code == CLI_DONE)
+        source_hash(&s->source, &s->version.hash);
+    return code;
 }
 
 static int open_decider(struct serving *s)
 {
     struct cli *cli = s->cli;
     struct db_why why;
-    struct decider_options o = {.policy = s->policy,
-                                .policy_hash = s->policy_hash,
-                                .policy_name = cli_text(cli, "policy"),
+    struct decider_options o = {.version = &s->version,
+                                .source = &s->source,
                                 .database = cli_text(cli, "database"),
                                 .memory_max = cli_count(cli, "memory", 0),
                                 .queue_max = (unsigned)cli_count(cli, "queue", 0),
@@ -44,6 +48,7 @@ static int open_decider(struct serving *s)
                                 .wall_us = cli->env.wall_us,
                                 .failed = on_failed};
     enum keer_err err = decider_new(&o, &s->decider, &why);
+    source_release(&s->source);
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, err == KEER_ENOMEM ? CLI_RESOURCES : CLI_IO, err, "%s", why.text);
 }
 
@@ -55,12 +60,13 @@ static int open_server(struct serving *s)
                              .threads = (unsigned)cli_count(cli, "threads", 0),
                              .connections_max = (unsigned)cli_count(cli, "connections", 0),
                              .body_max = cli_count(cli, "body-max", 0),
+                             .body_large_max = BODY_LARGE_BYTES,
                              .log = &s->log,
                              .now_us = cli->env.now_us};
     s->api.outbox = s->outbox;
     s->api.now_us = cli->env.now_us;
     s->api.wall_us = cli->env.wall_us;
-    enum keer_err err = api_init(&s->api, s->decider, &s->policy->schema, o.threads);
+    enum keer_err err = api_init(&s->api, s->decider, o.threads);
     if (err != KEER_OK)
         return cli_fail(cli, cli_exit_of(err), err, "%s", keer_err_text(err));
     struct http_site site = api_site(&s->api);
@@ -73,6 +79,7 @@ static int open_server(struct serving *s)
 static int start(struct serving *s)
 {
     struct cli *cli = s->cli;
+    struct db_label label;
     struct http_why why;
     enum keer_err err = decider_start(s->decider);
     if (err == KEER_OK && s->outbox)
@@ -85,7 +92,7 @@ static int start(struct serving *s)
     if (err != KEER_OK)
         return cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
     log_put(&s->log, LOG_INFO, "keer " KEER_VERSION " listens on http://%s with policy %s and database %s",
-            http_address(s->server), cli_text(cli, "policy"), cli_text(cli, "database"));
+            http_address(s->server), cli_text(cli, "policy"), db_label(cli_text(cli, "database"), &label));
     if (!decider_keys_valid(s->decider))
         log_put(&s->log, LOG_WARNING,
                 "there is no API key: every request for /v1 will be refused; `keer key new` makes one");
@@ -117,7 +124,10 @@ static void finish(struct serving *s, bool started)
     decider_free(s->decider);
     outbox_free(s->outbox);
     api_release(&s->api);
-    keer_policy_free(s->policy);
+    enrich_free(s->enrich);
+    free(s->own_domains);
+    source_release(&s->source);
+    keer_policy_free(s->version.policy);
 }
 
 /* Signals are blocked before the first thread, which inherits that, and taken here. */
@@ -191,6 +201,8 @@ int cmd_serve(struct cli *cli)
     int code = serve_become(&s);
     if (code == CLI_DONE)
         code = open_policy(&s);
+    if (code == CLI_DONE)
+        code = serve_open_enrich(&s);
     if (code == CLI_DONE && check) {
         code = serve_check(&s);
         if (code == CLI_DONE)

@@ -8,7 +8,6 @@
 struct folder {
     struct cli *cli;
     const char *policy_path;
-    struct crypto_hash *hash; /* of all that was read; may be NULL */
 };
 
 /* Files that a policy names are looked up beside the policy. */
@@ -31,10 +30,6 @@ static enum keer_err folder_read(void *ctx, const char *path, char **ret_data, s
     }
     if (!data.p)
         buf_puts(&data, "");
-    if (f->hash) {
-        crypto_sha256_add(f->hash, slice_str(path));
-        crypto_sha256_add(f->hash, buf_view(&data));
-    }
     *ret_data = data.p;
     *ret_len = data.len;
     return data.err;
@@ -61,16 +56,19 @@ static void tell_diags(struct cli *cli, struct keer_policy *p, bool quiet_warnin
 
 int policy_open(struct cli *cli, const char *path, unsigned flags, bool quiet_warnings, struct keer_policy **ret_policy)
 {
-    return policy_open_hashed(cli, path, flags, quiet_warnings, ret_policy, /* hash */ NULL);
+    struct source source = {0};
+    int code = policy_open_source(cli, path, flags, quiet_warnings, ret_policy, &source);
+    source_release(&source);
+    return code;
 }
 
-int policy_open_hashed(struct cli *cli, const char *path, unsigned flags, bool quiet_warnings,
-                       struct keer_policy **ret_policy, struct crypto_hash *ret_hash)
+int policy_open_source(struct cli *cli, const char *path, unsigned flags, bool quiet_warnings,
+                       struct keer_policy **ret_policy, struct source *ret_source)
 {
     struct buf text;
     struct io_why why;
     struct keer_policy *p = NULL;
-    struct folder folder = {cli, path, ret_hash};
+    struct folder folder = {cli, path};
     struct keer_files files = {&folder, folder_read};
     buf_init(&text, (size_t)LIMIT_POLICY_BYTES + 1);
     enum keer_err err = io_slurp(&text, path, &why);
@@ -78,9 +76,7 @@ int policy_open_hashed(struct cli *cli, const char *path, unsigned flags, bool q
         buf_release(&text);
         return cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
     }
-    if (ret_hash)
-        crypto_sha256(buf_view(&text), ret_hash);
-    err = policy_make(path, buf_view(&text), &files, flags, &p);
+    err = source_policy(path, buf_view(&text), &files, flags, ret_source, &p);
     buf_release(&text);
     if (p)
         tell_diags(cli, p, quiet_warnings);

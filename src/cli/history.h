@@ -9,10 +9,10 @@
  */
 #ifndef CLI_HISTORY_H
 #define CLI_HISTORY_H
-#include "base/crypto.h"
 #include "cli/cli.h"
 #include "core/engine.h"
 #include "core/input.h"
+#include "flow/source.h"
 
 struct history {
     struct cli *cli;
@@ -37,9 +37,9 @@ typedef enum history_next history_fn(void *ctx, struct history *h, const struct 
 /* Reads a policy file and everything it names, relative to its folder. With an error: messages are told, and CLI_FINDINGS.
  * Warnings are told unless `quiet_warnings`. */
 int policy_open(struct cli *cli, const char *path, unsigned flags, bool quiet_warnings, struct keer_policy **ret_policy);
-/* The same, and the SHA-256 of the policy's text and of every file it names, in the order they are read. */
-int policy_open_hashed(struct cli *cli, const char *path, unsigned flags, bool quiet_warnings,
-                       struct keer_policy **ret_policy, struct crypto_hash *ret_hash);
+/* The same, and what was read; *ret_source starts as {0} and is the caller's to release. */
+int policy_open_source(struct cli *cli, const char *path, unsigned flags, bool quiet_warnings,
+                       struct keer_policy **ret_policy, struct source *ret_source);
 /* Uses a model file for the policy's model `name` (p NULL: its only model). */
 int policy_use_model(struct cli *cli, struct keer_policy *p, struct slice name, const char *path);
 /* Options --mapping, --on-error, --bad-lines, and where they exist --until, --memory are read here. `memory` 0: no ceiling.

@@ -12,12 +12,14 @@ struct serving {
     struct cli *cli;
     struct log log;
     struct log_repeats repeats;
-    struct keer_policy *policy;
-    struct crypto_hash policy_hash;
+    struct version version; /* the policy of the file */
+    struct source source;   /* what it read; until the decider has it */
     struct decider *decider;
     struct outbox *outbox; /* NULL: webhooks are off */
     struct http_server *server;
     struct api api;
+    struct enrich *enrich;
+    struct slice *own_domains;
     sigset_t signals;
     int notify_fd; /* $NOTIFY_SOCKET, connected; -1 */
 };
@@ -27,6 +29,8 @@ struct serving {
 int serve_check(struct serving *s);
 /* ok, or with --json every setting, its value (masked) and its source. */
 void serve_show(struct serving *s);
+/* Databases of addresses and the like, for the policy that is open. The exit code. */
+int serve_open_enrich(struct serving *s);
 void serve_log_settings(struct log *log, const struct cli *cli);
 /* SIGHUP: settings marked RELOAD, and the keys; the log says what was taken, what needs a restart, or what is wrong. */
 void serve_reload(struct serving *s);

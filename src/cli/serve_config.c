@@ -48,6 +48,30 @@ int serve_check(struct serving *s)
     return check_database(s->cli);
 }
 
+int serve_open_enrich(struct serving *s)
+{
+    struct cli *cli = s->cli;
+    struct enrich_why why;
+    struct buf unfed;
+    size_t own = cli_values(cli, "own-domains");
+    s->own_domains = calloc(own + 1, sizeof *s->own_domains);
+    if (!s->own_domains)
+        return cli_fail(cli, CLI_RESOURCES, KEER_ENOMEM, "%s", keer_err_text(KEER_ENOMEM));
+    for (size_t i = 0; i < own; i++)
+        s->own_domains[i] = cli_text_at(cli, "own-domains", i);
+    struct enrich_options o = {cli_text(cli, "geoip-country"), cli_text(cli, "geoip-asn"), s->own_domains, own};
+    enum keer_err err = enrich_new(&o, &s->enrich, &why);
+    if (err != KEER_OK)
+        return cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
+    buf_init(&unfed, 1000);
+    enrich_unfed(s->enrich, enrich_wanted(&s->version.policy->schema), &unfed);
+    if (unfed.len)
+        log_put(&s->log, LOG_INFO, "no database adds %s: the policy sees it where events bring it", unfed.p);
+    buf_release(&unfed);
+    s->api.enrich = s->enrich;
+    return CLI_DONE;
+}
+
 void serve_show(struct serving *s)
 {
     struct cli *cli = s->cli;

@@ -500,11 +500,9 @@ static void model_part(const struct explain *x, unsigned m, unsigned top, bool j
 static const struct {
     unsigned flag;
     const char *word;
-} degraded_words[] = {{KEER_DEGRADED_MODEL, "model"},
-                      {KEER_DEGRADED_WINDOW, "window"},
-                      {KEER_DEGRADED_APPROXIMATE, "approximate"},
-                      {KEER_DEGRADED_RATE, "rate"},
-                      {KEER_DEGRADED_LATE, "late"}};
+} degraded_words[] = {
+    {KEER_DEGRADED_MODEL, "model"}, {KEER_DEGRADED_WINDOW, "window"}, {KEER_DEGRADED_APPROXIMATE, "approximate"},
+    {KEER_DEGRADED_RATE, "rate"},   {KEER_DEGRADED_LATE, "late"},     {KEER_DEGRADED_INPUT, "input"}};
 
 const char *engine_degraded_word(unsigned i, unsigned *ret_flag)
 {

@@ -1,52 +1,10 @@
 /* decider.c - one engine thread, one writer thread, an answer after the commit. */
-#include "flow/decider.h"
-
-#include <pthread.h>
+#include <time.h>
 
 #include "base/hash.h"
+#include "flow/decider_inside.h"
 #include "flow/redecide.h"
-#include "flow/seen.h"
 #include "flow/verdict.h"
-
-/* An event on its way from the engine to the disk, and who waits for it. */
-struct pending {
-    struct pending *next;         /* in `decided` */
-    struct pending *chain;        /* in its cell of the table */
-    struct decide_request *first; /* whose event, id and body it is; answered last, since the others are compared with it */
-    struct decide_request *others;
-    int64_t seq, decided_us;
-    struct buf verdict;
-    enum keer_outcome outcome;
-};
-
-struct decider {
-    struct decider_options o;
-    struct decider_stats stats;
-    atomic_int state;
-    atomic_bool stop_rebuilding;
-    struct db *writer, *engine_reader, *api_reader;
-    struct journal journal, engine_journal, api_journal;
-    pthread_mutex_t api_lock;
-    pthread_rwlock_t keys_lock;
-    struct keys keys;
-    int64_t policy_number, seq;
-    struct keer_engine *engine;
-    struct seen seen; /* the engine thread's */
-    pthread_t engine_thread, writer_thread;
-    bool threads;
-    pthread_mutex_t submitted_lock, decided_lock, flight_lock;
-    pthread_cond_t submitted_filled, decided_filled;
-    struct decide_request *submitted, **submitted_end;
-    struct pending *decided, **decided_end;
-    bool submitted_closed, decided_closed;
-    struct write_task *tasks, **tasks_end; /* with decided_lock */
-    bool writer_ended;
-    atomic_int_fast64_t committed;
-    struct decider_observer observer[DECIDER_OBSERVERS_MAX];
-    unsigned observers;
-    struct pending **flight; /* cells, by hash of the id */
-    size_t cells;
-};
 
 /* --- the end of a request --- */
 
@@ -65,7 +23,7 @@ static void finish(struct decider *d, struct decide_request *r, enum decide_resu
     (void)atomic_fetch_sub(&d->stats.waiting, 1); /* last: who sees 0 may end what `done` uses */
 }
 
-static void fail(struct decider *d, const char *what, const char *why)
+void decider_fail(struct decider *d, const char *what, const char *why)
 {
     int was = atomic_exchange(&d->state, DECIDER_FAILED);
     if (was == DECIDER_FAILED)
@@ -154,6 +112,19 @@ static void hand_on(struct decider *d, struct pending *p)
     (void)pthread_mutex_unlock(&d->decided_lock);
 }
 
+/* Another version decides since the request was read: its event is read for that one. False without memory, or when this
+ * version can't read it: asked again, the caller is told why. */
+static bool read_again(struct decider *d, struct decide_request *r)
+{
+    struct reading_error why;
+    struct keer_event *ev;
+    if (reading_event(d->reading, r->body, r->added, &ev, &why) != KEER_OK)
+        return false;
+    free(r->event);
+    r->event = ev;
+    return true;
+}
+
 static void decide_one(struct decider *d, struct decide_request *r)
 {
     if (has_failed(d)) {
@@ -162,6 +133,10 @@ static void decide_one(struct decider *d, struct decide_request *r)
     }
     if (join(d, r) || answer_stored(d, r))
         return;
+    if (r->event->schema != &deciding(d)->policy->schema && !read_again(d, r)) {
+        finish(d, r, DECIDE_NO_MEMORY);
+        return;
+    }
     struct pending *p = calloc(1, sizeof *p);
     if (!p) {
         finish(d, r, DECIDE_NO_MEMORY);
@@ -181,16 +156,18 @@ static void decide_one(struct decider *d, struct decide_request *r)
      * event. With one it is refused by the ceiling, the same way each time. */
     if (err == KEER_OK && (decision.degraded & KEER_DEGRADED_WINDOW) && !d->o.memory_max)
         err = KEER_ENOMEM;
+    decision.degraded |= r->missing ? KEER_DEGRADED_INPUT : 0;
     if (err == KEER_OK)
         err = verdict_print(d->engine, r->event, &decision, &p->verdict);
     if (err != KEER_OK) { /* the windows may hold what the journal will not */
-        fail(d, "the engine", keer_err_text(err));
+        decider_fail(d, "the engine", keer_err_text(err));
         buf_release(&p->verdict);
         free(p);
         finish(d, r, DECIDE_UNKNOWN);
         return;
     }
     p->seq = ++d->seq;
+    p->policy = deciding(d)->number;
     seen_add(&d->seen, r->event->id_hash);
     p->decided_us = d->o.wall_us();
     p->outcome = decision.outcome;
@@ -210,7 +187,7 @@ static void tell_difference(void *ctx, const struct journal_entry *e, const char
 static void remember_id(void *ctx, const struct journal_entry *e)
 {
     struct decider *d = ctx;
-    seen_add(&d->seen, hash_bytes(d->o.policy->schema.key, e->id.p, e->id.len));
+    seen_add(&d->seen, hash_bytes(deciding(d)->policy->schema.key, e->id.p, e->id.len));
 }
 
 static enum keer_err rebuild(struct decider *d)
@@ -218,13 +195,13 @@ static enum keer_err rebuild(struct decider *d)
     struct redecide_result result;
     struct redecide r = {.journal = &d->engine_journal,
                          .engine = d->engine,
-                         .policy = d->policy_number,
+                         .policy = deciding(d)->number,
                          .stop = &d->stop_rebuilding,
                          .each = remember_id,
                          .differs = tell_difference,
                          .ctx = d};
     int64_t begun = d->o.now_us();
-    enum keer_err err = redecide_run(&r, &result);
+    enum keer_err err = redecide_all(&r, &result);
     d->seq = result.last_seq;
     atomic_store(&d->committed, d->seq);
     atomic_store(&d->stats.rebuilt, result.events);
@@ -237,16 +214,20 @@ static enum keer_err rebuild(struct decider *d)
     return err;
 }
 
-static struct decide_request *next_requests(struct decider *d)
+/* What was submitted, and promotions that wait; false when there is nothing and nothing will come. */
+static bool next_requests(struct decider *d, struct decide_request **ret_list, struct promotion **ret_promotions)
 {
     (void)pthread_mutex_lock(&d->submitted_lock);
-    while (!d->submitted && !d->submitted_closed)
+    while (!d->submitted && !d->promotions && !d->submitted_closed)
         (void)pthread_cond_wait(&d->submitted_filled, &d->submitted_lock);
     struct decide_request *list = d->submitted;
+    *ret_promotions = d->promotions;
+    d->promotions = NULL;
     d->submitted = NULL;
     d->submitted_end = &d->submitted;
     (void)pthread_mutex_unlock(&d->submitted_lock);
-    return list;
+    *ret_list = list;
+    return list || *ret_promotions;
 }
 
 static void *engine_main(void *ctx)
@@ -254,10 +235,13 @@ static void *engine_main(void *ctx)
     struct decider *d = ctx;
     enum keer_err err = rebuild(d);
     if (err != KEER_OK)
-        fail(d, "the journal can't be decided again", err == KEER_EIO ? db_why(d->engine_reader) : keer_err_text(err));
+        decider_fail(d, "the journal can't be decided again",
+                     err == KEER_EIO ? db_why(d->engine_reader) : keer_err_text(err));
     int starting = DECIDER_STARTING;
     (void)atomic_compare_exchange_strong(&d->state, &starting, DECIDER_READY);
-    for (struct decide_request *list; (list = next_requests(d)) != NULL;) {
+    struct promotion *promotions;
+    for (struct decide_request *list; next_requests(d, &list, &promotions);) {
+        promotions_run(d, promotions);
         while (list) {
             struct decide_request *r = list;
             list = r->next;
@@ -269,21 +253,28 @@ static void *engine_main(void *ctx)
         atomic_store_explicit(&d->stats.windows_bytes, windows.bytes, memory_order_relaxed);
         atomic_store_explicit(&d->stats.entities, windows.entities, memory_order_relaxed);
     }
-    (void)pthread_mutex_lock(&d->decided_lock);
-    d->decided_closed = true;
-    (void)pthread_cond_signal(&d->decided_filled);
-    (void)pthread_mutex_unlock(&d->decided_lock);
     return NULL;
 }
 
 /* --- the writer's thread --- */
+
+/* Waits for something to write, at most a second: then the writer looks whether its connection is there still. */
+static void await_work(struct decider *d)
+{
+    int64_t us = d->o.now_us() + US_SECOND;
+    struct timespec until = {.tv_sec = us / US_SECOND, .tv_nsec = us % US_SECOND * 1000};
+    if (pthread_cond_timedwait(&d->decided_filled, &d->decided_lock, &until) == 0 || has_failed(d))
+        return;
+    if (!db_alive(d->writer))
+        decider_fail(d, "the database is gone", db_why(d->writer));
+}
 
 /* At most batch_max of what is decided, and the tasks that wait; false when there is nothing and nothing will come. */
 static bool next_batch(struct decider *d, struct pending **ret_batch, struct write_task **ret_tasks)
 {
     (void)pthread_mutex_lock(&d->decided_lock);
     while (!d->decided && !d->tasks && !d->decided_closed)
-        (void)pthread_cond_wait(&d->decided_filled, &d->decided_lock);
+        await_work(d);
     struct pending *batch = d->decided, *last = batch;
     *ret_tasks = d->tasks;
     d->tasks = NULL;
@@ -311,7 +302,7 @@ static enum keer_err run_task(struct decider *d, struct write_task *t)
     err = t->run(d->writer, t);
     enum db_outcome outcome = err == KEER_OK ? db_commit(d->writer) : DB_NOT_COMMITTED;
     if (outcome == DB_UNKNOWN) /* what follows would be built on what may not be there */
-        fail(d, "a commit ended unknown", db_why(d->writer));
+        decider_fail(d, "a commit ended unknown", db_why(d->writer));
     db_rollback(d->writer);
     return err == KEER_OK && outcome != DB_COMMITTED ? KEER_EIO : err;
 }
@@ -358,7 +349,6 @@ static void tell_committed(struct decider *d, const struct pending *batch)
         outcomes |= 1u << batch->outcome;
         last = batch->seq;
     }
-    atomic_store(&d->committed, last);
     for (unsigned i = 0; i < d->observers; i++)
         if (d->observer[i].committed)
             d->observer[i].committed(d->observer[i].ctx, last, outcomes);
@@ -378,9 +368,11 @@ static enum db_outcome write_batch(struct decider *d, const struct pending *batc
                                   .id = p->first->event->id,
                                   .time_us = p->first->event->time_us,
                                   .decided_us = p->decided_us,
-                                  .policy = d->policy_number,
+                                  .policy = p->policy,
                                   .body = p->first->body,
                                   .body_hash = p->first->body_hash,
+                                  .added = p->first->added,
+                                  .missing = p->first->missing,
                                   .decision = buf_view(&p->verdict)};
         err = journal_add(&d->journal, &e);
         if (err == KEER_OK)
@@ -389,8 +381,10 @@ static enum db_outcome write_batch(struct decider *d, const struct pending *batc
     }
     enum db_outcome outcome = err == KEER_OK ? db_commit(d->writer) : DB_NOT_COMMITTED;
     if (outcome != DB_COMMITTED)
-        fail(d, outcome == DB_UNKNOWN ? "a commit ended unknown" : "a commit failed", db_why(d->writer));
+        decider_fail(d, outcome == DB_UNKNOWN ? "a commit ended unknown" : "a commit failed", db_why(d->writer));
     db_rollback(d->writer);
+    for (const struct pending *p = batch; outcome == DB_COMMITTED && p; p = p->next)
+        atomic_store(&d->committed, p->seq);
     return outcome;
 }
 
@@ -443,10 +437,67 @@ static void *writer_main(void *ctx)
 
 /* --- life --- */
 
+/* In a transaction: records the version that was given, and says which one decides. A file decides when it is another than
+ * the file of the last start; else what was promoted since then stays. */
+static enum keer_err deploy(struct decider *d, int64_t *ret_deciding)
+{
+    struct policy_turn file, newest;
+    struct policy_turn turn = {.action = POLICY_DEPLOYED, .at_us = d->o.wall_us()};
+    struct version *given = d->o.version;
+    const struct source *source = d->o.source;
+    enum keer_err err = policies_put(d->writer, &given->hash, slice_str(given->name), source->part, source->count,
+                                     turn.at_us, &given->number);
+    if (err == KEER_OK)
+        err = policies_newest(d->writer, POLICY_DEPLOYED, &file);
+    if (err == KEER_OK && file.policy == given->number) {
+        err = policies_newest(d->writer, POLICY_ACTION_MAX, &newest);
+        if (err == KEER_OK)
+            *ret_deciding = newest.policy;
+        return err;
+    }
+    turn.policy = given->number;
+    if (err == KEER_OK || err == KEER_EMISSING)
+        err = journal_last(d->writer, &turn.after_seq);
+    if (err == KEER_OK)
+        err = policies_turn(d->writer, &turn);
+    if (err == KEER_OK)
+        *ret_deciding = given->number;
+    return err;
+}
+
+/* Which version decides, loaded. */
+static enum keer_err choose_version(struct decider *d, struct db_why *why)
+{
+    int64_t number = 0;
+    struct version *v = d->o.version;
+    enum keer_err err = db_begin(d->writer);
+    if (err == KEER_OK)
+        err = deploy(d, &number);
+    if (err == KEER_OK && db_commit(d->writer) != DB_COMMITTED)
+        err = KEER_EIO;
+    db_rollback(d->writer);
+    if (err == KEER_OK && number != v->number) {
+        err = version_load(d->writer, number, &v);
+        if (err == KEER_OK) {
+            v->next = d->versions;
+            d->versions = v;
+            log_put(d->o.log, LOG_WARNING,
+                    "policy %lld '%s' decides, as it was promoted; the file '%s' has not changed since the last start",
+                    (long long)v->number, v->name, d->o.version->name);
+        } else if (err != KEER_EIO) {
+            (void)snprintf(why->text, sizeof why->text, "policy %lld, which was promoted, can't be loaded: %s",
+                           (long long)number, keer_err_text(err));
+        }
+    }
+    if (err == KEER_OK)
+        atomic_store(&d->version, v);
+    return err;
+}
+
 static enum keer_err open_all(struct decider *d, struct db_why *why)
 {
+    struct keer_engine_options limits = {.memory_max = d->o.memory_max};
     const char *where = d->o.database;
-    struct slice name = slice_str(d->o.policy_name);
     enum keer_err err = db_open(where, DB_WRITE, &d->writer, why);
     if (err == KEER_OK)
         err = db_migrate(d->writer, d->o.wall_us(), why);
@@ -456,7 +507,12 @@ static enum keer_err open_all(struct decider *d, struct db_why *why)
         err = db_open(where, DB_READ, &d->api_reader, why);
     if (err != KEER_OK)
         return err;
-    err = journal_policy(d->writer, &d->o.policy_hash, name, d->o.wall_us(), &d->policy_number);
+    why->text[0] = '\0';
+    err = choose_version(d, why);
+    if (err == KEER_OK)
+        err = keer_engine_new(deciding(d)->policy, &limits, &d->engine);
+    if (err == KEER_OK)
+        err = reading_new(&deciding(d)->policy->schema, &d->reading);
     if (err == KEER_OK)
         err = keys_read(d->writer, &d->keys);
     if (err == KEER_OK)
@@ -465,8 +521,9 @@ static enum keer_err open_all(struct decider *d, struct db_why *why)
         err = journal_open(&d->engine_journal, d->engine_reader);
     if (err == KEER_OK)
         err = journal_open(&d->api_journal, d->api_reader);
-    if (err != KEER_OK)
-        (void)snprintf(why->text, sizeof why->text, "%.200s: %.150s", where,
+    struct db_label label;
+    if (err != KEER_OK && !why->text[0])
+        (void)snprintf(why->text, sizeof why->text, "%.200s: %.150s", db_label(where, &label),
                        err == KEER_EIO ? db_why(d->writer) : keer_err_text(err));
     return err;
 }
@@ -486,15 +543,17 @@ enum keer_err decider_new(const struct decider_options *o, struct decider **ret_
     (void)pthread_mutex_init(&d->submitted_lock, NULL);
     (void)pthread_mutex_init(&d->decided_lock, NULL);
     (void)pthread_mutex_init(&d->flight_lock, NULL);
+    (void)pthread_mutex_init(&d->shadow_lock, NULL);
     (void)pthread_cond_init(&d->submitted_filled, NULL);
-    (void)pthread_cond_init(&d->decided_filled, NULL);
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC); /* o.now_us */
+    (void)pthread_cond_init(&d->decided_filled, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
     for (d->cells = 64; d->cells < 2 * (size_t)o->queue_max;)
         d->cells *= 2;
     d->flight = calloc(d->cells, sizeof(struct pending *));
-    struct keer_engine_options limits = {.memory_max = o->memory_max};
     err = d->flight ? seen_init(&d->seen) : KEER_ENOMEM;
-    if (err == KEER_OK)
-        err = keer_engine_new(o->policy, &limits, &d->engine);
     if (err == KEER_OK) {
         err = open_all(d, ret_why);
         if (err != KEER_OK) {
@@ -531,6 +590,8 @@ enum keer_err decider_start(struct decider *d)
 
 enum decider_state decider_state(const struct decider *d) { return (enum decider_state)atomic_load(&d->state); }
 struct decider_stats *decider_statistics(struct decider *d) { return &d->stats; }
+const struct version *decider_version(const struct decider *d) { return deciding(d); }
+int64_t decider_committed(const struct decider *d) { return atomic_load(&d->committed); }
 
 bool decider_key(struct decider *d, struct slice text, struct key_row *ret_row)
 {
@@ -614,13 +675,15 @@ enum keer_err decider_reserve(struct decider *d)
     return KEER_EFULL;
 }
 
-void decider_submit(struct decider *d, struct decide_request *r)
+void decider_submit(struct decider *d, struct decide_request *r) { decider_submit_all(d, r, r); }
+
+void decider_submit_all(struct decider *d, struct decide_request *first, struct decide_request *last)
 {
-    r->next = NULL;
+    last->next = NULL;
     (void)pthread_mutex_lock(&d->submitted_lock);
     bool was_empty = !d->submitted;
-    *d->submitted_end = r;
-    d->submitted_end = &r->next;
+    *d->submitted_end = first;
+    d->submitted_end = &last->next;
     if (was_empty)
         (void)pthread_cond_signal(&d->submitted_filled);
     (void)pthread_mutex_unlock(&d->submitted_lock);
@@ -637,8 +700,6 @@ enum keer_err decider_find(struct decider *d, struct slice id, struct buf *out)
     (void)pthread_mutex_unlock(&d->api_lock);
     return err != KEER_OK ? err : out->err;
 }
-
-int64_t decider_committed(const struct decider *d) { return atomic_load(&d->committed); }
 
 /* A stored decision is verdict_print's: its first `,"outcome":"` is no part of a text, where quotes are escaped. */
 static uint32_t outcome_of(struct slice decision)
@@ -676,6 +737,14 @@ void decider_stop(struct decider *d)
         atomic_store(&d->state, DECIDER_FAILED);
 }
 
+static void close_writer(struct decider *d)
+{
+    (void)pthread_mutex_lock(&d->decided_lock);
+    d->decided_closed = true;
+    (void)pthread_cond_signal(&d->decided_filled);
+    (void)pthread_mutex_unlock(&d->decided_lock);
+}
+
 void decider_free(struct decider *d)
 {
     if (!d)
@@ -688,6 +757,8 @@ void decider_free(struct decider *d)
         (void)pthread_cond_signal(&d->submitted_filled);
         (void)pthread_mutex_unlock(&d->submitted_lock);
         (void)pthread_join(d->engine_thread, NULL);
+        shadow_release(d); /* what it writes goes through the writer */
+        close_writer(d);
         (void)pthread_join(d->writer_thread, NULL);
     }
     for (unsigned i = 0; i < d->observers; i++)
@@ -701,6 +772,11 @@ void decider_free(struct decider *d)
     db_close(d->api_reader);
     db_close(d->writer); /* last: it may checkpoint when it closes */
     keer_engine_free(d->engine);
+    reading_free(d->reading);
+    for (struct version *v = d->versions, *next; v; v = next) {
+        next = v->next;
+        version_free(v);
+    }
     free(d->flight);
     seen_release(&d->seen);
     free(d);

@@ -30,6 +30,8 @@
 #include "base/histogram.h"
 #include "base/log.h"
 #include "core/engine.h"
+#include "flow/follower.h"
+#include "flow/source.h"
 #include "store/journal.h"
 #include "store/keys.h"
 
@@ -45,6 +47,8 @@ struct decide_request {
     struct keer_event *event;               /* owns its texts */
     struct slice body;                      /* canonical; stays until `done` */
     struct crypto_hash body_hash;           /* of `body` */
+    struct slice added;                     /* beside the body, as it; empty when nothing was added */
+    bool missing;                           /* something that should have added could not */
     int64_t begun_us;                       /* monotonic, for the histogram */
     void (*done)(struct decide_request *r); /* on the engine's or the writer's thread; must not block */
     void *ctx;
@@ -67,9 +71,8 @@ struct write_task {
 
 struct decider;
 struct decider_options {
-    struct keer_policy *policy;     /* borrowed */
-    struct crypto_hash policy_hash; /* of its text and files */
-    const char *policy_name;
+    struct version *version;     /* the policy that was given; borrowed, gets its number */
+    const struct source *source; /* its text and files; borrowed until decider_new returns */
     const char *database;
     uint64_t memory_max; /* of the windows; 0 = no ceiling */
     unsigned queue_max, batch_max;
@@ -99,7 +102,8 @@ struct decider_stats {
     struct histogram latency, commit;
 };
 
-/* Opens and migrates the database; no thread runs yet. On failure *ret_why says it. */
+/* Opens and migrates the database, and chooses the version that decides: the one given, unless it is the same as at the last
+ * start and another one was promoted since. No thread runs yet. On failure *ret_why says it. */
 KEER_NODISCARD enum keer_err decider_new(const struct decider_options *o, struct decider **ret_decider,
                                          struct db_why *ret_why);
 /* Before decider_start; at most DECIDER_OBSERVERS_MAX. */
@@ -118,17 +122,59 @@ unsigned decider_keys_valid(struct decider *d);
 /* Reads the table of keys again: who was revoked is refused from here on. *ret_changed says whether it differs. On failure
  * the table stays as it was. KEER_EIO, KEER_ENOMEM, KEER_EFORMAT. */
 KEER_NODISCARD enum keer_err decider_reload_keys(struct decider *d, bool *ret_changed, struct db_why *ret_why);
+/* The version that decides now; it stays until decider_free. */
+const struct version *decider_version(const struct decider *d);
+/* The number of the last row on disk. */
+int64_t decider_committed(const struct decider *d);
+
+/* --- versions beside the one that decides (shadow.c) --- */
+
+/* Another version takes over between two events, when it has followed up to there; the one that decided follows on as the
+ * shadow, so that going back is immediate. Called back on the engine's thread: KEER_EMISSING when the shadow is no version
+ * of that number, KEER_EFULL while it is still building, KEER_EIO when it has failed or the change could not be written. */
+struct promotion {
+    int64_t number; /* 0: whatever decided before, a roll-back */
+    char who[POLICY_WHO_BYTES];
+    void (*done)(struct promotion *p, enum keer_err err);
+    void *ctx;
+    int64_t after_seq; /* the answer: it decides from the next row on */
+    struct promotion *next;
+};
+/* KEER_EUNSUPPORTED, KEER_EIO as decider_reserve; then `done` is not called. */
+KEER_NODISCARD enum keer_err decider_promote(struct decider *d, struct promotion *p);
+/* What a shadow calls that was started with `promote`. */
+void decider_promote_when_ready(struct decider *d, int64_t number);
+/* Starts a version as the shadow, in place of another; rows decided since `since_us` are compared. KEER_EMISSING when there
+ * is no such version, KEER_EUNSUPPORTED while the decider starts, KEER_ECONFLICT when it decides already; else what
+ * version_load says. */
+KEER_NODISCARD enum keer_err decider_shadow(struct decider *d, int64_t number, int64_t since_us, bool promote,
+                                            struct db_why *ret_why);
+void decider_shadow_end(struct decider *d);
+struct shadow_view {
+    int64_t number, seq, since_us; /* number 0: there is none */
+    enum follower_state state;
+    bool promotes;
+    struct comparison comparison;
+};
+void decider_shadow_view(struct decider *d, struct shadow_view *ret_view);
+/* A version through the history alone: the same as a shadow that ends when it has caught up. The caller frees it before the
+ * decider. */
+KEER_NODISCARD enum keer_err decider_backtest(struct decider *d, int64_t number, int64_t since_us, void (*ended)(void *ctx),
+                                              void *ctx, struct follower **ret_follower, struct db_why *ret_why);
+/* A reading connection for a short time, one user at a time. */
+struct db *decider_reader_take(struct decider *d);
+void decider_reader_give(struct decider *d);
 /* A place among those that wait: KEER_EFULL when there is none, KEER_EIO when it failed, KEER_EUNSUPPORTED while it starts
  * or stops. With a place decider_submit can't fail, so that the caller can get ready to be called back in between. */
 KEER_NODISCARD enum keer_err decider_reserve(struct decider *d);
 void decider_submit(struct decider *d, struct decide_request *r);
+/* A list that is linked by `next`, in its order, each with a place: one lock and one wake-up for all. */
+void decider_submit_all(struct decider *d, struct decide_request *first, struct decide_request *last);
 /* Hands a task to the writer: KEER_EUNSUPPORTED when it has stopped, KEER_EIO when it has failed; then `done` is not called.
  */
 KEER_NODISCARD enum keer_err decider_write(struct decider *d, struct write_task *t);
 /* The stored decision: KEER_EMISSING, KEER_EIO, KEER_ENOMEM. Any thread. */
 KEER_NODISCARD enum keer_err decider_find(struct decider *d, struct slice id, struct buf *out);
-/* The number of the last row on disk. */
-int64_t decider_committed(const struct decider *d);
 /* The decision of the first row after `seq`, its bit in *ret_outcomes: KEER_EMISSING at the end, else as decider_find. */
 KEER_NODISCARD enum keer_err decider_next(struct decider *d, int64_t seq, int64_t *ret_seq, uint32_t *ret_outcomes,
                                           struct buf *out);

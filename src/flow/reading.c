@@ -9,6 +9,7 @@ struct reading {
     struct keer_event *event;
     struct buf canon;
     struct tape tape;
+    uint64_t wanted; /* enrich.h */
 };
 
 void reading_free(struct reading *r)
@@ -30,6 +31,7 @@ enum keer_err reading_new(const struct keer_schema *schema, struct reading **ret
     if (!r)
         return KEER_ENOMEM;
     r->schema = schema;
+    r->wanted = enrich_wanted(schema);
     buf_init(&r->canon, LIMIT_LINE_BYTES - 1);
     enum keer_err err = keer_event_new(schema, &r->event);
     if (err == KEER_OK)
@@ -41,6 +43,8 @@ enum keer_err reading_new(const struct keer_schema *schema, struct reading **ret
     *ret_reading = r;
     return KEER_OK;
 }
+
+const struct keer_schema *reading_schema(const struct reading *r) { return r->schema; }
 
 enum keer_err reading_canon(struct reading *r, struct slice body, struct slice *ret_canon, struct reading_error *ret_error)
 {
@@ -130,7 +134,22 @@ static enum keer_err one_line(struct reading *r, struct keer_event **ret_event, 
     return err;
 }
 
-enum keer_err reading_event(struct reading *r, struct slice canon, struct keer_event **ret_event,
+void reading_enrich(const struct reading *r, const struct enrich *e, struct buf *added, bool *ret_missing)
+{
+    enrich_event(e, r->wanted, &r->tape, added, ret_missing);
+}
+
+/* One line of both objects: {"id":1} and {"asn":2} become {"id":1,"asn":2}. They have no key in common (enrich.h). */
+static void join(struct buf *line, struct slice added)
+{
+    if (added.len && line->len > 2) {
+        line->p[line->len - 1] = ',';
+        buf_slice(line, slice_of(added.p + 1, added.len - 1));
+    }
+    buf_char(line, '\n');
+}
+
+enum keer_err reading_event(struct reading *r, struct slice canon, struct slice added, struct keer_event **ret_event,
                             struct reading_error *ret_error)
 {
     if (canon.p != r->canon.p) {
@@ -138,7 +157,7 @@ enum keer_err reading_event(struct reading *r, struct slice canon, struct keer_e
         buf_slice(&r->canon, canon);
     }
     size_t len = r->canon.len;
-    buf_char(&r->canon, '\n');
+    join(&r->canon, added);
     if (r->canon.err != KEER_OK) {
         *ret_error = (struct reading_error){.code = r->canon.err, .what = "the event is too large"};
         return r->canon.err;
@@ -151,7 +170,9 @@ enum keer_err reading_event(struct reading *r, struct slice canon, struct keer_e
     }
     if (err == KEER_OK)
         err = one_line(r, ret_event, ret_error);
-    r->canon.len = len;
+    r->canon.len = len; /* as it was: the caller holds it */
+    if (added.len && len)
+        r->canon.p[len - 1] = '}';
     if (r->canon.p)
         r->canon.p[len] = '\0';
     return err;

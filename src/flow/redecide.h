@@ -11,6 +11,7 @@
 #include "core/engine.h"
 #include "store/journal.h"
 
+struct redecide_run;
 struct redecide {
     struct journal *journal; /* borrowed, of a DB_READ connection */
     struct keer_engine *engine;
@@ -20,6 +21,8 @@ struct redecide {
     const atomic_bool *stop; /* ends it early; may be NULL */
     /* Called for each difference; may be NULL. */
     void (*differs)(void *ctx, const struct journal_entry *e, const char *what, struct slice now);
+    /* Called for each row that was decided, with the verdict as it is now; may be NULL. What it returns ends the step. */
+    enum keer_err (*decided)(void *ctx, const struct journal_entry *e, const struct keer_decision *d, struct slice verdict);
     void *ctx;
 };
 struct redecide_result {
@@ -27,6 +30,12 @@ struct redecide_result {
     uint64_t events, compared, differences;
 };
 
-/* *ret_result holds what was done so far, also on failure: KEER_EIO, KEER_ENOMEM. */
-KEER_NODISCARD enum keer_err redecide_run(const struct redecide *r, struct redecide_result *ret_result);
+/* Row by row: open, step until KEER_EMISSING (no row yet; there may be one later), close. *r and *result are borrowed until
+ * close; result->last_seq is where it goes on. KEER_EIO, KEER_ENOMEM, or what `decided` returned. */
+KEER_NODISCARD enum keer_err redecide_open(const struct redecide *r, struct redecide_result *result,
+                                           struct redecide_run **ret_run);
+KEER_NODISCARD enum keer_err redecide_step(struct redecide_run *run);
+void redecide_close(struct redecide_run *run); /* NULL is fine */
+/* All rows that there are. *ret_result holds what was done so far, also on failure: KEER_EIO, KEER_ENOMEM. */
+KEER_NODISCARD enum keer_err redecide_all(const struct redecide *r, struct redecide_result *ret_result);
 #endif

@@ -1,39 +1,18 @@
 /* http.c - exchanges on libmicrohttpd.
  *
- * libmicrohttpd calls on_access first with the head, then with pieces of the body, then at its end; and once more after a
- * suspended connection was resumed. An answer that is queued at the head of a request that has a body makes it close the
- * connection, which is what a refused body deserves.
+ * libmicrohttpd calls exchange_access first with the head, then with pieces of the body, then at its end; and once more
+ * after a suspended connection was resumed. An answer that is queued at the head of a request that has a body makes it close
+ * the connection, which is what a refused body deserves.
  */
-#include "http/http.h"
-
-#include <errno.h>
-#include <microhttpd.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdarg.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/num.h"
+#include "http/inside.h"
 
-#define CONNECTION_MEMORY ((size_t)32 << 10) /* holds the head of a request, and so bounds it */
-#define CONNECTION_TIMEOUT_S 30u
-#define LISTEN_BACKLOG 1024
 #define PATH_BYTES ((size_t)256) /* of a path in the log */
 #define STREAM_BLOCK ((size_t)16 << 10)
 #define REPLY_BYTES ((size_t)1 << 20)
 #define SWALLOW_FACTOR 4u /* a body of up to this many times the maximum is read to its end, to be told 413 */
-
-struct http_server {
-    struct http_options options;
-    struct http_site site;
-    struct MHD_Daemon *daemon; /* NULL until http_start */
-    int fd;                    /* what it listens on; -1 when it is drained */
-    atomic_bool draining;
-    struct http_stats stats;
-    char address[100];
-};
 
 static struct MHD_Connection *connection_of(const struct http_exchange *x) { return x->connection; }
 
@@ -141,7 +120,7 @@ void http_suspend(struct http_exchange *x)
 
 void http_pause(struct http_exchange *x) { MHD_suspend_connection(connection_of(x)); }
 
-void http_resume(struct http_exchange *x) { MHD_resume_connection(connection_of(x)); }
+void http_resume(struct http_exchange *x) { loop_resume(x->loop, x); }
 
 /* --- the head --- */
 
@@ -189,6 +168,8 @@ static void begin(struct http_exchange *x, struct slice method, struct slice pat
         return;
     }
     x->route = m->route;
+    if (m->route && m->route->flags & HTTP_LARGE)
+        x->body.max = x->server->options.body_large_max;
     if (atomic_load(&x->server->draining)) {
         x->close = true;
         http_problem(x, HTTP_STOPPING, "%s", "");
@@ -207,12 +188,15 @@ static void begin(struct http_exchange *x, struct slice method, struct slice pat
     }
 }
 
-static struct http_exchange *exchange_new(struct http_server *s, struct MHD_Connection *connection)
+static struct http_exchange *exchange_new(struct http_loop *loop, struct MHD_Connection *connection)
 {
+    struct http_server *s = loop->server;
     struct http_exchange *x = calloc(1, sizeof *x);
     if (!x)
         return NULL;
     x->server = s;
+    x->loop = loop;
+    x->thread = loop->index;
     x->ctx = s->site.ctx;
     x->connection = connection;
     x->begun_us = s->options.now_us();
@@ -224,9 +208,9 @@ static struct http_exchange *exchange_new(struct http_server *s, struct MHD_Conn
     return x;
 }
 
-static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls, enum MHD_RequestTerminationCode why)
+void exchange_completed(void *cls, struct MHD_Connection *connection, void **con_cls, enum MHD_RequestTerminationCode why)
 {
-    struct http_server *s = cls;
+    struct http_server *s = ((struct http_loop *)cls)->server;
     struct http_exchange *x = *con_cls;
     UNUSED(connection);
     UNUSED(why);
@@ -255,20 +239,20 @@ static bool take_body(struct http_exchange *x, struct slice piece, size_t *seen)
     return *seen <= SWALLOW_FACTOR * x->body.max;
 }
 
-static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
-                                 const char *version, const char *upload, size_t *upload_size, void **con_cls)
+enum MHD_Result exchange_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+                                const char *version, const char *upload, size_t *upload_size, void **con_cls)
 {
-    struct http_server *s = cls;
     struct http_exchange *x = *con_cls;
     UNUSED(version);
     if (!x) {
         struct http_match m;
-        x = exchange_new(s, connection);
+        x = exchange_new(cls, connection);
         if (!x)
             return MHD_NO;
         *con_cls = x;
         (void)snprintf(x->method, sizeof x->method, "%s", method);
-        if (s->options.log && atomic_load(&s->options.log->requests))
+        const struct log *log = x->server->options.log;
+        if (log && atomic_load(&log->requests))
             buf_slice(&x->path, slice_of(url, MIN_OF(strlen(url), PATH_BYTES)));
         begin(x, slice_str(method), slice_str(url), &m);
         return x->replied ? queue(x) : MHD_YES;
@@ -291,144 +275,4 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
     }
     ASSERT(x->replied || x->suspended);
     return x->replied ? queue(x) : MHD_YES;
-}
-
-/* Paths are decoded segment by segment, so that an id may hold a slash. */
-static size_t keep_escapes(void *cls, struct MHD_Connection *connection, char *s)
-{
-    UNUSED(cls);
-    UNUSED(connection);
-    return strlen(s);
-}
-
-static void no_log(void *cls, const char *fmt, va_list ap)
-{
-    UNUSED(cls);
-    UNUSED(fmt);
-    UNUSED(ap);
-}
-
-/* --- the socket --- */
-
-static int bind_to(const struct addrinfo *a, char ret_address[100])
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in6 six;
-        struct sockaddr_storage room;
-    } name;
-    socklen_t len = sizeof name;
-    int on = 1;
-    char host[64], port[16];
-    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -1;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 && bind(fd, a->ai_addr, a->ai_addrlen) == 0 &&
-        listen(fd, LISTEN_BACKLOG) == 0 && getsockname(fd, &name.any, &len) == 0 &&
-        getnameinfo(&name.any, len, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
-        (void)snprintf(ret_address, 100, a->ai_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-        return fd;
-    }
-    int why = errno;
-    (void)close(fd);
-    errno = why;
-    return -1;
-}
-
-static enum keer_err resolve(const char *where, struct addrinfo **ret_found, struct http_why *why)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
-    const char *colon = strrchr(where, ':');
-    char host[64];
-    size_t n = colon ? (size_t)(colon - where) : 0;
-    bool six = n > 2 && where[0] == '[' && where[n - 1] == ']';
-    if (!n || n >= sizeof host)
-        goto bad;
-    memcpy(host, where + six, n - 2u * six);
-    host[n - 2u * six] = '\0';
-    if (getaddrinfo(host, colon + 1, &hints, ret_found) == 0)
-        return KEER_OK;
-bad:
-    (void)snprintf(why->text, sizeof why->text, "'%.100s' is not ADDRESS:PORT, as 127.0.0.1:8080 or [::1]:8080", where);
-    return KEER_EINVALID;
-}
-
-enum keer_err http_check_address(const char *listen, struct http_why *ret_why)
-{
-    struct addrinfo *found;
-    enum keer_err err = resolve(listen, &found, ret_why);
-    if (err == KEER_OK)
-        freeaddrinfo(found);
-    return err;
-}
-
-static enum keer_err listen_on(const char *where, char ret_address[100], int *ret_fd, struct http_why *why)
-{
-    struct addrinfo *found;
-    enum keer_err err = resolve(where, &found, why);
-    if (err != KEER_OK)
-        return err;
-    *ret_fd = bind_to(found, ret_address);
-    freeaddrinfo(found);
-    if (*ret_fd >= 0)
-        return KEER_OK;
-    (void)snprintf(why->text, sizeof why->text, "%.100s: %s", where, strerror(errno));
-    return KEER_EIO;
-}
-
-enum keer_err http_open(const struct http_options *o, const struct http_site *site, struct http_server **ret_server,
-                        struct http_why *ret_why)
-{
-    struct http_server *s = calloc(1, sizeof *s);
-    if (!s) {
-        (void)snprintf(ret_why->text, sizeof ret_why->text, "%s", keer_err_text(KEER_ENOMEM));
-        return KEER_ENOMEM;
-    }
-    s->options = *o;
-    s->site = *site;
-    enum keer_err err = listen_on(o->listen, s->address, &s->fd, ret_why);
-    if (err == KEER_OK)
-        *ret_server = s;
-    else
-        free(s);
-    return err;
-}
-
-enum keer_err http_start(struct http_server *s, struct http_why *ret_why)
-{
-    const struct http_options *o = &s->options;
-    s->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_access, s,
-        MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL, MHD_OPTION_LISTEN_SOCKET, s->fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-        s, MHD_OPTION_CONNECTION_LIMIT, o->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_POOL_SIZE, o->threads > 1 ? o->threads : 0u, MHD_OPTION_END);
-    if (s->daemon)
-        return KEER_OK;
-    (void)snprintf(ret_why->text, sizeof ret_why->text, "%.100s: the server does not start", o->listen);
-    return KEER_EIO;
-}
-
-const char *http_address(const struct http_server *s) { return s->address; }
-struct http_stats *http_statistics(struct http_server *s) { return &s->stats; }
-
-void http_drain(struct http_server *s)
-{
-    atomic_store(&s->draining, true);
-    if (s->daemon)
-        (void)MHD_quiesce_daemon(s->daemon);
-    if (s->fd >= 0)
-        (void)close(s->fd);
-    s->fd = -1;
-}
-
-void http_stop(struct http_server *s)
-{
-    if (!s)
-        return;
-    if (s->daemon)
-        MHD_stop_daemon(s->daemon);
-    else if (s->fd >= 0)
-        (void)close(s->fd);
-    free(s);
 }

@@ -12,7 +12,9 @@
  *    suspended one can be pointed at by other threads until they resume it.
  * 2. A suspended exchange is resumed exactly once, whatever happens.
  * 3. Bodies, headers, connections and times are bounded; a body is never kept past its route's maximum.
- * 4. Every answer has Cache-Control: no-store; every one that is no success is application/problem+json.
+ * 4. Each thread is a loop of its own over its connections: what was resumed, what has come, then site.turn. It sleeps only
+ *    when there is nothing, and only then costs http_resume a system call: a group of answers wakes it once.
+ * 5. Every answer has Cache-Control: no-store; every one that is no success is application/problem+json.
  */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H
@@ -28,7 +30,8 @@ enum http_problem {
     HTTP_PROBLEM_MAX
 };
 
-#define HTTP_BODY 1u /* takes application/json */
+#define HTTP_BODY 1u  /* takes application/json */
+#define HTTP_LARGE 2u /* of up to body_large_max bytes rather than body_max */
 
 struct http_exchange;
 typedef void http_fn(struct http_exchange *x);
@@ -44,13 +47,15 @@ struct http_route {
     http_fn *release;  /* frees x->data; may be NULL */
 };
 
+#define HTTP_THREADS_MAX 64
 #define HTTP_ID_BYTES 4096
 #define HTTP_CALLER_BYTES 32
 struct http_exchange {
     struct http_server *server;
     const struct http_route *route;
-    void *ctx;  /* the site's */
-    void *data; /* the handler's */
+    void *ctx;       /* the site's */
+    void *data;      /* the handler's */
+    unsigned thread; /* which of http_options.threads it lives on, from 0: handlers have scratch for each */
     struct buf body;
     struct buf id;                  /* what stood for {id}, decoded */
     char caller[HTTP_CALLER_BYTES]; /* the public part of its key; "" without one */
@@ -67,6 +72,8 @@ struct http_exchange {
     size_t seen;        /* bytes of the body, kept or not */
     bool close, too_large, suspended, replied;
     void *connection;
+    struct http_loop *loop;
+    struct http_exchange *next; /* among those that were resumed */
 };
 
 struct http_site {
@@ -75,11 +82,13 @@ struct http_site {
     void *ctx;
     /* The roles of a key, a mask, and its public part; 0 for a key that is not valid. */
     unsigned (*key_roles)(void *ctx, struct slice key, char ret_caller[HTTP_CALLER_BYTES]);
+    /* A thread has handled all that had come: what its handlers have gathered can go on, together. NULL when not needed. */
+    void (*turn)(void *ctx, unsigned thread);
 };
 struct http_options {
     const char *listen; /* ADDRESS:PORT, [ADDRESS]:PORT; port 0 is any free one */
     unsigned threads, connections_max;
-    size_t body_max;
+    size_t body_max, body_large_max;
     const struct log *log;
     int64_t (*now_us)(void); /* monotonic */
 };

@@ -1,14 +1,37 @@
 /* db.c - picks the driver, and keeps the rules that all drivers share. */
 #include "store/driver.h"
 
+#define POSTGRES "postgres://"
+#define POSTGRESQL "postgresql://"
+
+static bool begins(const char *s, const char *with) { return strncmp(s, with, strlen(with)) == 0; }
+static bool is_address(const char *where) { return begins(where, POSTGRES) || begins(where, POSTGRESQL); }
+
 enum keer_err db_open(const char *where, enum db_access access, struct db **ret_db, struct db_why *ret_why)
 {
-    if (strncmp(where, "postgres://", 11) == 0 || strncmp(where, "postgresql://", 13) == 0) {
-        (void)snprintf(ret_why->text, sizeof ret_why->text,
-                       "PostgreSQL is not built in yet: give the path of a SQLite file");
-        return KEER_EUNSUPPORTED;
+    return (is_address(where) ? &db_postgres : &db_sqlite)->open(where, access, ret_db, ret_why);
+}
+
+/* By the text alone, since it must hold for addresses that can't be parsed: from the first ':' behind the scheme to the last
+ * '@' may be a password, and so may everything behind a '?'. */
+const char *db_label(const char *where, struct db_label *ret_label)
+{
+    struct slice rest = slice_str(where), scheme = slice_of(where, 0), user = scheme;
+    if (is_address(where)) {
+        scheme.len = begins(where, POSTGRES) ? sizeof POSTGRES - 1 : sizeof POSTGRESQL - 1;
+        rest = slice_of(where + scheme.len, rest.len - scheme.len);
+        const char *at = memrchr(rest.p, '@', rest.len);
+        if (at) {
+            struct slice before = slice_of(rest.p, (size_t)(at - rest.p));
+            user = slice_cut(&before, ':');
+            user = slice_cut(&user, '?');
+            rest = slice_of(at, rest.len - (size_t)(at - rest.p));
+        }
+        rest = slice_cut(&rest, '?');
     }
-    return db_sqlite.open(where, access, ret_db, ret_why);
+    (void)snprintf(ret_label->text, sizeof ret_label->text, "%.*s%.*s%.*s", SLICE_ARG(scheme), SLICE_ARG(user),
+                   SLICE_ARG(rest));
+    return ret_label->text;
 }
 
 void db_close(struct db *db)
@@ -20,19 +43,34 @@ void db_close(struct db *db)
 }
 
 const char *db_why(const struct db *db) { return db->why.text; }
-enum keer_err db_exec(struct db *db, const char *sql) { return db->driver->exec(db, sql); }
+bool db_alive(struct db *db) { return db->driver->alive(db); }
+
+/* PostgreSQL aborts a transaction with any statement that fails; SQLite is made to do the same. */
+static enum keer_err kept(struct db *db, enum keer_err err)
+{
+    if (err != KEER_OK && db->in_transaction)
+        db->spoiled = true;
+    return err;
+}
+
+enum keer_err db_exec(struct db *db, const char *sql) { return kept(db, db->driver->exec(db, sql)); }
 
 enum keer_err db_begin(struct db *db)
 {
     ASSERT(!db->in_transaction);
     enum keer_err err = db->driver->begin(db);
     db->in_transaction = err == KEER_OK;
+    db->spoiled = false;
     return err;
 }
 
 enum db_outcome db_commit(struct db *db)
 {
     ASSERT(db->in_transaction);
+    if (db->spoiled) {
+        db_rollback(db);
+        return DB_NOT_COMMITTED;
+    }
     enum db_outcome outcome = db->driver->commit(db);
     db->in_transaction = outcome != DB_COMMITTED;
     return outcome;
@@ -47,7 +85,7 @@ void db_rollback(struct db *db)
 
 enum keer_err db_prepare(struct db *db, const char *sql, struct db_stmt **ret_stmt)
 {
-    return db->driver->prepare(db, sql, ret_stmt);
+    return kept(db, db->driver->prepare(db, sql, ret_stmt));
 }
 
 void db_free(struct db_stmt *s)
@@ -59,7 +97,16 @@ void db_free(struct db_stmt *s)
 void db_bind_i64(struct db_stmt *s, unsigned parameter, int64_t v) { s->db->driver->bind_i64(s, parameter, v); }
 void db_bind_text(struct db_stmt *s, unsigned parameter, struct slice v) { s->db->driver->bind_text(s, parameter, v); }
 void db_bind_bytes(struct db_stmt *s, unsigned parameter, struct slice v) { s->db->driver->bind_bytes(s, parameter, v); }
-enum db_step db_step(struct db_stmt *s) { return s->db->driver->step(s); }
+
+static enum db_step judged(struct db *db, enum db_step step)
+{
+    if (db->in_transaction && (step == DB_CONFLICT || step == DB_FAILED))
+        db->spoiled = true;
+    return step;
+}
+
+enum db_step db_step(struct db_stmt *s) { return judged(s->db, s->db->driver->step(s)); }
+enum db_step db_put(struct db_stmt *s) { return judged(s->db, s->db->driver->put(s)); }
 void db_reset(struct db_stmt *s) { s->db->driver->reset(s); }
 int64_t db_i64(struct db_stmt *s, unsigned column) { return s->db->driver->i64(s, column); }
 struct slice db_bytes(struct db_stmt *s, unsigned column) { return s->db->driver->column(s, column); }

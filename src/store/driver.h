@@ -3,11 +3,14 @@
 #define STORE_DRIVER_H
 #include "store/db.h"
 
+#define DB_PARAMETERS_MAX 16
+
 struct db_driver {
     const char *name;
     const char *number, *bytes; /* for {number} and {bytes} in migrations */
     enum keer_err (*open)(const char *where, enum db_access access, struct db **ret_db, struct db_why *ret_why);
     void (*close)(struct db *db);
+    bool (*alive)(struct db *db);
     enum keer_err (*exec)(struct db *db, const char *sql);
     enum keer_err (*begin)(struct db *db);
     enum db_outcome (*commit)(struct db *db);
@@ -18,6 +21,7 @@ struct db_driver {
     void (*bind_text)(struct db_stmt *s, unsigned parameter, struct slice v);
     void (*bind_bytes)(struct db_stmt *s, unsigned parameter, struct slice v);
     enum db_step (*step)(struct db_stmt *s);
+    enum db_step (*put)(struct db_stmt *s);
     void (*reset)(struct db_stmt *s);
     int64_t (*i64)(struct db_stmt *s, unsigned column);
     struct slice (*column)(struct db_stmt *s, unsigned column);
@@ -27,12 +31,12 @@ struct db_driver {
 struct db {
     const struct db_driver *driver;
     enum db_access access;
-    bool in_transaction;
+    bool in_transaction, spoiled; /* db.c's */
     struct db_why why;
 };
 struct db_stmt {
     struct db *db;
 };
 
-extern const struct db_driver db_sqlite;
+extern const struct db_driver db_sqlite, db_postgres;
 #endif

@@ -3,16 +3,19 @@
 
 #include "store/driver.h"
 
-#define COLUMNS "seq, id, time_us, decided_us, policy, body, body_hash, decision"
+#define SCAN_ROWS 256 /* and in words for SQL: */
+#define SCAN_TEXT "256"
+#define COLUMNS "seq, id, time_us, decided_us, policy, body, body_hash, decision, added, missing"
 
 enum keer_err journal_open(struct journal *j, struct db *db)
 {
     *j = (struct journal){.db = db};
-    enum keer_err err = db_prepare(db, "INSERT INTO journal (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", &j->add);
+    enum keer_err err =
+        db_prepare(db, "INSERT INTO journal (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", &j->add);
     if (err == KEER_OK)
         err = db_prepare(db, "SELECT " COLUMNS " FROM journal WHERE id = $1", &j->find);
     if (err == KEER_OK)
-        err = db_prepare(db, "SELECT " COLUMNS " FROM journal WHERE seq > $1 ORDER BY seq LIMIT 1", &j->scan);
+        err = db_prepare(db, "SELECT " COLUMNS " FROM journal WHERE seq > $1 ORDER BY seq LIMIT " SCAN_TEXT, &j->scan);
     if (err != KEER_OK)
         journal_close(j);
     return err;
@@ -70,6 +73,19 @@ enum keer_err journal_policy(struct db *db, const struct crypto_hash *hash, stru
     return err == KEER_OK ? policy_number(db, hash, ret_number) : err;
 }
 
+enum keer_err journal_last(struct db *db, int64_t *ret_seq)
+{
+    struct db_stmt *s;
+    enum keer_err err = db_prepare(db, "SELECT COALESCE(MAX(seq), 0) FROM journal", &s);
+    if (err != KEER_OK)
+        return err;
+    enum db_step step = db_step(s);
+    if (step == DB_ROW)
+        *ret_seq = db_i64(s, 0);
+    db_free(s);
+    return step == DB_ROW ? KEER_OK : KEER_EIO;
+}
+
 enum keer_err journal_add(struct journal *j, const struct journal_entry *e)
 {
     struct db_stmt *s = j->add;
@@ -81,7 +97,9 @@ enum keer_err journal_add(struct journal *j, const struct journal_entry *e)
     db_bind_bytes(s, 6, e->body);
     db_bind_bytes(s, 7, slice_of((const char *)e->body_hash.bytes, sizeof e->body_hash.bytes));
     db_bind_bytes(s, 8, e->decision);
-    enum db_step step = db_step(s);
+    db_bind_bytes(s, 9, e->added);
+    db_bind_i64(s, 10, e->missing);
+    enum db_step step = db_put(s);
     db_reset(s);
     return step == DB_END ? KEER_OK : step == DB_CONFLICT ? KEER_ECONFLICT : KEER_EIO;
 }
@@ -98,7 +116,9 @@ static enum keer_err take(struct db_stmt *s, struct journal_entry *ret)
                               .decided_us = db_i64(s, 3),
                               .policy = db_i64(s, 4),
                               .body = db_bytes(s, 5),
-                              .decision = db_bytes(s, 7)};
+                              .decision = db_bytes(s, 7),
+                              .added = db_bytes(s, 8),
+                              .missing = db_i64(s, 9) != 0};
     if (hash.len != sizeof e.body_hash.bytes)
         return KEER_EFORMAT;
     memcpy(e.body_hash.bytes, hash.p, hash.len);
@@ -110,6 +130,7 @@ void journal_done(struct journal *j)
 {
     db_reset(j->find);
     db_reset(j->scan);
+    j->scan_left = 0;
 }
 
 enum keer_err journal_find(struct journal *j, struct slice id, struct journal_entry *ret_entry)
@@ -121,7 +142,19 @@ enum keer_err journal_find(struct journal *j, struct slice id, struct journal_en
 
 enum keer_err journal_after(struct journal *j, int64_t seq, struct journal_entry *ret_entry)
 {
-    journal_done(j);
-    db_bind_i64(j->scan, 1, seq);
-    return take(j->scan, ret_entry);
+    struct journal_entry e;
+    if (!j->scan_left || j->scan_seq != seq) {
+        journal_done(j);
+        db_bind_i64(j->scan, 1, seq);
+        j->scan_left = SCAN_ROWS;
+    }
+    j->scan_left--;
+    enum keer_err err = take(j->scan, &e);
+    if (err != KEER_OK) { /* also the end: rows may come after it */
+        j->scan_left = 0;
+        return err;
+    }
+    j->scan_seq = e.seq;
+    *ret_entry = e;
+    return KEER_OK;
 }

@@ -13,11 +13,15 @@
 struct journal {
     struct db *db;
     struct db_stmt *add, *find, *scan;
+    int64_t scan_seq;   /* of the row that journal_after gave last */
+    unsigned scan_left; /* rows that the open scan may give still; 0 = none is open */
 };
 
 struct journal_entry { /* slices are borrowed: from the caller for journal_add, else until journal_done */
     int64_t seq, time_us, decided_us, policy;
     struct slice id, body, decision;
+    struct slice added;           /* attributes that were added to the body, an object; empty when none were */
+    bool missing;                 /* something that should have added could not */
     struct crypto_hash body_hash; /* of body */
 };
 
@@ -27,11 +31,15 @@ void journal_close(struct journal *j); /* twice, or when zeroed, is fine */
 /* The number of a policy, given to it when it is new (with DB_WRITE); with DB_READ 0 when it is not known. */
 KEER_NODISCARD enum keer_err journal_policy(struct db *db, const struct crypto_hash *hash, struct slice name, int64_t now_us,
                                             int64_t *ret_number);
-/* In a transaction. KEER_ECONFLICT when the id or the number is there already. */
+/* The number of the last row, 0 when there is none. */
+KEER_NODISCARD enum keer_err journal_last(struct db *db, int64_t *ret_seq);
+/* In a transaction. KEER_ECONFLICT when the id or the number is there already; PostgreSQL may tell that at the commit. */
 KEER_NODISCARD enum keer_err journal_add(struct journal *j, const struct journal_entry *e);
 /* KEER_EMISSING when there is no such event. */
 KEER_NODISCARD enum keer_err journal_find(struct journal *j, struct slice id, struct journal_entry *ret_entry);
-/* The first entry whose number is above `seq`: KEER_EMISSING at the end. */
+/* The first entry whose number is above `seq`: KEER_EMISSING at the end. Called with the number that it gave last it goes on
+ * in the same piece of the journal (256 rows of one snapshot) unless journal_done ended that; the slices of the entry before
+ * are gone then. */
 KEER_NODISCARD enum keer_err journal_after(struct journal *j, int64_t seq, struct journal_entry *ret_entry);
 /* Ends a find or after: until then the connection sees an old snapshot, and what it sees can't be checkpointed away. */
 void journal_done(struct journal *j);

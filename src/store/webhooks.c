@@ -185,7 +185,8 @@ enum keer_err delivery_adder(struct db *db, struct db_stmt **ret_stmt)
 {
     return db_prepare(db,
                       "INSERT INTO delivery (webhook, seq, outcome, at_us, since_us)"
-                      " SELECT id, $1, $2, $3, $3 FROM webhook WHERE disabled_us = 0 AND (outcomes & $4) <> 0",
+                      " SELECT id, CAST($1 AS BIGINT), CAST($2 AS BIGINT), CAST($3 AS BIGINT), CAST($3 AS BIGINT) FROM "
+                      "webhook WHERE disabled_us = 0 AND (outcomes & CAST($4 AS BIGINT)) <> 0",
                       ret_stmt);
 }
 
@@ -195,7 +196,7 @@ enum keer_err delivery_add(struct db_stmt *adder, int64_t seq, unsigned outcome,
     db_bind_i64(adder, 2, outcome);
     db_bind_i64(adder, 3, now_us);
     db_bind_i64(adder, 4, (int64_t)1 << outcome);
-    enum db_step step = db_step(adder);
+    enum db_step step = db_put(adder);
     db_reset(adder);
     return step == DB_END ? KEER_OK : KEER_EIO;
 }
@@ -217,7 +218,7 @@ enum keer_err delivery_settle(struct db_stmt *settler, const char *webhook, cons
     db_bind_text(settler, 5, d->why);
     db_bind_text(settler, 6, slice_str(webhook));
     db_bind_i64(settler, 7, d->seq);
-    enum db_step step = db_step(settler);
+    enum db_step step = db_put(settler);
     db_reset(settler);
     return step == DB_END ? KEER_OK : KEER_EIO;
 }
@@ -264,7 +265,7 @@ enum keer_err delivery_scanner(struct db *db, struct db_stmt **ret_stmt)
     return db_prepare(db,
                       "SELECT d.seq, d.at_us, d.attempts, d.outcome, j.decision, j.decided_us FROM delivery d"
                       " JOIN journal j ON j.seq = d.seq WHERE d.webhook = $1 AND d.state = 0"
-                      " AND (d.at_us, d.seq) > ($2, $3) ORDER BY d.at_us, d.seq LIMIT 1",
+                      " AND (d.at_us, d.seq) > (CAST($2 AS BIGINT), CAST($3 AS BIGINT)) ORDER BY d.at_us, d.seq LIMIT 1",
                       ret_stmt);
 }
 

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # serve.sh - the daemon from outside, with curl: a decision and the stored one, every refusal, metrics, stopping under load, starting again.
-# The guide's commands (docs/guides/serve.md) are run too.
+# The guide's commands (docs/guides/serve.md) are run too. With DATABASE=postgres://... it all runs there (postgres.sh).
 set -u
 cd "$(dirname "$0")/../.." || exit
 export KEER_ALLOW_ROOT=yes
 KEER=${KEER:-build/release/keer} BUILD=${BUILD:-build/release}
 command -v curl > /dev/null || { echo 'skipped: no curl here'; exit 0; }
-dir=$(mktemp -d); pid=
+dir=$(mktemp -d); pid= db=${DATABASE:-$dir/k.db}
 trap '[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
 failed=0
 ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; failed=1; [ -f "$dir/body" ] && head -c 600 "$dir/body"; fi; }
 start() { # options...
     : > "$dir/log"
-    "$KEER" serve --policy policies/store.keer --database "$dir/k.db" --listen 127.0.0.1:0 "$@" 2>> "$dir/log" & pid=$!
+    "$KEER" serve --policy policies/store.keer --database "$db" --listen 127.0.0.1:0 "$@" 2>> "$dir/log" & pid=$!
     for _ in $(seq 500); do
         address=$(sed -nE 's|.*listens on http://([^ ]+) .*|\1|p' "$dir/log")
         [ -n "$address" ] && curl -sf -o "$dir/ready" "http://$address/readyz" && return 0
@@ -30,8 +30,8 @@ ask() {
 }
 event() { printf '{"id":"%s","time":"2018-10-01T12:00:00Z","type":"purchase","account":"liu","device":"d1","amount":%s,"currency":"EUR"}' "$1" "${2:-4900}"; }
 
-key=$("$KEER" key new -q --database "$dir/k.db" --name test); ok $? 'a key is made'
-partner=$("$KEER" key new -q --database "$dir/k.db" --name wallet --role partner); ok $? 'a key of another role is made'
+key=$("$KEER" key new -q --database "$db" --name test); ok $? 'a key is made'
+partner=$("$KEER" key new -q --database "$db" --name wallet --role partner); ok $? 'a key of another role is made'
 start || exit 1
 api=(-H "Authorization: Bearer $key") json=(-H 'Content-Type: application/json') u=http://$address
 post=("${api[@]}" "${json[@]}" "$u/v1/decisions")
@@ -83,8 +83,8 @@ for i in $(seq 64); do printf 'next\nurl = "%s/v1/decisions"\nheader = "Authoriz
 curl -sZ --parallel-max 64 -K "$dir/config" 2>/dev/null
 [ "$(cat "$dir"/same* | grep -o '"id":"same"' | wc -l)" = 64 ] && [ "$(md5sum "$dir"/same* | cut -d' ' -f1 | sort -u | wc -l)" = 1 ]; ok $? '64 in parallel have one answer'
 curl -s "$u/metrics" > "$dir/body"; grep -q 'keer_journal_rows_total 3' "$dir/body"; ok $? 'and made one row'
-"$KEER" key list --database "$dir/k.db" | grep -q test; ok $? 'keys are listed beside a daemon'
-"$KEER" key new --database "$dir/k.db" > "$dir/body" 2>&1; [ $? = 4 ] && grep -q 'stop it first' "$dir/body"; ok $? 'a second writer is kept out'
+"$KEER" key list --database "$db" | grep -q test; ok $? 'keys are listed beside a daemon'
+"$KEER" key new --database "$db" > "$dir/body" 2>&1; [ $? = 4 ] && grep -q 'stop it first' "$dir/body"; ok $? 'a second writer is kept out'
 stop; ok $? 'SIGTERM ends it with code 0'
 grep -q "$key" "$dir/log" && { echo 'not ok - the key is in the log'; failed=1; }
 
@@ -100,27 +100,32 @@ grep -q '"differences":0' "$dir/ready" && ! grep -q '"events":3,' "$dir/ready"; 
 "$BUILD/bench/http-load" --to "$address" --key "$key" --connections 32 --seconds 1 --prefix q > "$dir/load"
 curl -s "$u" > /dev/null; curl -s "http://$address/metrics" > "$dir/body"
 grep -qE 'keer_http_responses_total\{status="429"\} [1-9]' "$dir/body" && grep -qE 'keer_requests_full_total [1-9]' "$dir/body"; ok $? "a full queue is 429: $(cat "$dir/load")"
-"$KEER" verify -q --policy policies/store.keer --database "$dir/k.db" > "$dir/body"; ok $? "verify beside the daemon: $(cat "$dir/body")"
+"$KEER" verify -q --policy policies/store.keer --database "$db" > "$dir/body"; ok $? "verify beside the daemon: $(cat "$dir/body")"
 stop; ok $? 'and ends'
 
 # What verify and /readyz must see: the control.
-if command -v sqlite3 > /dev/null; then
-    sqlite3 "$dir/k.db" "UPDATE journal SET decision = CAST(replace(CAST(decision AS TEXT), 'challenge', 'allow') AS BLOB) WHERE seq = 1"
-    "$KEER" verify --policy policies/store.keer --database "$dir/k.db" > "$dir/body" 2>&1; [ $? = 1 ] && grep -q 'decided otherwise' "$dir/body"; ok $? 'verify sees a changed decision'
-    "$KEER" serve --policy policies/store.keer --database "$dir/k.db" --listen 127.0.0.1:0 2> "$dir/log" & pid=$!
+case $db in
+postgres*) tool=psql; change() { psql -q -d "$db" -c "UPDATE journal SET decision = convert_to(replace(convert_from(decision, 'UTF8'), 'challenge', 'allow'), 'UTF8') WHERE seq = 1"; } ;;
+*) tool=sqlite3; change() { sqlite3 "$db" "UPDATE journal SET decision = CAST(replace(CAST(decision AS TEXT), 'challenge', 'allow') AS BLOB) WHERE seq = 1"; } ;;
+esac
+if command -v $tool > /dev/null; then
+    change
+    "$KEER" verify --policy policies/store.keer --database "$db" > "$dir/body" 2>&1; [ $? = 1 ] && grep -q 'decided otherwise' "$dir/body"; ok $? 'verify sees a changed decision'
+    "$KEER" serve --policy policies/store.keer --database "$db" --listen 127.0.0.1:0 2> "$dir/log" & pid=$!
     for _ in $(seq 300); do grep -q 'decided again' "$dir/log" && break; sleep .01; done
     address=$(sed -nE 's|.*listens on http://([^ ]+) .*|\1|p' "$dir/log")
     curl -s "http://$address/readyz" | grep -q '"ready":false.*"differences":1'; ok $? 'a difference is in /readyz'
     grep -q 'error journal row 1' "$dir/log"; ok $? 'and in the log'
     stop
 else
-    echo 'skipped: no sqlite3 to change a row with'
+    echo "skipped: no $tool to change a row with"
 fi
-"$KEER" verify -q --policy policies/handbook-baseline.keer --database "$dir/k.db" > "$dir/body" 2>&1; [ $? = 1 ]; ok $? 'verify with another policy compares nothing, and says so'
-"$KEER" serve --policy policies/store.keer --database "$dir/k.db" --check-config > "$dir/body" 2>&1; ok $? '--check-config'
+"$KEER" verify -q --policy policies/handbook-baseline.keer --database "$db" > "$dir/body" 2>&1; [ $? = 1 ]; ok $? 'verify with another policy compares nothing, and says so'
+"$KEER" serve --policy policies/store.keer --database "$db" --check-config > "$dir/body" 2>&1; ok $? '--check-config'
 "$KEER" serve --policy policies/store.keer --database "$dir/none/k.db" --check-config > "$dir/body" 2>&1; [ $? = 4 ]; ok $? '--check-config of a folder that is not there'
-"$KEER" serve --policy policies/store.keer --database "$dir/k.db" --listen nowhere > "$dir/body" 2>&1; [ $? = 2 ]; ok $? 'an address that is none'
+"$KEER" serve --policy policies/store.keer --database "$db" --listen nowhere > "$dir/body" 2>&1; [ $? = 2 ]; ok $? 'an address that is none'
 
+[ -z "${DATABASE:-}" ] || exit $failed
 # The guide's own commands, one after the other, in a folder of their own.
 awk '/^```sh$/ { on = 1; next } /^```$/ { on = 0 } on' docs/guides/serve.md > "$dir/guide.sh"
 mkdir "$dir/guide"; cp -r policies "$dir/guide/"

@@ -7,9 +7,11 @@
 
 enum keer_err __real_db_begin(struct db *db);
 enum db_step __real_db_step(struct db_stmt *s);
+enum db_step __real_db_put(struct db_stmt *s);
 enum db_outcome __real_db_commit(struct db *db);
 enum keer_err __wrap_db_begin(struct db *db);
 enum db_step __wrap_db_step(struct db_stmt *s);
+enum db_step __wrap_db_put(struct db_stmt *s);
 enum db_outcome __wrap_db_commit(struct db *db);
 
 static atomic_uint_fast64_t calls, fail_at;
@@ -27,6 +29,7 @@ static bool fails(void) { return atomic_fetch_add(&calls, 1) + 1 == atomic_load(
 
 enum keer_err __wrap_db_begin(struct db *db) { return fails() ? KEER_EIO : __real_db_begin(db); }
 enum db_step __wrap_db_step(struct db_stmt *s) { return fails() ? DB_FAILED : __real_db_step(s); }
+enum db_step __wrap_db_put(struct db_stmt *s) { return fails() ? DB_FAILED : __real_db_put(s); }
 enum db_outcome __wrap_db_commit(struct db *db)
 {
     if (!fails())

@@ -1,4 +1,4 @@
-/* db_fail.h - the database under the unit tests (linked with --wrap): the n-th begin, step or commit fails on demand.
+/* db_fail.h - the database under the unit tests (linked with --wrap): the n-th begin, step, put or commit fails on demand.
  *
  * A commit that fails is answered DB_UNKNOWN; with `lands` it was done all the same, as a sync that failed may have been.
  */

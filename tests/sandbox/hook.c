@@ -1,6 +1,6 @@
-/* hook.c - preloaded into the daemon by tests/integration/sandbox.sh: from inside the sandbox, on the main thread's first wait
- * for a signal after a while, it tries what an attacker would, and says on standard error how it went. KEER_HOOK=execve,
- * ptrace or fork ends with that call.
+/* hook.c - preloaded into the daemon by tests/integration/sandbox.sh: from inside the sandbox, on the main thread's first
+ * wait for a signal after a while, it tries what an attacker would, and says on standard error how it went.
+ * KEER_HOOK=execve, ptrace or fork ends with that call.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -31,7 +31,8 @@ static void attack(void)
     said("socket", socket(AF_INET, SOCK_STREAM, 0));
     said("open", open("/etc/passwd", O_RDONLY));
     said("create", open("/tmp/keer-sandbox-hook", O_CREAT | O_WRONLY, 0600));
-    said("executable memory", mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0);
+    said("executable memory",
+         mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0);
     said("kill", kill(getppid(), 0));
     if (last && strcmp(last, "execve") == 0)
         said(last, execve("/bin/true", none, none));

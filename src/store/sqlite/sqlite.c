@@ -16,7 +16,6 @@
 #include "store/driver.h"
 
 #define BUSY_MS 5000
-#define PARAMETERS_MAX 16
 
 struct lite {
     struct db base;
@@ -26,8 +25,8 @@ struct lite {
 struct lite_stmt {
     struct db_stmt base;
     sqlite3_stmt *stmt;
-    int index[PARAMETERS_MAX + 1]; /* SQLite's number of $1, $2, ...; 0 = not in the statement */
-    int error;                     /* of binding; SQLITE_OK */
+    int index[DB_PARAMETERS_MAX + 1]; /* SQLite's number of $1, $2, ...; 0 = not in the statement */
+    int error;                        /* of binding; SQLITE_OK */
 };
 
 static struct lite *lite_of(struct db *db) { return (struct lite *)(void *)db; }
@@ -71,13 +70,9 @@ static enum keer_err lock(struct lite *l, const char *path, struct db_why *why)
 
 static enum keer_err settings(struct lite *l)
 {
-    static const char *const writer[] = {"PRAGMA journal_mode=WAL",
-                                         "PRAGMA synchronous=FULL",
-                                         "PRAGMA mmap_size=0",
-                                         "PRAGMA foreign_keys=ON",
-                                         "PRAGMA temp_store=MEMORY",
-                                         "PRAGMA wal_autocheckpoint=1000",
-                                         NULL};
+    static const char *const writer[] = {
+        "PRAGMA journal_mode=WAL",  "PRAGMA synchronous=FULL",        "PRAGMA mmap_size=0",       "PRAGMA foreign_keys=ON",
+        "PRAGMA temp_store=MEMORY", "PRAGMA wal_autocheckpoint=1000", "PRAGMA cache_size=-16384", NULL};
     static const char *const reader[] = {
         "PRAGMA query_only=ON",        "PRAGMA temp_store=MEMORY",           "PRAGMA mmap_size=0",
         "PRAGMA wal_autocheckpoint=0", "SELECT COUNT(*) FROM sqlite_master", NULL};
@@ -103,6 +98,9 @@ static void lite_close(struct db *db)
         (void)close(l->lock_fd);
     free(l);
 }
+
+/* The file is there as long as its descriptor is. */
+static bool lite_alive(struct db *db) { return db != NULL; }
 
 static bool is_missing(const char *path) { return access(path, F_OK) != 0; }
 
@@ -187,7 +185,7 @@ static enum keer_err lite_prepare(struct db *db, const char *sql, struct db_stmt
         free(s);
         return failed(l, code);
     }
-    for (unsigned i = 1; i <= PARAMETERS_MAX; i++) {
+    for (unsigned i = 1; i <= DB_PARAMETERS_MAX; i++) {
         char name[8];
         (void)snprintf(name, sizeof name, "$%u", i);
         s->index[i] = sqlite3_bind_parameter_index(s->stmt, name);
@@ -211,7 +209,7 @@ static void bound(struct lite_stmt *s, int code)
 
 static int index_of(const struct lite_stmt *s, unsigned parameter)
 {
-    ASSERT(parameter >= 1 && parameter <= PARAMETERS_MAX && s->index[parameter]);
+    ASSERT(parameter >= 1 && parameter <= DB_PARAMETERS_MAX && s->index[parameter]);
     return s->index[parameter];
 }
 
@@ -270,6 +268,7 @@ const struct db_driver db_sqlite = {.name = "sqlite",
                                     .bytes = "BLOB",
                                     .open = lite_open,
                                     .close = lite_close,
+                                    .alive = lite_alive,
                                     .exec = lite_exec,
                                     .begin = lite_begin,
                                     .commit = lite_commit,
@@ -280,6 +279,7 @@ const struct db_driver db_sqlite = {.name = "sqlite",
                                     .bind_text = lite_bind_text,
                                     .bind_bytes = lite_bind_bytes,
                                     .step = lite_step,
+                                    .put = lite_step,
                                     .reset = lite_reset,
                                     .i64 = lite_i64,
                                     .column = lite_column};

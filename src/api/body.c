@@ -1,0 +1,62 @@
+/* body.c - the JSON object in a request's body. */
+#include "api/body.h"
+
+#define BODY_VALUES (1u << 20)
+
+bool api_body_read(struct http_exchange *x, struct api_body *b)
+{
+    const struct tape_limits limits = {
+        .bytes = x->body.max, .values = BODY_VALUES, .depth = LIMIT_JSON_DEPTH, .keys = LIMIT_JSON_KEYS};
+    struct tape_error why;
+    enum keer_err err = tape_read(&b->tape, x->body.len ? buf_view(&x->body) : SLICE("{}"), &limits, &why);
+    if (err == KEER_ENOMEM)
+        http_problem(x, HTTP_NO_MEMORY, "%s", "");
+    else if (err != KEER_OK)
+        http_problem(x, HTTP_BAD_BODY, "byte %zu: %s", why.at + 1, why.text);
+    else if (tape_type(&b->tape, 0) != TAPE_OBJECT)
+        http_problem(x, HTTP_BAD_BODY, "an object was expected");
+    return !x->replied;
+}
+
+void api_body_release(struct api_body *b) { tape_release(&b->tape); }
+
+bool api_body_text(struct http_exchange *x, const struct api_body *b, const char *name, bool required, struct slice *ret)
+{
+    uint32_t v = tape_find(&b->tape, 0, name);
+    if (v == TAPE_NONE && !required)
+        return true;
+    if (v == TAPE_NONE || tape_type(&b->tape, v) != TAPE_STRING) {
+        http_problem(x, HTTP_BAD_BODY, v == TAPE_NONE ? "%s is missing" : "%s: a text was expected", name);
+        return false;
+    }
+    *ret = tape_text(&b->tape, v);
+    return true;
+}
+
+bool api_body_number(struct http_exchange *x, const struct api_body *b, const char *name, double min, double max,
+                     double *ret)
+{
+    uint32_t v = tape_find(&b->tape, 0, name);
+    double d = 0;
+    if (v == TAPE_NONE)
+        return true;
+    if (!tape_is_number(&b->tape, v) || num_f64(tape_text(&b->tape, v), &d) != KEER_OK || !(d >= min && d <= max)) {
+        http_problem(x, HTTP_BAD_BODY, "%s: a number from %g to %g was expected", name, min, max);
+        return false;
+    }
+    *ret = d;
+    return true;
+}
+
+bool api_body_object(struct http_exchange *x, const struct api_body *b, const char *name, uint32_t *ret)
+{
+    uint32_t v = tape_find(&b->tape, 0, name);
+    if (v == TAPE_NONE)
+        return true;
+    if (tape_type(&b->tape, v) != TAPE_OBJECT) {
+        http_problem(x, HTTP_BAD_BODY, "%s: an object was expected", name);
+        return false;
+    }
+    *ret = v;
+    return true;
+}

@@ -1,0 +1,20 @@
+/* body.h - the JSON object in a request's body, for handlers. What can't be read is told as BAD_BODY, naming the member. */
+#ifndef API_BODY_H
+#define API_BODY_H
+#include "api/api.h"
+#include "base/json.h"
+#include "base/num.h"
+
+struct api_body { /* starts as {0} */
+    struct tape tape;
+};
+
+/* An empty body is an empty object. False when the problem was told. */
+bool api_body_read(struct http_exchange *x, struct api_body *b);
+void api_body_release(struct api_body *b);
+/* Members of the object; absent ones leave *ret as it is, and are a problem when `required`. Texts are borrowed. */
+bool api_body_text(struct http_exchange *x, const struct api_body *b, const char *name, bool required, struct slice *ret);
+bool api_body_number(struct http_exchange *x, const struct api_body *b, const char *name, double min, double max,
+                     double *ret);
+bool api_body_object(struct http_exchange *x, const struct api_body *b, const char *name, uint32_t *ret);
+#endif

@@ -1,0 +1,38 @@
+/* inside.h - what http.c (exchanges) and loop.c (sockets and threads) share. */
+#ifndef HTTP_INSIDE_H
+#define HTTP_INSIDE_H
+#include <microhttpd.h>
+#include <pthread.h>
+
+#include "http/http.h"
+
+/* A thread with its connections. Who resumes an exchange puts it into `resumed`, and wakes the thread when it sleeps. */
+struct http_loop {
+    struct http_server *server;
+    struct MHD_Daemon *daemon;
+    unsigned index;
+    int wake_fd;
+    pthread_t thread;
+    bool running, quiet; /* quiet: takes no new connections */
+    atomic_bool sleeping;
+    pthread_mutex_t lock;
+    struct http_exchange *resumed, **resumed_end;
+};
+
+struct http_server {
+    struct http_options options;
+    struct http_site site;
+    atomic_bool draining, stopping;
+    struct http_stats stats;
+    char address[100];
+    int fd; /* what it listens on, until the threads have it; -1 */
+    unsigned count;
+    struct http_loop loop[HTTP_THREADS_MAX];
+};
+
+void loop_resume(struct http_loop *l, struct http_exchange *x);
+/* MHD_AccessHandlerCallback and MHD_RequestCompletedCallback; `cls` is the loop. */
+enum MHD_Result exchange_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+                                const char *version, const char *upload, size_t *upload_size, void **con_cls);
+void exchange_completed(void *cls, struct MHD_Connection *connection, void **con_cls, enum MHD_RequestTerminationCode why);
+#endif
