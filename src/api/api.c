@@ -46,6 +46,9 @@ struct reading *api_reader(struct api *a, unsigned thread)
 
 void api_release(struct api *a)
 {
+    streams_stop(a);
+    free(a->streams);
+    a->streams = NULL;
     for (unsigned i = 0; i < HTTP_THREADS_MAX; i++) {
         reading_free(a->thread[i].reading);
         a->thread[i].reading = NULL;

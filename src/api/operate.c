@@ -34,11 +34,20 @@ static void head(struct buf *out, const char *name, const char *kind, const char
     buf_fmt(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind);
 }
 
+/* How old the oldest delivery is that waits, in seconds. */
+static double outbox_age(const struct api *a, const struct outbox_stats *w)
+{
+    int64_t oldest = (int64_t)atomic_load(&w->oldest_us);
+    return oldest ? (double)MAX_OF(a->wall_us() - oldest, 0) / 1e6 : 0;
+}
+
 void metrics_get(struct http_exchange *x)
 {
     struct api *a = x->ctx;
     struct decider_stats *d = decider_statistics(a->decider);
     struct http_stats *h = http_statistics(x->server);
+    atomic_uint streams = streams_count(a);
+    struct outbox_stats none = {0}, *w = a->outbox ? outbox_statistics(a->outbox) : &none;
     struct buf *out = &x->reply;
     head(out, "keer_decisions_total", "counter", "decisions that were committed");
     for (unsigned o = 0; o < KEER_OUTCOME_MAX; o++)
@@ -54,6 +63,8 @@ void metrics_get(struct http_exchange *x)
     buf_fmt(out, name " %llu\n", (unsigned long long)atomic_load(&value));
 #include "api/metrics.def"
 #undef API_METRIC
+    head(out, "keer_outbox_oldest_seconds", "gauge", "age of the oldest delivery that waits");
+    buf_fmt(out, "keer_outbox_oldest_seconds %.3f\n", outbox_age(a, w));
     head(out, "keer_decision_seconds", "histogram", "from the head of a request to its commit");
     histogram_print(&d->latency, "keer_decision_seconds", out);
     head(out, "keer_commit_seconds", "histogram", "writing and committing one group");

@@ -7,6 +7,11 @@ static_assert(CRYPTO_HASH_BYTES == crypto_hash_sha256_BYTES, "SHA-256");
 static_assert(CRYPTO_TEXT_BYTES == sodium_base64_ENCODED_LEN(CRYPTO_HASH_BYTES, sodium_base64_VARIANT_URLSAFE_NO_PADDING),
               "base64url");
 
+#define NONCE_BYTES crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+static_assert(CRYPTO_SEALED_BYTES == NONCE_BYTES + CRYPTO_HASH_BYTES + crypto_aead_xchacha20poly1305_ietf_ABYTES &&
+                  crypto_aead_xchacha20poly1305_ietf_KEYBYTES == CRYPTO_HASH_BYTES,
+              "what is sealed");
+
 enum keer_err crypto_start(void) { return sodium_init() < 0 ? KEER_EIO : KEER_OK; }
 
 void crypto_sha256(struct slice s, struct crypto_hash *ret_hash)
@@ -32,6 +37,43 @@ void crypto_text(const struct crypto_hash *bytes, char ret_text[CRYPTO_TEXT_BYTE
 {
     (void)sodium_bin2base64(ret_text, CRYPTO_TEXT_BYTES, bytes->bytes, sizeof bytes->bytes,
                             sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+void crypto_hmac(struct slice key, const struct slice *parts, size_t count, struct crypto_hash *ret_mac)
+{
+    crypto_auth_hmacsha256_state state;
+    (void)crypto_auth_hmacsha256_init(&state, (const unsigned char *)key.p, key.len);
+    for (size_t i = 0; i < count; i++)
+        (void)crypto_auth_hmacsha256_update(&state, (const unsigned char *)(parts[i].p ? parts[i].p : ""), parts[i].len);
+    (void)crypto_auth_hmacsha256_final(&state, ret_mac->bytes);
+    sodium_memzero(&state, sizeof state);
+}
+
+void crypto_base64(const struct crypto_hash *bytes, char ret_text[CRYPTO_BASE64_BYTES])
+{
+    (void)sodium_bin2base64(ret_text, CRYPTO_BASE64_BYTES, bytes->bytes, sizeof bytes->bytes,
+                            sodium_base64_VARIANT_ORIGINAL);
+}
+
+void crypto_seal(const struct crypto_hash *key, struct slice name, const struct crypto_hash *plain,
+                 unsigned char ret_sealed[CRYPTO_SEALED_BYTES])
+{
+    randombytes_buf(ret_sealed, NONCE_BYTES);
+    (void)crypto_aead_xchacha20poly1305_ietf_encrypt(ret_sealed + NONCE_BYTES, NULL, plain->bytes, sizeof plain->bytes,
+                                                     (const unsigned char *)name.p, name.len, NULL, ret_sealed, key->bytes);
+}
+
+bool crypto_open(const struct crypto_hash *key, struct slice name, const unsigned char sealed[CRYPTO_SEALED_BYTES],
+                 struct crypto_hash *ret_plain)
+{
+    struct crypto_hash plain;
+    if (crypto_aead_xchacha20poly1305_ietf_decrypt(plain.bytes, NULL, NULL, sealed + NONCE_BYTES,
+                                                   CRYPTO_SEALED_BYTES - NONCE_BYTES, (const unsigned char *)name.p,
+                                                   name.len, sealed, key->bytes) != 0)
+        return false;
+    *ret_plain = plain;
+    sodium_memzero(&plain, sizeof plain);
+    return true;
 }
 
 void crypto_wipe(void *p, size_t len) { sodium_memzero(p, len); }

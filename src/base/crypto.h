@@ -22,5 +22,17 @@ void crypto_random(void *p, size_t len);
 /* In constant time. */
 bool crypto_hash_eq(const struct crypto_hash *a, const struct crypto_hash *b);
 void crypto_text(const struct crypto_hash *bytes, char ret_text[CRYPTO_TEXT_BYTES]);
+/* HMAC-SHA256 (RFC 2104) over parts that follow each other. */
+void crypto_hmac(struct slice key, const struct slice *parts, size_t count, struct crypto_hash *ret_mac);
+/* The same 32 bytes in the base64 of RFC 4648 section 4, with padding. */
+#define CRYPTO_BASE64_BYTES 45
+void crypto_base64(const struct crypto_hash *bytes, char ret_text[CRYPTO_BASE64_BYTES]);
+/* 32 bytes encrypted and authenticated under a key (XChaCha20-Poly1305, a random nonce before it), bound to a name that is
+ * not secret. Opening what was sealed under another key or name, or changed, is false. */
+#define CRYPTO_SEALED_BYTES (24 + CRYPTO_HASH_BYTES + 16)
+void crypto_seal(const struct crypto_hash *key, struct slice name, const struct crypto_hash *plain,
+                 unsigned char ret_sealed[CRYPTO_SEALED_BYTES]);
+bool crypto_open(const struct crypto_hash *key, struct slice name, const unsigned char sealed[CRYPTO_SEALED_BYTES],
+                 struct crypto_hash *ret_plain);
 void crypto_wipe(void *p, size_t len);
 #endif

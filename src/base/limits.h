@@ -45,5 +45,8 @@
 #define LIMIT_MODEL_MEMORY (1u << 30)  /* bytes of a model in memory */
 #define LIMIT_MODEL_LEAF 1e30          /* |leaf|: the sum over LIMIT_TREES trees stays finite */
 #define LIMIT_CALIBRATION_POINTS 4096  /* points of an isotonic calibration */
+#define LIMIT_WEBHOOKS 64              /* webhooks of a daemon, each with a transfer under way */
+#define LIMIT_RETRIES 20               /* tries of a delivery after the first */
+#define LIMIT_STREAMS 1000             /* clients of /v1/events */
 
 #endif

@@ -66,6 +66,7 @@ static int open_server(struct serving *s)
                              .body_large_max = BODY_LARGE_BYTES,
                              .log = &s->log,
                              .now_us = cli->env.now_us};
+    s->api.outbox = s->outbox;
     s->api.now_us = cli->env.now_us;
     s->api.wall_us = cli->env.wall_us;
     enum keer_err err = api_init(&s->api, s->decider, o.threads);
@@ -84,6 +85,10 @@ static int start(struct serving *s)
     struct db_label label;
     struct http_why why;
     enum keer_err err = decider_start(s->decider);
+    if (err == KEER_OK && s->outbox)
+        err = outbox_start(s->outbox);
+    if (err == KEER_OK)
+        err = streams_start(&s->api, (unsigned)cli_count(cli, "streams", 0));
     if (err != KEER_OK)
         return cli_fail(cli, cli_exit_of(err), err, "%s", keer_err_text(err));
     err = http_start(s->server, &why);
@@ -108,15 +113,20 @@ static void finish(struct serving *s, bool started)
 {
     if (started) {
         http_drain(s->server);
+        streams_stop(&s->api);
         wait_until_zero(&http_statistics(s->server)->active, GRACE_MS);
+        outbox_stop(s->outbox); /* what it has to write goes through the decider */
         decider_stop(s->decider);
         while (atomic_load(&decider_statistics(s->decider)->waiting)) /* their commit comes, or fails */
             wait_until_zero(&decider_statistics(s->decider)->waiting, GRACE_MS);
         wait_until_zero(&http_statistics(s->server)->active, GRACE_MS);
     }
+    streams_stop(&s->api);
     http_stop(s->server);
     records_close(s->api.records);
+    outbox_stop(s->outbox);
     decider_free(s->decider);
+    outbox_free(s->outbox);
     api_release(&s->api);
     enrich_free(s->enrich);
     free(s->own_domains);
@@ -159,6 +169,7 @@ static int enter_sandbox(struct serving *s)
     struct sandbox box = {.mode = (enum sandbox_mode)cli_choice(cli, "sandbox"),
                           .database = cli_text(cli, "database"),
                           .settings = settings_path(cli),
+                          .outgoing = s->outbox != NULL,
                           .log = &s->log};
     enum keer_err err = sandbox_enter(&box);
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, CLI_IO, err, "the sandbox can't be entered; the log says why");
@@ -204,6 +215,8 @@ int cmd_serve(struct cli *cli)
         take_signals(&s);
         serve_notify_open(&s);
         code = open_decider(&s);
+        if (code == CLI_DONE)
+            code = serve_webhooks(&s);
         if (code == CLI_DONE)
             code = run(&s, &started);
     }

@@ -48,7 +48,8 @@ static const char *const killed[] = {
 #undef SANDBOX_KILL
 };
 
-static bool wants_network(const struct sandbox *s) { return strstr(s->database, "://") != NULL; }
+static bool is_remote(const struct sandbox *s) { return strstr(s->database, "://") != NULL; }
+static bool wants_network(const struct sandbox *s) { return s->outgoing || is_remote(s); }
 
 /* --- a refused call is told, once for each number --- */
 
@@ -219,9 +220,10 @@ static enum keer_err enter_landlock(const struct sandbox *s, long *ret_abi)
     size_t size = abi < ABI_NETWORK ? 8 : abi < ABI_SCOPED ? 16 : 24;
     long fd = syscall(SYS_landlock_create_ruleset, &r, size, 0);
     long rc = fd < 0 ? -1 : 0;
-    if (rc == 0)
-        rc = wants_network(s) ? allow_folder((int)fd, "/etc/x", FS_READ | FS_READ_DIR)
-                              : allow_folder((int)fd, s->database, FS_OF_DATABASE & files);
+    if (rc == 0 && wants_network(s))
+        rc = allow_folder((int)fd, "/etc/x", FS_READ | FS_READ_DIR);
+    if (rc == 0 && !is_remote(s))
+        rc = allow_folder((int)fd, s->database, FS_OF_DATABASE & files);
     if (rc == 0 && s->settings)
         rc = allow_folder((int)fd, s->settings, FS_READ);
     if (rc == 0)
@@ -253,7 +255,7 @@ enum keer_err sandbox_enter(const struct sandbox *s)
     if (err == KEER_OK)
         log_put(s->log, LOG_INFO, "sandbox: %s%s, Landlock ABI %ld",
                 s->mode == SANDBOX_ON ? "on" : "report: calls that would be refused are in the kernel's audit log",
-                wants_network(s) ? ", with sockets for the database" : "", abi);
+                wants_network(s) ? ", with sockets" : "", abi);
     return err;
 }
 #endif

@@ -15,6 +15,7 @@ struct serving {
     struct version version; /* the policy of the file */
     struct source source;   /* what it read; until the decider has it */
     struct decider *decider;
+    struct outbox *outbox; /* NULL: webhooks are off */
     struct http_server *server;
     struct api api;
     struct enrich *enrich;
@@ -35,6 +36,10 @@ void serve_log_settings(struct log *log, const struct cli *cli);
 void serve_reload(struct serving *s);
 /* The keys alone; told only when they changed or can't be read. */
 void serve_reload_keys(struct serving *s, bool asked);
+
+/* --- serve_webhooks.c --- */
+/* Opens the outbox when webhooks are on, between decider and threads. The exit code. */
+int serve_webhooks(struct serving *s);
 
 /* --- serve_system.c --- */
 /* Refuses root, or becomes --user. The exit code. */

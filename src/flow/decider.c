@@ -385,6 +385,34 @@ enum keer_err decider_write(struct decider *d, struct write_task *t)
     return ended ? KEER_EUNSUPPORTED : KEER_OK;
 }
 
+static enum keer_err tell_write(struct decider *d, const struct pending *p)
+{
+    enum keer_err err = KEER_OK;
+    for (unsigned i = 0; err == KEER_OK && i < d->observers; i++)
+        if (d->observer[i].write)
+            err = d->observer[i].write(d->observer[i].ctx, d->writer, p->seq, p->outcome, p->decided_us);
+    return err;
+}
+
+static void tell_committed(struct decider *d, const struct pending *batch)
+{
+    uint32_t outcomes = 0;
+    int64_t last = 0;
+    for (; batch; batch = batch->next) {
+        outcomes |= 1u << batch->outcome;
+        last = batch->seq;
+    }
+    for (unsigned i = 0; i < d->observers; i++)
+        if (d->observer[i].committed)
+            d->observer[i].committed(d->observer[i].ctx, last, outcomes);
+}
+
+void decider_observe(struct decider *d, const struct decider_observer *o)
+{
+    ASSERT(d->observers < DECIDER_OBSERVERS_MAX && !d->threads);
+    d->observer[d->observers++] = *o;
+}
+
 static enum db_outcome write_batch(struct decider *d, const struct pending *batch)
 {
     enum keer_err err = db_begin(d->writer);
@@ -401,6 +429,8 @@ static enum db_outcome write_batch(struct decider *d, const struct pending *batc
                                   .decision = buf_view(&p->verdict),
                                   .saw = buf_view(&p->saw)};
         err = journal_add(&d->journal, &e);
+        if (err == KEER_OK)
+            err = tell_write(d, p);
         (void)atomic_fetch_add_explicit(&d->stats.rows, 1, memory_order_relaxed);
     }
     enum db_outcome outcome = err == KEER_OK ? db_commit(d->writer) : DB_NOT_COMMITTED;
@@ -447,6 +477,8 @@ static void *writer_main(void *ctx)
             histogram_add(&d->stats.commit, d->o.now_us() - begun);
             (void)atomic_fetch_add_explicit(&d->stats.commits, committed, memory_order_relaxed);
         }
+        if (committed)
+            tell_committed(d, batch);
         take_off(d, batch); /* from here on nobody joins them */
         for (struct pending *next; batch; batch = next) {
             next = batch->next;
@@ -617,11 +649,29 @@ int64_t decider_committed(const struct decider *d) { return atomic_load(&d->comm
 bool decider_key(struct decider *d, struct slice text, struct key_row *ret_row)
 {
     (void)pthread_rwlock_rdlock(&d->keys_lock);
-    const struct key_row *row = keys_find(&d->keys, text);
+    const struct key_row *row = keys_find(&d->keys, text, d->o.wall_us());
     if (row)
         *ret_row = *row;
     (void)pthread_rwlock_unlock(&d->keys_lock);
     return row != NULL;
+}
+
+bool decider_caller(struct decider *d, struct slice id)
+{
+    bool valid = false;
+    (void)pthread_rwlock_rdlock(&d->keys_lock);
+    for (unsigned i = 0; i < d->keys.count; i++)
+        valid = valid || (slice_eq(slice_str(d->keys.row[i].id), id) && d->keys.row[i].revoked_us == 0);
+    (void)pthread_rwlock_unlock(&d->keys_lock);
+    return valid;
+}
+
+void decider_keys_each(struct decider *d, void (*each)(void *ctx, const struct key_row *row), void *ctx)
+{
+    (void)pthread_rwlock_rdlock(&d->keys_lock);
+    for (unsigned i = d->keys.count; i; i--)
+        each(ctx, &d->keys.row[i - 1]);
+    (void)pthread_rwlock_unlock(&d->keys_lock);
 }
 
 unsigned decider_keys_valid(struct decider *d)
@@ -639,7 +689,7 @@ static bool keys_same(const struct keys *a, const struct keys *b)
     bool same = a->count == b->count;
     for (unsigned i = 0; same && i < a->count; i++)
         same = crypto_hash_eq(&a->row[i].hash, &b->row[i].hash) && a->row[i].revoked_us == b->row[i].revoked_us &&
-               a->row[i].role == b->row[i].role;
+               a->row[i].old_until_us == b->row[i].old_until_us && a->row[i].role == b->row[i].role;
     return same;
 }
 
@@ -651,16 +701,16 @@ enum keer_err decider_reload_keys(struct decider *d, bool *ret_changed, struct d
     if (err != KEER_OK)
         (void)snprintf(ret_why->text, sizeof ret_why->text, "%s",
                        err == KEER_EIO ? db_why(d->api_reader) : keer_err_text(err));
+    if (err == KEER_OK) { /* with the reader's lock: what was read later is not put back by what was read earlier */
+        (void)pthread_rwlock_wrlock(&d->keys_lock);
+        struct keys old = d->keys;
+        d->keys = fresh;
+        *ret_changed = !keys_same(&old, &fresh);
+        (void)pthread_rwlock_unlock(&d->keys_lock);
+        keys_release(&old);
+    }
     (void)pthread_mutex_unlock(&d->api_lock);
-    if (err != KEER_OK)
-        return err;
-    (void)pthread_rwlock_wrlock(&d->keys_lock);
-    struct keys old = d->keys;
-    d->keys = fresh;
-    (void)pthread_rwlock_unlock(&d->keys_lock);
-    *ret_changed = !keys_same(&old, &fresh); /* this thread alone frees tables */
-    keys_release(&old);
-    return KEER_OK;
+    return err;
 }
 
 enum keer_err decider_reserve(struct decider *d)
@@ -704,6 +754,36 @@ enum keer_err decider_find(struct decider *d, struct slice id, struct buf *out)
     return err != KEER_OK ? err : out->err;
 }
 
+/* A stored decision is verdict_print's: its first `,"outcome":"` is no part of a text, where quotes are escaped. */
+static uint32_t outcome_of(struct slice decision)
+{
+    static const char before[] = ",\"outcome\":\"";
+    const char *at = memmem(decision.p, decision.len, before, sizeof before - 1);
+    if (!at)
+        return 0;
+    struct slice rest = slice_of(at + sizeof before - 1, decision.len - (size_t)(at - decision.p) - (sizeof before - 1));
+    struct slice name = slice_cut(&rest, '"');
+    for (unsigned i = 0; i < KEER_OUTCOME_MAX; i++)
+        if (slice_eq(name, slice_str(keer_outcome_name((enum keer_outcome)i))))
+            return 1u << i;
+    return 0;
+}
+
+enum keer_err decider_next(struct decider *d, int64_t seq, int64_t *ret_seq, uint32_t *ret_outcomes, struct buf *out)
+{
+    struct journal_entry e;
+    (void)pthread_mutex_lock(&d->api_lock);
+    enum keer_err err = journal_after(&d->api_journal, seq, &e);
+    if (err == KEER_OK) {
+        *ret_seq = e.seq;
+        *ret_outcomes = outcome_of(e.decision);
+        buf_slice(out, slice_trim(e.decision));
+    }
+    journal_done(&d->api_journal);
+    (void)pthread_mutex_unlock(&d->api_lock);
+    return err != KEER_OK ? err : out->err;
+}
+
 void decider_stop(struct decider *d)
 {
     if (atomic_exchange(&d->state, DECIDER_STOPPING) == DECIDER_FAILED)
@@ -734,6 +814,9 @@ void decider_free(struct decider *d)
         close_writer(d);
         (void)pthread_join(d->writer_thread, NULL);
     }
+    for (unsigned i = 0; i < d->observers; i++)
+        if (d->observer[i].closing)
+            d->observer[i].closing(d->observer[i].ctx);
     journal_close(&d->journal);
     journal_close(&d->engine_journal);
     journal_close(&d->api_journal);

@@ -84,6 +84,18 @@ struct decider_options {
     void *ctx;
 };
 
+/* Who else is told of decisions; all on the writer's thread. `write` is in the decision's transaction, which fails with it:
+ * the outbox. `committed` is told once for a group that is on disk, with the last number and a bit for each outcome in it;
+ * it must not block. `closing` comes before the writing connection is closed, from who frees the decider. Each may be NULL.
+ */
+struct decider_observer {
+    enum keer_err (*write)(void *ctx, struct db *db, int64_t seq, enum keer_outcome outcome, int64_t decided_us);
+    void (*committed)(void *ctx, int64_t last_seq, uint32_t outcomes);
+    void (*closing)(void *ctx);
+    void *ctx;
+};
+#define DECIDER_OBSERVERS_MAX 4
+
 enum decider_state { DECIDER_STARTING, DECIDER_READY, DECIDER_STOPPING, DECIDER_FAILED };
 struct decider_stats {
     atomic_uint_fast64_t by_outcome[KEER_OUTCOME_MAX], stored, conflicts, unknown, full, degraded;
@@ -96,12 +108,18 @@ struct decider_stats {
  * start and another one was promoted since. No thread runs yet. On failure *ret_why says it. */
 KEER_NODISCARD enum keer_err decider_new(const struct decider_options *o, struct decider **ret_decider,
                                          struct db_why *ret_why);
+/* Before decider_start; at most DECIDER_OBSERVERS_MAX. */
+void decider_observe(struct decider *d, const struct decider_observer *o);
 /* Starts the threads; the windows are rebuilt on the engine's. */
 KEER_NODISCARD enum keer_err decider_start(struct decider *d);
 enum decider_state decider_state(const struct decider *d);
 struct decider_stats *decider_statistics(struct decider *d);
 /* The row of a valid key, copied; any thread. */
 bool decider_key(struct decider *d, struct slice text, struct key_row *ret_row);
+/* Whether the key of this public part is valid still. */
+bool decider_caller(struct decider *d, struct slice id);
+/* Every key, the newest first, under the lock of the table: `each` must not block. */
+void decider_keys_each(struct decider *d, void (*each)(void *ctx, const struct key_row *row), void *ctx);
 unsigned decider_keys_valid(struct decider *d);
 /* Reads the table of keys again: who was revoked is refused from here on. *ret_changed says whether it differs. On failure
  * the table stays as it was. KEER_EIO, KEER_ENOMEM, KEER_EFORMAT. */
@@ -159,6 +177,9 @@ void decider_submit_all(struct decider *d, struct decide_request *first, struct 
 KEER_NODISCARD enum keer_err decider_write(struct decider *d, struct write_task *t);
 /* The stored decision: KEER_EMISSING, KEER_EIO, KEER_ENOMEM. Any thread. */
 KEER_NODISCARD enum keer_err decider_find(struct decider *d, struct slice id, struct buf *out);
+/* The decision of the first row after `seq`, its bit in *ret_outcomes: KEER_EMISSING at the end, else as decider_find. */
+KEER_NODISCARD enum keer_err decider_next(struct decider *d, int64_t seq, int64_t *ret_seq, uint32_t *ret_outcomes,
+                                          struct buf *out);
 /* Takes nothing new from here on; what waits is finished, and then stats.waiting is 0 and stays so. */
 void decider_stop(struct decider *d);
 /* Takes nothing new, finishes what it has, ends the threads and closes. NULL is fine. */

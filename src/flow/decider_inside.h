@@ -29,8 +29,10 @@ struct decider {
     pthread_mutex_t api_lock;
     pthread_rwlock_t keys_lock;
     struct keys keys;
-    int64_t decided_us;              /* of the newest decision: the engine thread's */
-    int64_t seq;                     /* of the last event that was decided */
+    int64_t decided_us; /* of the newest decision: the engine thread's */
+    int64_t seq;        /* of the last event that was decided */
+    struct decider_observer observer[DECIDER_OBSERVERS_MAX];
+    unsigned observers;
     atomic_int_fast64_t committed;   /* of the last one on disk */
     struct version *_Atomic version; /* decides; the engine thread changes it */
     struct version *versions;        /* loaded from the database; freed at the end, since events may point at their schema */

@@ -10,6 +10,7 @@
 #include "http/inside.h"
 
 #define PATH_BYTES ((size_t)256) /* of a path in the log */
+#define STREAM_BLOCK ((size_t)16 << 10)
 #define REPLY_BYTES ((size_t)1 << 20)
 #define SWALLOW_FACTOR 4u /* a body of up to this many times the maximum is read to its end, to be told 413 */
 
@@ -51,13 +52,46 @@ void http_problem(struct http_exchange *x, enum http_problem problem, const char
     http_reply_fixed(x, status, HTTP_PROBLEM_JSON, x->reply.err == KEER_OK ? buf_view(&x->reply) : SLICE("{}\n"));
 }
 
-static enum MHD_Result queue(struct http_exchange *x)
+void http_stream(struct http_exchange *x, const char *type, http_more_fn *more)
+{
+    http_reply_fixed(x, 200, type, slice_of(NULL, 0));
+    x->more = more;
+}
+
+/* MHD_ContentReaderCallback of a stream. */
+static ssize_t on_more(void *cls, uint64_t at, char *room, size_t max)
+{
+    struct http_exchange *x = cls;
+    UNUSED(at);
+    if (x->sent == x->reply.len) {
+        buf_clear(&x->reply);
+        x->sent = 0;
+        enum http_more more = x->more(x, &x->reply);
+        if (more == HTTP_END || x->reply.err != KEER_OK)
+            return MHD_CONTENT_READER_END_OF_STREAM;
+        if (more == HTTP_WAIT)
+            return 0;
+    }
+    size_t n = MIN_OF(x->reply.len - x->sent, max);
+    memcpy(room, x->reply.p + x->sent, n);
+    x->sent += n;
+    return (ssize_t)n;
+}
+
+static struct MHD_Response *response_of(struct http_exchange *x)
 {
     union {
         const char *in;
         void *out;
     } body = {x->fixed.p ? x->fixed.p : ""};
-    struct MHD_Response *r = MHD_create_response_from_buffer(x->fixed.len, body.out, MHD_RESPMEM_PERSISTENT);
+    if (x->more)
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, on_more, x, NULL);
+    return MHD_create_response_from_buffer(x->fixed.len, body.out, MHD_RESPMEM_PERSISTENT);
+}
+
+static enum MHD_Result queue(struct http_exchange *x)
+{
+    struct MHD_Response *r = response_of(x);
     if (!r)
         return MHD_NO;
     enum MHD_Result ok = MHD_add_response_header(r, "Content-Type", x->type);
@@ -83,6 +117,8 @@ void http_suspend(struct http_exchange *x)
     x->suspended = true;
     MHD_suspend_connection(connection_of(x));
 }
+
+void http_pause(struct http_exchange *x) { MHD_suspend_connection(connection_of(x)); }
 
 void http_resume(struct http_exchange *x) { loop_resume(x->loop, x); }
 
@@ -141,6 +177,8 @@ static struct slice header(struct http_exchange *x, const char *name)
 {
     return slice_str(MHD_lookup_connection_value(connection_of(x), MHD_HEADER_KIND, name));
 }
+
+struct slice http_header(struct http_exchange *x, const char *name) { return header(x, name); }
 
 /* The roles of the caller's key: credentials after RFC 6750 section 2.1. */
 static unsigned roles_given(struct http_exchange *x)

@@ -4,6 +4,7 @@
  *
  *     begin ── refused (404, 405, 401, 403, 415, 413) ──────────────► replied ──► completed
  *       └─► reading the body ─► handle ── http_reply ──────────────┘
+ *                                 ├─ http_stream ─► more ─► ... ─► HTTP_END ─► completed
  *                                 └─ http_suspend ─► (another thread) http_resume ─► answered ── http_reply ──┘
  *
  * Invariants
@@ -34,6 +35,8 @@ enum http_problem {
 
 struct http_exchange;
 typedef void http_fn(struct http_exchange *x);
+enum http_more { HTTP_MORE /* there is something in `out` */, HTTP_WAIT /* http_pause was called */, HTTP_END };
+typedef enum http_more http_more_fn(struct http_exchange *x, struct buf *out);
 struct http_route {
     const char *method; /* GET answers HEAD too */
     const char *path;   /* segments; {id} takes any one */
@@ -71,7 +74,9 @@ struct http_exchange {
     struct slice fixed; /* a reply that lives elsewhere, in x->data */
     const char *type, *retry_after, *allow;
     int status;
-    size_t seen; /* bytes of the body, kept or not */
+    http_more_fn *more; /* a stream */
+    size_t sent;        /* of what it put into `reply` */
+    size_t seen;        /* bytes of the body, kept or not */
     bool close, too_large, suspended, replied;
     void *connection;
     struct http_loop *loop;
@@ -125,10 +130,17 @@ void http_stop(struct http_server *s);
 void http_reply(struct http_exchange *x, int status, const char *type);
 /* The same with a body that stays where it is until `release`. */
 void http_reply_fixed(struct http_exchange *x, int status, const char *type, struct slice body);
+/* Answers 200 with a body that comes piece by piece: `more` is called on the exchange's thread whenever the connection can
+ * take something. When there is nothing it calls http_pause and says HTTP_WAIT; http_resume then asks it again. Between the
+ * two the exchange can be pointed at by others, as any that is suspended. */
+void http_stream(struct http_exchange *x, const char *type, http_more_fn *more);
+void http_pause(struct http_exchange *x);
 void http_problem(struct http_exchange *x, enum http_problem problem, const char *fmt, ...) KEER_PRINTF(3, 4);
 /* Fills `params` from the query; the values live as long as the exchange. False when a problem was told, BAD_QUERY: a
  * parameter that is not among them, one that stands twice, is empty, too long or escaped wrongly. */
 KEER_NODISCARD bool http_query(struct http_exchange *x, struct http_param *params, unsigned count);
+/* A header, p NULL when there is none. */
+struct slice http_header(struct http_exchange *x, const char *name);
 void http_suspend(struct http_exchange *x);
 void http_resume(struct http_exchange *x); /* from any thread */
 

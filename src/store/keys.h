@@ -1,8 +1,8 @@
 /* keys.h - API keys: shown once, kept as a hash.
  *
  * A key is `keer_ID_SECRET`: ID is public and names it in lists and logs, SECRET is 256 random bits. The database holds the
- * SHA-256 of the whole, which needs no slow hash since nobody guesses 256 bits. A table of keys is read once and does not
- * change: another thread may use it.
+ * SHA-256 of the whole (and, after a rotation, for a while of the one before), which needs no slow hash since nobody guesses
+ * 256 bits. A table of keys is read once and does not change: another thread may use it.
  */
 #ifndef STORE_KEYS_H
 #define STORE_KEYS_H
@@ -30,6 +30,8 @@ struct key_row {
     struct crypto_hash hash;
     enum key_role role;
     int64_t created_us, revoked_us; /* revoked_us 0: valid */
+    struct crypto_hash old_hash;    /* of the secret that was rotated away */
+    int64_t old_until_us;           /* it is taken before this time; 0: there is none */
     char name[LIMIT_NAME_BYTES + 1];
 };
 struct keys {
@@ -43,9 +45,13 @@ KEER_NODISCARD enum keer_err keys_add(struct db *db, struct slice name, enum key
                                       char ret_text[KEY_TEXT_BYTES]);
 /* KEER_EMISSING when there is no valid key of that id. */
 KEER_NODISCARD enum keer_err keys_revoke(struct db *db, struct slice id, int64_t now_us);
+/* Another secret for the same id; the one before is taken until `old_until_us`, the one before that not any more.
+ * KEER_EMISSING when there is no valid key of that id. */
+KEER_NODISCARD enum keer_err keys_rotate(struct db *db, struct slice id, int64_t old_until_us,
+                                         char ret_text[KEY_TEXT_BYTES]);
 /* All of them, revoked ones too, oldest first; keys_release frees. */
 KEER_NODISCARD enum keer_err keys_read(struct db *db, struct keys *ret_keys);
 void keys_release(struct keys *keys);
 /* The row of a valid key, NULL when `text` is none; secrets are compared in constant time. */
-const struct key_row *keys_find(const struct keys *keys, struct slice text);
+const struct key_row *keys_find(const struct keys *keys, struct slice text, int64_t now_us);
 #endif

@@ -1,8 +1,10 @@
 /* store_test.c - the database: migrations, a newer schema, locks, the journal, keys; and what fails at call N. */
+#include "keer/engine.h"
 #include "lib/database.h"
 #include "lib/db_fail.h"
 #include "store/journal.h"
 #include "store/keys.h"
+#include "store/webhooks.h"
 
 static struct scratch scratch;
 static struct db_why why;
@@ -350,19 +352,35 @@ START_TEST(keys_are_kept_as_hashes)
     ck_assert_uint_eq(strlen(one), KEY_TEXT_BYTES - 1);
     ck_ok(keys_read(db, &keys));
     ck_assert_uint_eq(keys.count, 2);
-    ck_assert(keys_find(&keys, slice_str(one)) && keys_find(&keys, slice_str(two)));
+    ck_assert(keys_find(&keys, slice_str(one), 0) && keys_find(&keys, slice_str(two), 0));
     ck_assert_str_eq(keys.row[0].name, "shop");
-    ck_assert_int_eq(keys_find(&keys, slice_str(one))->role, KEY_STORE);
-    ck_assert_int_eq(keys_find(&keys, slice_str(two))->role, KEY_ADMIN);
+    ck_assert_int_eq(keys_find(&keys, slice_str(one), 0)->role, KEY_STORE);
+    ck_assert_int_eq(keys_find(&keys, slice_str(two), 0)->role, KEY_ADMIN);
     memcpy(id, keys.row[0].id, sizeof id);
     keys_release(&keys);
+    char rotated[KEY_TEXT_BYTES], again[KEY_TEXT_BYTES];
+    ck_ok(keys_rotate(db, slice_str(id), 100, rotated));
+    ck_err(keys_rotate(db, SLICE("aaaaaaaaaaaa"), 100, again), KEER_EMISSING);
+    ck_err(keys_rotate(db, SLICE("a"), 100, again), KEER_EMISSING);
+    ck_ok(keys_read(db, &keys));
+    ck_assert(keys_find(&keys, slice_str(one), 99) && !keys_find(&keys, slice_str(one), 100)); /* until then */
+    ck_assert(keys_find(&keys, slice_str(rotated), 99) && keys_find(&keys, slice_str(rotated), 100));
+    keys_release(&keys);
+    ck_ok(keys_rotate(db, slice_str(id), 100, again)); /* the first is not taken any more, though its time is not over */
+    ck_ok(keys_read(db, &keys));
+    ck_assert(!keys_find(&keys, slice_str(one), 50) && keys_find(&keys, slice_str(rotated), 50));
+    keys_release(&keys);
     ck_ok(keys_revoke(db, slice_str(id), 3));
+    ck_err(keys_rotate(db, slice_str(id), 100, again), KEER_EMISSING);
+    ck_ok(keys_read(db, &keys));
+    ck_assert(!keys_find(&keys, slice_str(rotated), 50));
+    keys_release(&keys);
     ck_err(keys_revoke(db, slice_str(id), 4), KEER_EMISSING);
     ck_ok(keys_read(db, &keys));
-    ck_assert(!keys_find(&keys, slice_str(one)) && keys_find(&keys, slice_str(two)));
+    ck_assert(!keys_find(&keys, slice_str(one), 0) && keys_find(&keys, slice_str(two), 0));
     two[KEY_TEXT_BYTES - 3] ^= 1;
-    ck_assert(!keys_find(&keys, slice_str(two)));
-    ck_assert(!keys_find(&keys, SLICE("")) && !keys_find(&keys, SLICE("keer_")));
+    ck_assert(!keys_find(&keys, slice_str(two), 0));
+    ck_assert(!keys_find(&keys, SLICE(""), 0) && !keys_find(&keys, SLICE("keer_"), 0));
     keys_release(&keys);
     db_close(db);
     if (database_address())
@@ -375,6 +393,101 @@ START_TEST(keys_are_kept_as_hashes)
     (void)fclose(f);
     ck_assert(slice_has(slice_of(content, n), SLICE("till")));
     ck_assert(!slice_has(slice_of(content, n), slice_of(one + 5 + KEY_ID_BYTES + 1, 20)));
+}
+END_TEST
+
+/* --- webhooks and the outbox --- */
+
+static void count_one(void *ctx, const struct delivery *d)
+{
+    (void)d;
+    ++*(unsigned *)ctx;
+}
+
+static void put_journal(struct db *db, int64_t seq)
+{
+    struct journal j;
+    char id[24];
+    (void)snprintf(id, sizeof id, "e%lld", (long long)seq);
+    struct journal_entry e = {.seq = seq,
+                              .id = slice_str(id),
+                              .decided_us = seq,
+                              .policy = 1,
+                              .body = SLICE("{}"),
+                              .decision = SLICE("{\"d\":1}")};
+    struct crypto_hash none = {{0}};
+    int64_t number;
+    ck_ok(journal_policy(db, &none, SLICE("p"), 0, &number));
+    ck_ok(journal_open(&j, db));
+    ck_ok(journal_add(&j, &e));
+    journal_close(&j);
+}
+
+START_TEST(an_outbox_keeps_what_is_wanted)
+{
+    struct db *db = fresh();
+    struct db_stmt *adder, *scanner, *settler;
+    struct webhook_row row = {.outcomes = 1u << KEER_DENY, .created_us = 1}, *rows;
+    struct webhook_secret next = {.len = CRYPTO_HASH_BYTES};
+    struct delivery d;
+    struct slice decision;
+    int64_t decided, n;
+    unsigned count;
+    (void)snprintf(row.id, sizeof row.id, "aaaaaaaaaaaaaaaa");
+    (void)snprintf(row.url, sizeof row.url, "https://example.com/");
+    row.secret.len = CRYPTO_HASH_BYTES;
+    ck_ok(webhooks_add(db, &row));
+    ck_ok(delivery_adder(db, &adder));
+    for (int64_t seq = 1; seq <= 3; seq++) {
+        put_journal(db, seq);
+        ck_ok(delivery_add(adder, seq, seq == 2 ? KEER_ALLOW : KEER_DENY, 100 + seq));
+    }
+    db_free(adder);
+    ck_ok(delivery_scanner(db, &scanner));
+    ck_ok(delivery_next(scanner, row.id, 0, 0, &d, &decision, &decided));
+    ck_assert_int_eq(d.seq, 1);
+    ck_slice_eq(decision, SLICE("{\"d\":1}"));
+    ck_ok(delivery_next(scanner, row.id, d.at_us, d.seq, &d, &decision, &decided));
+    ck_assert_int_eq(d.seq, 3); /* nobody wants an allow */
+    ck_err(delivery_next(scanner, row.id, d.at_us, d.seq, &d, &decision, &decided), KEER_EMISSING);
+    db_reset(scanner);
+    ck_ok(delivery_settler(db, &settler));
+    d = (struct delivery){.seq = 1, .at_us = 200, .state = DELIVERY_DEAD, .attempts = 4, .status = 500, .why = SLICE("no")};
+    ck_ok(delivery_settle(settler, row.id, &d));
+    d.state = DELIVERY_DELIVERED;
+    ck_ok(delivery_settle(settler, row.id, &d)); /* what does not wait is not settled again */
+    db_free(settler);
+    count = 0;
+    ck_ok(delivery_list(db, row.id, DELIVERY_DEAD, 10, count_one, &count));
+    ck_assert_uint_eq(count, 1);
+    struct delivery_figures f;
+    ck_ok(delivery_count(db, &f));
+    ck_assert_int_eq(f.count[DELIVERY_WAITING], 1);
+    ck_assert_int_eq(f.count[DELIVERY_DEAD], 1);
+    ck_assert_int_eq(f.oldest_us, 103);
+    ck_ok(delivery_replay(db, row.id, 0, 300, &n));
+    ck_assert_int_eq(n, 1);
+    ck_ok(delivery_replay(db, row.id, 3, 300, &n)); /* it waits already */
+    ck_assert_int_eq(n, 0);
+    ck_ok(webhooks_rotate(db, row.id, &next, 999));
+    ck_err(webhooks_rotate(db, "bbbbbbbbbbbbbbbb", &next, 999), KEER_EMISSING);
+    ck_ok(webhooks_disable(db, row.id, 5, SLICE("gone")));
+    ck_ok(webhooks_read(db, &rows, &count));
+    ck_assert_uint_eq(count, 1);
+    ck_assert(rows[0].old_secret.len == CRYPTO_HASH_BYTES && rows[0].old_until_us == 999 && rows[0].disabled_us == 5);
+    free(rows);
+    db_free(scanner);
+    ck_ok(webhooks_remove(db, row.id));
+    ck_err(webhooks_remove(db, row.id), KEER_EMISSING);
+    ck_ok(delivery_count(db, &f));
+    ck_assert_int_eq(f.count[DELIVERY_WAITING], 0);
+    for (unsigned i = 0; i < LIMIT_WEBHOOKS; i++) {
+        (void)snprintf(row.id, sizeof row.id, "hook%012u", i);
+        ck_ok(webhooks_add(db, &row));
+    }
+    row.id[0] = 'x';
+    ck_err(webhooks_add(db, &row), KEER_ELIMIT);
+    db_close(db);
 }
 END_TEST
 
@@ -410,6 +523,7 @@ int main(void)
     tcase_add_test(c, a_journal_keeps_order_and_ids);
     tcase_add_test(c, what_was_not_committed_is_not_there);
     tcase_add_test(c, keys_are_kept_as_hashes);
+    tcase_add_test(c, an_outbox_keeps_what_is_wanted);
     tcase_add_test(c, memory_may_fail_when_opening);
     suite_add_tcase(s, c);
     return test_main(s);

@@ -104,6 +104,15 @@ static bool lite_alive(struct db *db) { return db != NULL; }
 
 static bool is_missing(const char *path) { return access(path, F_OK) != 0; }
 
+/* A new database is its owner's alone: it holds secrets. Before SQLite has a descriptor of it; what fails here, fails there.
+ */
+static void make_private(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 static enum keer_err lite_open(const char *where, enum db_access access, struct db **ret_db, struct db_why *why)
 {
     struct lite *l = calloc(1, sizeof *l);
@@ -122,6 +131,8 @@ static enum keer_err lite_open(const char *where, enum db_access access, struct 
         (void)snprintf(why->text, sizeof why->text, "%s: there is no such database", where);
     if (err != KEER_OK)
         goto out;
+    if (access == DB_WRITE)
+        make_private(where);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (access == DB_WRITE ? SQLITE_OPEN_CREATE : 0);
     int code = sqlite3_open_v2(where, &l->conn, flags, NULL);
     err = code == SQLITE_OK ? settings(l) : l->conn ? failed(l, code) : KEER_ENOMEM;
