@@ -12,6 +12,13 @@ enum keer_err db_open(const char *where, enum db_access access, struct db **ret_
     return (is_address(where) ? &db_postgres : &db_sqlite)->open(where, access, ret_db, ret_why);
 }
 
+enum keer_err db_copy(const char *from, const char *to, enum db_copy_kind kind, struct db_copied *ret_copied,
+                      struct db_why *ret_why)
+{
+    bool postgres = is_address(from) || is_address(to);
+    return (postgres ? &db_postgres : &db_sqlite)->copy(from, to, kind, ret_copied, ret_why);
+}
+
 /* By the text alone, since it must hold for addresses that can't be parsed: from the first ':' behind the scheme to the last
  * '@' may be a password, and so may everything behind a '?'. */
 const char *db_label(const char *where, struct db_label *ret_label)

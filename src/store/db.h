@@ -68,6 +68,18 @@ void db_reset(struct db_stmt *s); /* after the last step; forgets the parameters
 int64_t db_i64(struct db_stmt *s, unsigned column);
 struct slice db_bytes(struct db_stmt *s, unsigned column);
 
+/* --- copies ------------------------------------------------------------------------------------------------------ */
+
+enum db_copy_kind { DB_BACKUP /* of a database, to a file */, DB_RESTORE /* of such a file, to a new database */ };
+struct db_copied {
+    int64_t version, rows; /* of the schema; in the journal */
+};
+/* Copies one snapshot, also while a daemon writes. The copy is checked, and is whole or not there. KEER_ECONFLICT when
+ * something is at `to` already, which is not overwritten; KEER_EMISSING; KEER_EVERSION for a schema that this program does
+ * not know; KEER_EUNSUPPORTED for PostgreSQL, which has its own tools; KEER_EIO also for what is damaged. */
+KEER_NODISCARD enum keer_err db_copy(const char *from, const char *to, enum db_copy_kind kind, struct db_copied *ret_copied,
+                                     struct db_why *ret_why);
+
 /* --- migrations -------------------------------------------------------------------------------------------------- */
 
 #define DB_SCHEMA_VERSION 7 /* rows of migrations.def */

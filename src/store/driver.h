@@ -9,6 +9,8 @@ struct db_driver {
     const char *name;
     const char *number, *bytes; /* for {number} and {bytes} in migrations */
     enum keer_err (*open)(const char *where, enum db_access access, struct db **ret_db, struct db_why *ret_why);
+    enum keer_err (*copy)(const char *from, const char *to, enum db_copy_kind kind, struct db_copied *ret_copied,
+                          struct db_why *ret_why);
     void (*close)(struct db *db);
     bool (*alive)(struct db *db);
     enum keer_err (*exec)(struct db *db, const char *sql);

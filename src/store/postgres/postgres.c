@@ -386,6 +386,18 @@ static enum keer_err pg_open(const char *where, enum db_access access, struct db
     return KEER_OK;
 }
 
+static enum keer_err pg_copy(const char *from, const char *to, enum db_copy_kind kind, struct db_copied *ret_copied,
+                             struct db_why *why)
+{
+    UNUSED(from);
+    UNUSED(to);
+    UNUSED(ret_copied);
+    (void)snprintf(why->text, sizeof why->text, "PostgreSQL has its own tools for that: %s",
+                   kind == DB_BACKUP ? "pg_dump for this database, pg_basebackup for its server"
+                                     : "pg_restore or psql for what pg_dump wrote");
+    return KEER_EUNSUPPORTED;
+}
+
 /* --- statements --- */
 
 static enum keer_err pg_prepare(struct db *db, const char *sql, struct db_stmt **ret_stmt)
@@ -551,6 +563,7 @@ const struct db_driver db_postgres = {.name = "postgres",
                                       .bytes = "BYTEA",
                                       .open = pg_open,
                                       .close = pg_close,
+                                      .copy = pg_copy,
                                       .alive = pg_alive,
                                       .exec = pg_exec,
                                       .begin = pg_begin,

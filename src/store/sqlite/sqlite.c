@@ -8,20 +8,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "store/driver.h"
+#include "store/sqlite/sqlite.h"
 
 #define BUSY_MS 5000
 
-struct lite {
-    struct db base;
-    sqlite3 *conn;
-    int lock_fd;
-};
 struct lite_stmt {
     struct db_stmt base;
     sqlite3_stmt *stmt;
@@ -46,24 +40,28 @@ static enum keer_err lite_exec(struct db *db, const char *sql)
     return code == SQLITE_OK ? KEER_OK : failed(l, code);
 }
 
-/* Keeps a second writing process out; the file stays. */
-static enum keer_err lock(struct lite *l, const char *path, struct db_why *why)
+enum keer_err lite_lock(const char *path, int *ret_fd, struct db_why *why)
 {
     struct buf name;
+    int fd = -1;
     enum keer_err err = KEER_OK;
     buf_init(&name, 8192);
     buf_fmt(&name, "%s.lock", path);
     if (name.err != KEER_OK) {
         err = name.err;
         (void)snprintf(why->text, sizeof why->text, "%s", keer_err_text(err));
-    } else if ((l->lock_fd = open(name.p, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0) {
+    } else if ((fd = open(name.p, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0) {
         err = KEER_EIO;
         (void)snprintf(why->text, sizeof why->text, "%s: %s", name.p, strerror(errno));
-    } else if (flock(l->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+    } else if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         err = errno == EWOULDBLOCK ? KEER_ECONFLICT : KEER_EIO;
         (void)snprintf(why->text, sizeof why->text, "%s: %s", path,
                        err == KEER_ECONFLICT ? "another keer writes there: stop it first" : strerror(errno));
     }
+    if (err == KEER_OK)
+        *ret_fd = fd;
+    else if (fd >= 0)
+        (void)close(fd);
     buf_release(&name);
     return err;
 }
@@ -124,7 +122,7 @@ static enum keer_err lite_open(const char *where, enum db_access access, struct 
     l->lock_fd = -1;
     enum keer_err err = KEER_OK;
     if (access == DB_WRITE)
-        err = lock(l, where, why);
+        err = lite_lock(where, &l->lock_fd, why);
     else if (is_missing(where))
         err = KEER_EMISSING;
     if (err == KEER_EMISSING)
@@ -268,6 +266,7 @@ const struct db_driver db_sqlite = {.name = "sqlite",
                                     .bytes = "BLOB",
                                     .open = lite_open,
                                     .close = lite_close,
+                                    .copy = lite_copy,
                                     .alive = lite_alive,
                                     .exec = lite_exec,
                                     .begin = lite_begin,
