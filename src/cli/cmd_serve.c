@@ -20,12 +20,25 @@ struct serving {
     struct http_server *server;
     struct api api;
     sigset_t signals;
+    struct buf snapshot; /* its path */
 };
 
 static void on_failed(void *ctx)
 {
     UNUSED(ctx);
     (void)kill(getpid(), SIGTERM);
+}
+
+/* The path of the snapshot; NULL for none. */
+static const char *snapshot_path(struct serving *s)
+{
+    struct cli *cli = s->cli;
+    const char *given = cli_text(cli, "snapshot");
+    buf_init(&s->snapshot, 8192);
+    if (cli_flag(cli, "no-snapshot") || given)
+        return cli_flag(cli, "no-snapshot") ? NULL : given;
+    buf_fmt(&s->snapshot, "%s.windows", cli_text(cli, "database"));
+    return s->snapshot.err == KEER_OK ? s->snapshot.p : NULL;
 }
 
 static int open_decider(struct serving *s)
@@ -42,6 +55,8 @@ static int open_decider(struct serving *s)
                                 .policy_name = path,
                                 .database = cli_text(cli, "database"),
                                 .memory_max = cli_count(cli, "memory", 0),
+                                .snapshot = snapshot_path(s),
+                                .snapshot_every = cli_count(cli, "snapshot-every", 0),
                                 .queue_max = (unsigned)cli_count(cli, "queue", 0),
                                 .batch_max = (unsigned)cli_count(cli, "batch", 0),
                                 .log = &s->log,
@@ -107,6 +122,7 @@ static void finish(struct serving *s)
     decider_free(s->decider);
     api_release(&s->api);
     keer_policy_free(s->policy);
+    buf_release(&s->snapshot);
 }
 
 /* Signals are blocked before the first thread, which inherits that, and taken here. */

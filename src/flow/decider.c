@@ -5,7 +5,6 @@
 
 #include "base/hash.h"
 #include "flow/redecide.h"
-#include "flow/seen.h"
 #include "flow/verdict.h"
 
 /* An event on its way from the engine to the disk, and who waits for it. */
@@ -31,6 +30,7 @@ struct decider {
     int64_t policy_number, seq;
     struct keer_engine *engine;
     struct seen seen; /* the engine thread's */
+    struct keeper *keeper;
     pthread_t engine_thread, writer_thread;
     bool threads;
     pthread_mutex_t submitted_lock, decided_lock, flight_lock;
@@ -212,9 +212,11 @@ static void remember_id(void *ctx, const struct journal_entry *e)
 static enum keer_err rebuild(struct decider *d)
 {
     struct redecide_result result;
+    int64_t after = keeper_load(d->keeper, &d->engine_journal, &d->engine, &d->seen);
     struct redecide r = {.journal = &d->engine_journal,
                          .engine = d->engine,
                          .policy = d->policy_number,
+                         .after = after,
                          .stop = &d->stop_rebuilding,
                          .each = remember_id,
                          .differs = tell_difference,
@@ -226,9 +228,11 @@ static enum keer_err rebuild(struct decider *d)
     atomic_store(&d->stats.compared, result.compared);
     if (err == KEER_OK)
         log_put(d->o.log, result.differences ? LOG_ERROR : LOG_INFO,
-                "journal decided again: %llu events, %llu compared, %llu differences, %lld ms",
-                (unsigned long long)result.events, (unsigned long long)result.compared,
+                "journal decided again from row %lld: %llu events, %llu compared, %llu differences, %lld ms",
+                (long long)after + 1, (unsigned long long)result.events, (unsigned long long)result.compared,
                 (unsigned long long)result.differences, (long long)((d->o.now_us() - begun) / 1000));
+    if (err == KEER_OK)
+        keeper_committed(d->keeper, d->seq);
     return err;
 }
 
@@ -339,6 +343,7 @@ enum keer_err decider_write(struct decider *d, struct write_task *t)
 static enum db_outcome write_batch(struct decider *d, const struct pending *batch)
 {
     enum keer_err err = db_begin(d->writer);
+    int64_t last = 0;
     for (const struct pending *p = batch; err == KEER_OK && p; p = p->next) {
         struct journal_entry e = {.seq = p->seq,
                                   .id = p->first->event->id,
@@ -349,11 +354,14 @@ static enum db_outcome write_batch(struct decider *d, const struct pending *batc
                                   .body_hash = p->first->body_hash,
                                   .decision = buf_view(&p->verdict)};
         err = journal_add(&d->journal, &e);
+        last = e.seq;
         (void)atomic_fetch_add_explicit(&d->stats.rows, 1, memory_order_relaxed);
     }
     enum db_outcome outcome = err == KEER_OK ? db_commit(d->writer) : DB_NOT_COMMITTED;
     if (outcome != DB_COMMITTED)
         fail(d, outcome == DB_UNKNOWN ? "a commit ended unknown" : "a commit failed", db_why(d->writer));
+    else
+        keeper_committed(d->keeper, last);
     db_rollback(d->writer);
     return outcome;
 }
@@ -433,6 +441,18 @@ static enum keer_err open_all(struct decider *d, struct db_why *why)
     return err;
 }
 
+static enum keer_err make_keeper(struct decider *d, struct keer_engine_options limits)
+{
+    struct keeper_options o = {.path = d->o.snapshot,
+                               .database = d->o.database,
+                               .every = d->o.snapshot_every,
+                               .kind = {d->o.policy, d->o.policy_hash, limits},
+                               .log = d->o.log,
+                               .now_us = d->o.now_us,
+                               .stats = &d->stats.snapshot};
+    return keeper_new(&o, &d->keeper);
+}
+
 enum keer_err decider_new(const struct decider_options *o, struct decider **ret_decider, struct db_why *ret_why)
 {
     struct decider *d = calloc(1, sizeof *d);
@@ -456,6 +476,8 @@ enum keer_err decider_new(const struct decider_options *o, struct decider **ret_
     err = d->flight ? seen_init(&d->seen) : KEER_ENOMEM;
     if (err == KEER_OK)
         err = keer_engine_new(o->policy, &limits, &d->engine);
+    if (err == KEER_OK)
+        err = make_keeper(d, limits);
     if (err == KEER_OK) {
         err = open_all(d, ret_why);
         if (err != KEER_OK) {
@@ -475,6 +497,9 @@ out:
 
 enum keer_err decider_start(struct decider *d)
 {
+    enum keer_err err = keeper_start(d->keeper);
+    if (err != KEER_OK)
+        return err;
     if (pthread_create(&d->engine_thread, NULL, engine_main, d) != 0)
         return KEER_ENOMEM;
     if (pthread_create(&d->writer_thread, NULL, writer_main, d) != 0) {
@@ -553,6 +578,11 @@ void decider_free(struct decider *d)
         (void)pthread_join(d->engine_thread, NULL);
         (void)pthread_join(d->writer_thread, NULL);
     }
+    keeper_stop(d->keeper);
+    /* The windows hold what the journal holds; a difference must be found again at the next start. */
+    if (d->threads && !has_failed(d) && !atomic_load(&d->stats.differences))
+        keeper_write(d->keeper, &d->engine_journal, d->engine, &d->seen, d->seq);
+    keeper_free(d->keeper);
     journal_close(&d->journal);
     journal_close(&d->engine_journal);
     journal_close(&d->api_journal);

@@ -29,6 +29,7 @@
 #include "base/histogram.h"
 #include "base/log.h"
 #include "core/engine.h"
+#include "flow/keeper.h"
 #include "store/journal.h"
 #include "store/keys.h"
 
@@ -70,7 +71,9 @@ struct decider_options {
     struct crypto_hash policy_hash; /* of its text and files */
     const char *policy_name;
     const char *database;
-    uint64_t memory_max; /* of the windows; 0 = no ceiling */
+    uint64_t memory_max;     /* of the windows; 0 = no ceiling */
+    const char *snapshot;    /* the file of windows (keeper.h); NULL = none */
+    uint64_t snapshot_every; /* rows between snapshots while it runs; 0 = only at the end */
     unsigned queue_max, batch_max;
     const struct log *log;
     int64_t (*now_us)(void), (*wall_us)(void);
@@ -84,6 +87,7 @@ struct decider_stats {
     atomic_uint_fast64_t commits, rows, rebuilt, compared, differences, windows_bytes, entities;
     atomic_uint waiting; /* submitted and not answered */
     struct histogram latency, commit;
+    struct snapshot_stats snapshot;
 };
 
 /* Opens and migrates the database; no thread runs yet. On failure *ret_why says it. */

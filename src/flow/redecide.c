@@ -68,10 +68,10 @@ static enum keer_err one(struct state *s, const struct journal_entry *e)
 enum keer_err redecide_run(const struct redecide *r, struct redecide_result *ret_result)
 {
     struct state s = {.r = r, .result = ret_result};
-    *ret_result = (struct redecide_result){0};
+    *ret_result = (struct redecide_result){.last_seq = r->after};
     buf_init(&s.verdict, VERDICT_BYTES);
     enum keer_err err = reading_new(&r->engine->policy->schema, &s.reading);
-    while (err == KEER_OK && !(r->stop && atomic_load(r->stop))) {
+    while (err == KEER_OK && (!r->upto || ret_result->last_seq < r->upto) && !(r->stop && atomic_load(r->stop))) {
         struct journal_entry e;
         err = journal_after(r->journal, ret_result->last_seq, &e);
         if (err == KEER_OK)
