@@ -41,6 +41,8 @@ static int open_decider(struct serving *s)
                                 .source = &s->source,
                                 .database = cli_text(cli, "database"),
                                 .memory_max = cli_count(cli, "memory", 0),
+                                .snapshot = s->snapshot,
+                                .snapshot_every = cli_count(cli, "snapshot-every", 0),
                                 .queue_max = (unsigned)cli_count(cli, "queue", 0),
                                 .batch_max = (unsigned)cli_count(cli, "batch", 0),
                                 .log = &s->log,
@@ -132,6 +134,7 @@ static void finish(struct serving *s, bool started)
     free(s->own_domains);
     source_release(&s->source);
     keer_policy_free(s->version.policy);
+    buf_release(&s->snapshot_path);
 }
 
 /* Signals are blocked before the first thread, which inherits that, and taken here. */
@@ -169,6 +172,7 @@ static int enter_sandbox(struct serving *s)
     struct sandbox box = {.mode = (enum sandbox_mode)cli_choice(cli, "sandbox"),
                           .database = cli_text(cli, "database"),
                           .settings = settings_path(cli),
+                          .snapshot = s->snapshot,
                           .outgoing = s->outbox != NULL,
                           .log = &s->log};
     enum keer_err err = sandbox_enter(&box);
@@ -207,6 +211,8 @@ int cmd_serve(struct cli *cli)
         code = open_policy(&s);
     if (code == CLI_DONE)
         code = serve_open_enrich(&s);
+    if (code == CLI_DONE)
+        code = serve_snapshot(&s);
     if (code == CLI_DONE && check) {
         code = serve_check(&s);
         if (code == CLI_DONE)

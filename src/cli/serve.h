@@ -14,6 +14,8 @@ struct serving {
     struct log_repeats repeats;
     struct version version; /* the policy of the file */
     struct source source;   /* what it read; until the decider has it */
+    const char *snapshot;   /* path of the file of windows; NULL: none */
+    struct buf snapshot_path;
     struct decider *decider;
     struct outbox *outbox; /* NULL: webhooks are off */
     struct http_server *server;
@@ -31,6 +33,8 @@ int serve_check(struct serving *s);
 void serve_show(struct serving *s);
 /* Databases of addresses and the like, for the policy that is open. The exit code. */
 int serve_open_enrich(struct serving *s);
+/* Where the snapshot is. The exit code. */
+int serve_snapshot(struct serving *s);
 void serve_log_settings(struct log *log, const struct cli *cli);
 /* SIGHUP: settings marked RELOAD, and the keys; the log says what was taken, what needs a restart, or what is wrong. */
 void serve_reload(struct serving *s);
