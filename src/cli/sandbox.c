@@ -208,6 +208,18 @@ static int allow_folder(int ruleset, const char *path, uint64_t allowed)
     return (int)rc;
 }
 
+/* The folder of a file that may be replaced, and the one its symbolic links lead to: certificates are often links into an
+ * archive. */
+static int allow_reading(int ruleset, const char *path)
+{
+    int rc = allow_folder(ruleset, path, FS_READ);
+    char *real = realpath(path, NULL);
+    if (rc == 0 && real)
+        rc = allow_folder(ruleset, real, FS_READ);
+    free(real);
+    return rc;
+}
+
 static enum keer_err enter_landlock(const struct sandbox *s, long *ret_abi)
 {
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1u /* which ABI */);
@@ -230,8 +242,9 @@ static enum keer_err enter_landlock(const struct sandbox *s, long *ret_abi)
     /* A folder that is not there: the snapshot can't be written, which is a warning then and no reason to end now. */
     if (rc == 0 && s->snapshot && allow_folder((int)fd, s->snapshot, FS_OF_DATABASE & files) != 0 && errno != ENOENT)
         rc = -1;
-    if (rc == 0 && s->settings)
-        rc = allow_folder((int)fd, s->settings, FS_READ);
+    for (unsigned i = 0; rc == 0 && i < SANDBOX_READ_AGAIN; i++)
+        if (s->read_again[i])
+            rc = allow_reading((int)fd, s->read_again[i]);
     if (rc == 0)
         rc = syscall(SYS_landlock_restrict_self, fd, 0);
     if (rc != 0)

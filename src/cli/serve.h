@@ -19,6 +19,7 @@ struct serving {
     struct decider *decider;
     struct outbox *outbox; /* NULL: webhooks are off */
     struct http_server *server;
+    struct http_tls *tls; /* what the files held at the start; NULL: HTTP without TLS */
     struct api api;
     struct enrich *enrich;
     struct slice *own_domains;
@@ -46,6 +47,12 @@ void serve_reload_keys(struct serving *s, bool asked);
 int serve_webhooks(struct serving *s);
 /* What of their options can be checked without starting. */
 int serve_webhooks_check(struct cli *cli);
+
+/* --- serve_tls.c --- */
+/* Reads and checks certificate and key, when there are any. The exit code. */
+int serve_tls_open(struct serving *s);
+/* Reads the files again; what is wrong is told, and leaves the old certificate in force. */
+void serve_tls_reload(struct serving *s);
 
 /* --- serve_system.c --- */
 /* Refuses root, or becomes --user. The exit code. */

@@ -194,6 +194,7 @@ void serve_reload(struct serving *s)
         log_put(&s->log, LOG_ERROR, "SIGHUP: the settings stay as they were: %s", keer_err_text(err));
     }
     serve_reload_keys(s, true);
+    serve_tls_reload(s);
     log_put(&s->log, LOG_INFO, "SIGHUP: policy, lists, models and the rest are taken by a restart");
     serve_notify(s, "READY=1");
     buf_release(&said);

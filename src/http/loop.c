@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "http/inside.h"
+#include "http/tls.h"
 
 #define CONNECTION_MEMORY ((size_t)16 << 10) /* holds the head of a request, and so bounds it */
 #define CONNECTION_TIMEOUT_S 30u
@@ -189,12 +190,15 @@ static bool loop_start(struct http_loop *l, int listen_fd)
     l->resumed_end = &l->resumed;
     l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fd >= 0 && l->wake_fd >= 0)
-        l->daemon = MHD_start_daemon(
-            MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, exchange_access, l, MHD_OPTION_EXTERNAL_LOGGER, no_log,
-            NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, l,
-            MHD_OPTION_CONNECTION_LIMIT, (o->connections_max + o->threads - 1) / o->threads, MHD_OPTION_CONNECTION_TIMEOUT,
-            CONNECTION_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_UNESCAPE_CALLBACK,
-            keep_escapes, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+        l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (o->tls ? MHD_USE_TLS : 0u), 0, NULL, NULL,
+                                     exchange_access, l, MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL, MHD_OPTION_LISTEN_SOCKET,
+                                     fd, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, l, MHD_OPTION_CONNECTION_LIMIT,
+                                     (o->connections_max + o->threads - 1) / o->threads, MHD_OPTION_CONNECTION_TIMEOUT,
+                                     CONNECTION_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+                                     MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+                                     o->tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END /* nothing behind it is read */,
+                                     TLS_PRIORITIES, MHD_OPTION_HTTPS_CERT_CALLBACK2, tls_certificate,
+                                     MHD_OPTION_NOTIFY_CONNECTION, tls_connection, l, MHD_OPTION_END);
     if (!l->daemon && fd >= 0)
         (void)close(fd);
     l->running = l->daemon && pthread_create(&l->thread, NULL, loop_main, l) == 0;
@@ -229,11 +233,13 @@ enum keer_err http_open(const struct http_options *o, const struct http_site *si
     s->options = *o;
     s->site = *site;
     s->fd = -1;
+    s->tls = o->tls ? http_tls_ref(o->tls) : NULL;
+    (void)pthread_mutex_init(&s->tls_lock, NULL);
     enum keer_err err = listen_on(o->listen, s->address, &s->fd, ret_why);
     if (err == KEER_OK)
         *ret_server = s;
     else
-        free(s);
+        http_stop(s);
     return err;
 }
 
@@ -271,5 +277,6 @@ void http_stop(struct http_server *s)
         loop_stop(&s->loop[i]);
     if (s->fd >= 0)
         (void)close(s->fd);
+    http_tls_unref(s->tls);
     free(s);
 }
