@@ -1,8 +1,9 @@
 /* load.c - a load generator for POST over keep-alive connections, one request at a time on each; and the witness of what was
  * acknowledged.
  *
- *     load --to ADDRESS:PORT [--key KEY] [--connections 64] [--seconds 5] [--rate N] [--prefix P] [--acks FILE] [--path
- * /v1/decisions] load --to ADDRESS:PORT  --key KEY   --check FILE
+ *     load --to ADDRESS:PORT [--key KEY] [--connections 64] [--seconds 5] [--rate N] [--prefix P] [--acks FILE]
+ *          [--path /v1/decisions] [--batch LINES]
+ *     load --to ADDRESS:PORT  --key KEY   --check FILE
  *
  * Without --rate each connection sends its next request when it has the last answer (closed loop: what the server can do).
  * With --rate requests are due at fixed times, whatever the server does, and a latency counts from when its request was due
@@ -27,6 +28,8 @@
 #define CONNECTIONS_MAX 4096
 #define REQUEST_BYTES 2048
 #define ANSWER_BYTES 16384
+#define EVENT_BYTES 512 /* in a batch, in and out */
+#define BATCH_MAX 10000u
 #define LATENCIES_MAX 20000000u
 
 struct connection {
@@ -34,14 +37,15 @@ struct connection {
     bool busy;
     int64_t due_us;
     char id[64];
-    char request[REQUEST_BYTES], answer[ANSWER_BYTES];
+    char *request, *answer;
     size_t request_len, answer_len, sent;
 };
 
 struct load {
     struct sockaddr_in to;
     const char *key, *prefix, *path, *host;
-    unsigned connections;
+    unsigned connections, batch;
+    size_t request_bytes, answer_bytes;
     double seconds, rate;
     FILE *acks;
     struct connection *c;
@@ -73,7 +77,7 @@ static bool dial(struct load *l, struct connection *c)
     (void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)fcntl(c->fd, F_SETFL, O_NONBLOCK);
     if (l->epoll >= 0) {
-        struct epoll_event e = {.events = EPOLLIN, .data = {.ptr = c}};
+        struct epoll_event e = {.events = EPOLLIN | (l->batch ? EPOLLOUT | EPOLLET : 0), .data = {.ptr = c}};
         (void)epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->fd, &e);
     }
     return true;
@@ -90,26 +94,38 @@ static bool push(struct connection *c)
     return true;
 }
 
+static int event(struct load *l, char *out, size_t size, char id[64])
+{
+    uint64_t n = l->next++;
+    (void)snprintf(id, 64, "%s%llu", l->prefix, (unsigned long long)n);
+    return snprintf(out, size,
+                    "{\"id\":\"%s\",\"time\":%llu,\"type\":\"purchase\",\"account\":\"a%llu\",\"device\":\"d%llu\","
+                    "\"ip\":\"198.51.%llu.%llu\","
+                    "\"wallet\":\"w%llu\",\"amount\":%llu,\"currency\":\"EUR\",\"item\":\"i%llu\"}",
+                    id, 1538352000ULL + (unsigned long long)n / 100, (unsigned long long)(n * 7919 % 20000),
+                    (unsigned long long)(n * 104729 % 30000), (unsigned long long)(n % 199), (unsigned long long)(n % 251),
+                    (unsigned long long)(n * 7919 % 20000), (unsigned long long)(100 + n % 9000),
+                    (unsigned long long)(n % 500));
+}
+
 static bool ask(struct load *l, struct connection *c, int64_t due_us)
 {
-    char body[512];
-    uint64_t n = l->next++;
-    (void)snprintf(c->id, sizeof c->id, "%s%llu", l->prefix, (unsigned long long)n);
-    int len = snprintf(body, sizeof body,
-                       "{\"id\":\"%s\",\"time\":%llu,\"type\":\"purchase\",\"account\":\"a%llu\",\"device\":\"d%llu\","
-                       "\"ip\":\"198.51.%llu.%llu\","
-                       "\"wallet\":\"w%llu\",\"amount\":%llu,\"currency\":\"EUR\",\"item\":\"i%llu\"}",
-                       c->id, 1538352000ULL + (unsigned long long)n / 100, (unsigned long long)(n * 7919 % 20000),
-                       (unsigned long long)(n * 104729 % 30000), (unsigned long long)(n % 199),
-                       (unsigned long long)(n % 251), (unsigned long long)(n * 7919 % 20000),
-                       (unsigned long long)(100 + n % 9000), (unsigned long long)(n % 500));
-    int total = snprintf(
-        c->request, sizeof c->request,
-        "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: "
-        "%d\r\n\r\n%s",
-        l->path, l->host, l->key, len, body);
-    c->request_len = (size_t)total;
-    c->sent = c->answer_len = 0;
+    const size_t room = 600; /* for the head, which is put before the body when its length is known */
+    char *body = c->request + room, head[600];
+    size_t len = 0;
+    for (unsigned i = 0; i < (l->batch ? l->batch : 1); i++) {
+        len += (size_t)event(l, body + len, l->request_bytes - room - len, c->id);
+        if (l->batch)
+            body[len++] = '\n';
+    }
+    int n = snprintf(head, sizeof head,
+                     "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/%s\r\n"
+                     "Content-Length: %zu\r\n\r\n",
+                     l->path, l->host, l->key, l->batch ? "x-ndjson" : "json", len);
+    memcpy(body - n, head, (size_t)n);
+    c->request_len = room + len;
+    c->sent = room - (size_t)n;
+    c->answer_len = 0;
     c->due_us = due_us;
     c->busy = true;
     return push(c);
@@ -131,9 +147,9 @@ static int whole(struct connection *c, const char **ret_body, size_t *ret_len)
     return (int)strtol(c->answer + 9, NULL, 10);
 }
 
-static bool take(struct connection *c)
+static bool take(const struct load *l, struct connection *c)
 {
-    ssize_t n = recv(c->fd, c->answer + c->answer_len, ANSWER_BYTES - 1 - c->answer_len, 0);
+    ssize_t n = recv(c->fd, c->answer + c->answer_len, l->answer_bytes - 1 - c->answer_len, 0);
     if (n <= 0)
         return n < 0 && errno == EAGAIN;
     c->answer_len += (size_t)n;
@@ -151,7 +167,12 @@ static void lose(struct load *l, struct connection *c)
 static void answered(struct load *l, struct connection *c, int status, const char *body, size_t len)
 {
     c->busy = false;
-    if (status == 200) {
+    if (status == 200 && l->batch) {
+        for (const char *at = body; (at = strstr(at, "\"outcome\":")) != NULL; at++)
+            l->ok++;
+        if (l->latency_count < LATENCIES_MAX)
+            l->latency[l->latency_count++] = (uint32_t)(now_us() - c->due_us);
+    } else if (status == 200) {
         l->ok++;
         if (l->acks)
             fprintf(l->acks, "%s %.*s\n", c->id, (int)len, body);
@@ -174,7 +195,17 @@ static void events(struct load *l, int timeout_ms)
         size_t len;
         if (c->fd < 0)
             continue;
-        if (!take(c)) {
+        if (c->busy && !push(c)) {
+            lose(l, c);
+            continue;
+        }
+        bool alive = true, more = true;
+        while (alive && more) { /* a batch's socket is edge-triggered */
+            size_t had = c->answer_len;
+            alive = take(l, c);
+            more = l->batch && c->answer_len > had;
+        }
+        if (!alive) {
             lose(l, c);
             continue;
         }
@@ -264,7 +295,7 @@ static int check(struct load *l, const char *path)
         if (!push(c))
             return 3;
         while ((status = whole(c, &body, &len)) == 0)
-            if (!take(c))
+            if (!take(l, c))
                 return 3;
         asked++;
         lost += status != 200;
@@ -291,6 +322,8 @@ static bool option(struct load *l, const char *name, const char *value, const ch
         l->path = value;
     else if (strcmp(name, "--connections") == 0)
         l->connections = (unsigned)strtoul(value, NULL, 10);
+    else if (strcmp(name, "--batch") == 0)
+        l->batch = (unsigned)strtoul(value, NULL, 10);
     else if (strcmp(name, "--seconds") == 0)
         l->seconds = strtod(value, NULL);
     else if (strcmp(name, "--rate") == 0)
@@ -313,7 +346,8 @@ int main(int argc, char **argv)
         good = option(&l, argv[i], argv[i + 1], &to, &what);
     const char *colon = to ? strchr(to, ':') : NULL;
     char host[64];
-    if (!good || !colon || l.connections < 1 || l.connections > CONNECTIONS_MAX || strlen(l.key) > 200) {
+    if (!good || !colon || l.connections < 1 || l.connections > CONNECTIONS_MAX || l.batch > BATCH_MAX ||
+        strlen(l.key) > 200) {
         fprintf(stderr, "load: wrong use; see the head of bench/load/load.c\n");
         return 2;
     }
@@ -324,8 +358,15 @@ int main(int argc, char **argv)
     l.latency = malloc(LATENCIES_MAX * sizeof *l.latency);
     if (inet_pton(AF_INET, host, &l.to.sin_addr) != 1 || !l.c || !l.latency)
         return 2;
-    for (unsigned i = 0; i < l.connections; i++)
-        l.c[i].fd = -1;
+    l.request_bytes = REQUEST_BYTES + (size_t)l.batch * EVENT_BYTES;
+    l.answer_bytes = ANSWER_BYTES + (size_t)l.batch * 2 * EVENT_BYTES;
+    if (l.batch)
+        l.path = "/v1/decisions:batch";
+    for (unsigned i = 0; i < l.connections; i++) {
+        l.c[i] = (struct connection){.fd = -1, .request = malloc(l.request_bytes), .answer = malloc(l.answer_bytes)};
+        if (!l.c[i].request || !l.c[i].answer)
+            return 2;
+    }
     int code;
     if (what) {
         code = check(&l, what);
@@ -338,6 +379,10 @@ int main(int argc, char **argv)
     }
     if (l.acks)
         (void)fclose(l.acks);
+    for (unsigned i = 0; i < l.connections; i++) {
+        free(l.c[i].request);
+        free(l.c[i].answer);
+    }
     free(l.c);
     free(l.latency);
     return code;

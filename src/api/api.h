@@ -20,6 +20,8 @@ struct api {
     struct decider *decider;
     const struct keer_schema *schema;
     int64_t (*now_us)(void), (*wall_us)(void);
+    unsigned batches_max; /* at once */
+    atomic_uint batches;
     struct api_thread thread[HTTP_THREADS_MAX];
 };
 
@@ -35,6 +37,14 @@ void api_gather(struct api *a, unsigned thread, struct decide_request *r);
 /* routes.def, problems.def and metrics.def, for the reference. */
 void api_describe(bool json, struct buf *out);
 
+/* The event of a body, with its canonical form in `canon`; what is wrong is in *ret_why. */
+KEER_NODISCARD enum keer_err api_read(struct api *a, unsigned thread, struct slice body, struct buf *canon,
+                                      struct keer_event **ret_event, struct reading_error *ret_why);
+/* What a refusal of decider_reserve, and an end that is no success, is as a problem. */
+enum http_problem api_refusal(enum keer_err err);
+enum http_problem api_problem(enum decide_result result);
+
+http_fn batch_post, batch_release;
 http_fn decisions_post, decisions_answer, decisions_release, decisions_get;
 http_fn health_get, ready_get, metrics_get;
 #endif

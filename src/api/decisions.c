@@ -10,20 +10,23 @@ struct asked {
     struct buf body; /* canonical */
 };
 
-/* The event of the body and the body's canonical form, in `asked`. */
-static enum keer_err read_body(struct api *a, struct http_exchange *x, struct asked *q, struct reading_error *why)
+enum keer_err api_read(struct api *a, unsigned thread, struct slice body, struct buf *canon, struct keer_event **ret_event,
+                       struct reading_error *ret_why)
 {
-    struct slice canon = {NULL, 0};
-    struct reading *r = a->thread[x->thread].reading;
-    enum keer_err err = reading_canon(r, buf_view(&x->body), &canon, why);
+    struct slice text = {NULL, 0};
+    struct reading *r = a->thread[thread].reading;
+    enum keer_err err = reading_canon(r, body, &text, ret_why);
     if (err == KEER_OK) {
-        buf_slice(&q->body, canon);
-        err = q->body.err;
+        buf_slice(canon, text);
+        err = canon->err;
     }
     if (err == KEER_OK)
-        err = reading_event(r, canon, &q->request.event, why);
-    if (err == KEER_OK && q->request.event->time_us > a->wall_us() + AHEAD_MAX_US) {
-        *why = (struct reading_error){.code = KEER_ERANGE, .what = "time: more than an hour ahead of this server's clock"};
+        err = reading_event(r, text, ret_event, ret_why);
+    if (err == KEER_OK && (*ret_event)->time_us > a->wall_us() + AHEAD_MAX_US) {
+        *ret_why =
+            (struct reading_error){.code = KEER_ERANGE, .what = "time: more than an hour ahead of this server's clock"};
+        free(*ret_event);
+        *ret_event = NULL;
         err = KEER_ERANGE;
     }
     return err;
@@ -35,14 +38,21 @@ static void on_done(struct decide_request *r)
     http_resume(q->x);
 }
 
-static void refuse(struct http_exchange *x, enum keer_err err)
+enum http_problem api_refusal(enum keer_err err)
 {
-    if (err == KEER_EFULL)
-        http_problem(x, HTTP_FULL, "%s", "");
-    else if (err == KEER_EUNSUPPORTED)
-        http_problem(x, HTTP_STARTING, "%s", "");
-    else
-        http_problem(x, HTTP_UNKNOWN_OUTCOME, "the server has failed and does not decide any more");
+    return err == KEER_EFULL ? HTTP_FULL : err == KEER_EUNSUPPORTED ? HTTP_STARTING : HTTP_UNKNOWN_OUTCOME;
+}
+
+enum http_problem api_problem(enum decide_result result)
+{
+    switch (result) {
+    case DECIDE_CONFLICT: return HTTP_OTHER_BODY;
+    case DECIDE_UNKNOWN: return HTTP_UNKNOWN_OUTCOME;
+    case DECIDE_NO_MEMORY: return HTTP_NO_MEMORY;
+    case DECIDE_NEW:
+    case DECIDE_STORED: break;
+    }
+    return HTTP_INTERNAL;
 }
 
 void decisions_post(struct http_exchange *x)
@@ -58,7 +68,7 @@ void decisions_post(struct http_exchange *x)
     q->x = x;
     buf_init(&q->body, LIMIT_LINE_BYTES);
     buf_init(&q->request.answer, VERDICT_BYTES);
-    enum keer_err err = read_body(a, x, q, &why);
+    enum keer_err err = api_read(a, x->thread, buf_view(&x->body), &q->body, &q->request.event, &why);
     if (err != KEER_OK) {
         if (err == KEER_ENOMEM)
             http_problem(x, HTTP_NO_MEMORY, "%s", "");
@@ -68,7 +78,7 @@ void decisions_post(struct http_exchange *x)
     }
     err = decider_reserve(a->decider);
     if (err != KEER_OK) {
-        refuse(x, err);
+        http_problem(x, api_refusal(err), "%s", err == KEER_EIO ? "the server has failed and does not decide any more" : "");
         return;
     }
     q->request.body = buf_view(&q->body);
@@ -83,14 +93,12 @@ void decisions_post(struct http_exchange *x)
 void decisions_answer(struct http_exchange *x)
 {
     struct asked *q = x->data;
-    switch (q->request.result) {
-    case DECIDE_NEW:
-    case DECIDE_STORED: http_reply_fixed(x, 200, HTTP_JSON, buf_view(&q->request.answer)); return;
-    case DECIDE_CONFLICT: http_problem(x, HTTP_OTHER_BODY, "an event of this id was decided with another body"); return;
-    case DECIDE_UNKNOWN: http_problem(x, HTTP_UNKNOWN_OUTCOME, "%s", ""); return;
-    case DECIDE_NO_MEMORY: http_problem(x, HTTP_NO_MEMORY, "%s", ""); return;
-    }
-    http_problem(x, HTTP_INTERNAL, "%s", "");
+    enum decide_result r = q->request.result;
+    if (r == DECIDE_NEW || r == DECIDE_STORED)
+        http_reply_fixed(x, 200, HTTP_JSON, buf_view(&q->request.answer));
+    else
+        http_problem(x, api_problem(r), "%s",
+                     r == DECIDE_CONFLICT ? "an event of this id was decided with another body" : "");
 }
 
 void decisions_release(struct http_exchange *x)

@@ -59,11 +59,14 @@ static int start(struct serving *s)
     struct http_options o = {.listen = cli_text(cli, "listen"),
                              .threads = (unsigned)cli_count(cli, "threads", 0),
                              .connections_max = (unsigned)cli_count(cli, "connections", 0),
+                             .per_ip_max = (unsigned)cli_count(cli, "connections-per-ip", 0),
                              .body_max = cli_count(cli, "body-max", 0),
+                             .request_us = cli_duration(cli, "request-timeout", 0),
                              .log = &s->log,
                              .now_us = cli->env.now_us};
     s->api.now_us = cli->env.now_us;
     s->api.wall_us = cli->env.wall_us;
+    s->api.batches_max = (unsigned)cli_count(cli, "batches", 0);
     enum keer_err err = api_init(&s->api, s->decider, &s->policy->schema, o.threads);
     if (err == KEER_OK)
         err = decider_start(s->decider);

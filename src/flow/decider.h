@@ -93,11 +93,13 @@ KEER_NODISCARD enum keer_err decider_new(const struct decider_options *o, struct
 KEER_NODISCARD enum keer_err decider_start(struct decider *d);
 enum decider_state decider_state(const struct decider *d);
 struct decider_stats *decider_statistics(struct decider *d);
+unsigned decider_places(const struct decider *d); /* queue_max */
 /* The keys as they were when it was opened. */
 const struct keys *decider_keys(const struct decider *d);
 /* A place among those that wait: KEER_EFULL when there is none, KEER_EIO when it failed, KEER_EUNSUPPORTED while it starts
  * or stops. With a place decider_submit can't fail, so that the caller can get ready to be called back in between. */
 KEER_NODISCARD enum keer_err decider_reserve(struct decider *d);
+void decider_unreserve(struct decider *d); /* gives a place back that was not used */
 void decider_submit(struct decider *d, struct decide_request *r);
 /* A list that is linked by `next`, in its order, each with a place: one lock and one wake-up for all. */
 void decider_submit_all(struct decider *d, struct decide_request *first, struct decide_request *last);
