@@ -1,7 +1,7 @@
 /** index.d.ts - types of @keersluis/client. The attributes of an event: docs/reference/attributes.md. */
 
 export type Outcome = 'allow' | 'challenge' | 'review' | 'deny'
-export type Degraded = 'model' | 'window' | 'approximate' | 'rate' | 'late' | 'unavailable'
+export type Degraded = 'model' | 'window' | 'approximate' | 'rate' | 'late' | 'input' | 'unavailable'
 
 export interface KeerEvent {
     /** Names the event for ever; made when absent. */

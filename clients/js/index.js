@@ -93,7 +93,8 @@ export class Keer {
 
     /** Tells what an event turned out to be: { event, label: 'fraud' | 'genuine' }. `id` and `time` are made when absent. */
     async label(label) {
-        return this.#call('POST', '/v1/labels', { body: complete(label) })
+        const sent = complete(label)
+        return this.#call('POST', '/v1/labels', { body: sent, fits: (a) => isDecision(a, sent) })
     }
 
     // The outcome that the caller chose for when there is none.

@@ -74,11 +74,6 @@ enum http_problem api_problem(enum decide_result result);
 
 http_fn batch_post, batch_release;
 http_fn decisions_post, decisions_answer, decisions_release, decisions_get;
-/* A body that is an object of a few members: false when the problem was told. `allowed` are the names there may be, parted
- * by spaces. */
-bool api_object(struct http_exchange *x, struct tape *t, const char *allowed);
-/* A member that is a text of 1 to `max` bytes without control characters; absent it is p NULL when it is not `needed`. */
-bool api_text(struct http_exchange *x, const struct tape *t, const char *name, bool needed, size_t max, struct slice *ret);
 
 /* Starts the thread that wakes the clients of /v1/events, at most `clients_max` of them. KEER_ENOMEM. */
 KEER_NODISCARD enum keer_err streams_start(struct api *a, unsigned clients_max);
@@ -87,7 +82,7 @@ unsigned streams_count(struct api *a);
 
 http_fn keys_post, keys_list, keys_delete, keys_rotate_post, keys_answer, keys_release_exchange;
 http_fn events_get, events_release;
-http_fn webhooks_post, webhooks_list, webhooks_delete, webhooks_replay, webhooks_rotate_post, webhooks_answer,
+http_fn webhooks_post, webhooks_list, webhooks_one, webhooks_delete, webhooks_replay, webhooks_rotate_post, webhooks_answer,
     webhooks_release;
 http_fn deliveries_list;
 http_fn policies_list, policies_one, policies_check, policies_post, policies_kept, policies_shadow, policies_shadow_end,

@@ -9,11 +9,14 @@ struct api_body { /* starts as {0} */
     struct tape tape;
 };
 
-/* An empty body is an empty object. False when the problem was told. */
-bool api_body_read(struct http_exchange *x, struct api_body *b);
+/* False when the problem was told: no object, or a member that is not among `names`, which are parted by spaces. */
+bool api_body_read(struct http_exchange *x, struct api_body *b, const char *names);
 void api_body_release(struct api_body *b);
 /* Members of the object; absent ones leave *ret as it is, and are a problem when `required`. Texts are borrowed. */
 bool api_body_text(struct http_exchange *x, const struct api_body *b, const char *name, bool required, struct slice *ret);
+/* A text of 1 to `max` bytes without control characters. */
+bool api_body_line(struct http_exchange *x, const struct api_body *b, const char *name, bool required, size_t max,
+                   struct slice *ret);
 bool api_body_number(struct http_exchange *x, const struct api_body *b, const char *name, double min, double max,
                      double *ret);
 bool api_body_object(struct http_exchange *x, const struct api_body *b, const char *name, uint32_t *ret);

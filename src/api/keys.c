@@ -1,5 +1,5 @@
 /* keys.c - /v1/keys: API keys made, listed, revoked and rotated; what is answered is in force. */
-#include "api/api.h"
+#include "api/body.h"
 #include "base/timefmt.h"
 
 #define LIST_MAX 1900u /* of the longest rows, what an answer holds */
@@ -49,18 +49,19 @@ static void submit(struct http_exchange *x, struct keying *k)
 
 void keys_post(struct http_exchange *x)
 {
-    struct tape t = {0};
+    struct api_body b = {0};
     struct slice name, role;
     struct keying *k = begin(x, KEY_MAKE);
-    if (k && api_object(x, &t, "name role") && api_text(x, &t, "name", /* needed */ true, LIMIT_NAME_BYTES, &name) &&
-        api_text(x, &t, "role", /* needed */ true, LIMIT_NAME_BYTES, &role)) {
+    if (k && api_body_read(x, &b, "name role") &&
+        api_body_line(x, &b, "name", /* required */ true, LIMIT_NAME_BYTES, &name) &&
+        api_body_line(x, &b, "role", /* required */ true, LIMIT_NAME_BYTES, &role)) {
         memcpy(k->change.name, name.p, name.len);
         if (key_role_find(role, &k->change.role) == KEER_OK)
             submit(x, k);
         else
             http_problem(x, HTTP_BAD_BODY, "role: there are store, partner, analyst and admin");
     }
-    tape_release(&t);
+    api_body_release(&b);
 }
 
 void keys_delete(struct http_exchange *x)
@@ -81,10 +82,10 @@ void keys_delete(struct http_exchange *x)
 
 void keys_rotate_post(struct http_exchange *x)
 {
-    struct tape t = {0};
-    struct slice valid;
+    struct api_body b = {0};
+    struct slice valid = {NULL, 0};
     struct keying *k = begin(x, KEY_ROTATE);
-    if (k && api_object(x, &t, "old_valid") && api_text(x, &t, "old_valid", /* needed */ false, 40, &valid)) {
+    if (k && api_body_read(x, &b, "old_valid") && api_body_line(x, &b, "old_valid", /* required */ false, 40, &valid)) {
         bool none = slice_eq(valid, SLICE("0")); /* no duration, but what who lost a key wants */
         enum keer_err err = valid.p && !none ? duration_parse(valid, &k->change.old_valid_us) : KEER_OK;
         if (none)
@@ -94,7 +95,7 @@ void keys_rotate_post(struct http_exchange *x)
         else
             submit(x, k);
     }
-    tape_release(&t);
+    api_body_release(&b);
 }
 
 static void answer_change(struct http_exchange *x, const struct key_change *c)

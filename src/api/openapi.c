@@ -162,8 +162,14 @@ static void put_schema(struct buf *b, const struct schema_row *s)
     buf_puts(b, told ? "]}" : "}");
 }
 
-/* The form of one line of a schema of media NDJSON. */
-static const char *line_of(const struct schema_row *s)
+/* Media that are many values: the member that tells the form of one. */
+static const char *part_name(enum api_media media)
+{
+    return media == API_NDJSON ? "x-keer-line" : media == API_EVENTS ? "x-keer-data" : NULL;
+}
+
+/* The form of one of them, the schema's only field. */
+static const char *part_of(const struct schema_row *s)
 {
     const struct field_row *f;
     for (unsigned i = 0; (f = field_row(i)); i++)
@@ -172,20 +178,24 @@ static const char *line_of(const struct schema_row *s)
     return "any";
 }
 
-/* "content" of a body: its media type and schema. A line of NDJSON has no schema in OpenAPI 3.1: it is told beside. */
+/* "content" of a body: its media type and schema. A line of NDJSON, or the data of an event, has no schema in OpenAPI 3.1:
+ * it is told beside.
+ */
 static void put_content(struct buf *b, const char *name)
 {
-    static const char *const types[] = {
-        [API_JSON] = "application/json", [API_NDJSON] = "application/x-ndjson", [API_PLAIN] = "text/plain"};
+    static const char *const types[] = {[API_JSON] = "application/json",
+                                        [API_NDJSON] = "application/x-ndjson",
+                                        [API_EVENTS] = "text/event-stream",
+                                        [API_PLAIN] = "text/plain"};
     const struct schema_row *s = schema_find(name);
     if (!s)
         return;
     buf_fmt(b, "\"%s\":{\"schema\":{", types[s->media]);
-    if (s->media == API_NDJSON) {
+    if (part_name(s->media)) {
         buf_puts(b, "\"type\":\"string\",");
         put_text(b, "description", s->what);
-        buf_puts(b, ",\"x-keer-line\":{");
-        put_form(b, slice_str(line_of(s)));
+        buf_fmt(b, ",\"%s\":{", part_name(s->media));
+        put_form(b, slice_str(part_of(s)));
         buf_char(b, '}');
     } else {
         buf_fmt(b, "\"$ref\":\"#/components/schemas/%s\"", name);
@@ -373,7 +383,7 @@ void api_openapi(struct buf *b)
     buf_puts(b, "}},\n\"headers\":{\"RetryAfter\":{\"description\":\"seconds to wait\",\"schema\":{\"type\":\"integer\"}},"
                 "\"Challenge\":{\"description\":\"Bearer\",\"schema\":{\"type\":\"string\"}}},\n\"schemas\":{");
     for (unsigned i = 0, told = 0; (s = schema_row(i)); i++)
-        if (s->media != API_NDJSON) {
+        if (!part_name(s->media)) {
             buf_puts(b, told++ ? ",\n" : "\n");
             put_schema(b, s);
         }

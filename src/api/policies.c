@@ -74,12 +74,11 @@ static bool read_source(struct http_exchange *x, struct api_body *b, struct job 
 {
     struct slice text, name = SLICE("policy");
     uint32_t files = 0;
-    if (!api_body_text(x, b, "policy", true, &text) || !api_body_text(x, b, "name", false, &name) ||
+    if (!api_body_text(x, b, "policy", true, &text) || !api_body_line(x, b, "name", false, LIMIT_TEXT_BYTES, &name) ||
         !api_body_object(x, b, "files", &files))
         return false;
-    if (text.len > LIMIT_POLICY_BYTES || name.len > LIMIT_TEXT_BYTES || !name.len) {
-        http_problem(x, HTTP_BAD_BODY, text.len > LIMIT_POLICY_BYTES ? "policy: more than %u bytes" : "name: 1 to %u bytes",
-                     text.len > LIMIT_POLICY_BYTES ? LIMIT_POLICY_BYTES : LIMIT_TEXT_BYTES);
+    if (text.len > LIMIT_POLICY_BYTES) {
+        http_problem(x, HTTP_BAD_BODY, "policy: more than %u bytes", LIMIT_POLICY_BYTES);
         return false;
     }
     buf_slice(&j->name, name);
@@ -143,7 +142,7 @@ void policies_check(struct http_exchange *x)
     struct buf messages;
     struct job *j = job_new(x);
     buf_init(&messages, (size_t)1 << 19);
-    if (j && api_body_read(x, &b) && read_source(x, &b, j) && compiles(x, j, &messages)) {
+    if (j && api_body_read(x, &b, "policy name files") && read_source(x, &b, j) && compiles(x, j, &messages)) {
         char text[CRYPTO_TEXT_BYTES];
         crypto_text(&j->hash, text);
         buf_fmt(&x->reply, "{\"ok\":true,\"hash\":\"%s\",\"messages\":", text);
@@ -191,7 +190,7 @@ void policies_post(struct http_exchange *x)
     struct buf messages;
     struct job *j = job_new(x);
     buf_init(&messages, (size_t)1 << 19);
-    if (j && api_body_read(x, &b) && read_source(x, &b, j) && compiles(x, j, &messages)) {
+    if (j && api_body_read(x, &b, "policy name files") && read_source(x, &b, j) && compiles(x, j, &messages)) {
         j->task.run = put_run;
         write_job(x, j);
     }
@@ -349,7 +348,7 @@ static bool read_since(struct http_exchange *x, double days_default, int64_t *re
     struct api *a = x->ctx;
     struct api_body b = {0};
     double days = days_default;
-    bool ok = api_body_read(x, &b) && api_body_number(x, &b, "days", 0, DAYS_MAX, &days);
+    bool ok = api_body_read(x, &b, "days") && api_body_number(x, &b, "days", 0, DAYS_MAX, &days);
     api_body_release(&b);
     if (ok)
         *ret_since_us = a->wall_us() - (int64_t)(days * (double)US_DAY);
@@ -583,7 +582,8 @@ void lists_put(struct http_exchange *x)
     struct job *j = job_new(x);
     buf_init(&messages, (size_t)1 << 19);
     const struct policy_part *part = NULL;
-    if (!j || !api_body_read(x, &b) || !api_body_text(x, &b, "content", true, &content) || !(part = list_part(x, j, &row)))
+    if (!j || !api_body_read(x, &b, "content") || !api_body_text(x, &b, "content", true, &content) ||
+        !(part = list_part(x, j, &row)))
         goto out;
     enum keer_err err = KEER_OK;
     for (unsigned i = 0; err == KEER_OK && i < j->source.count; i++)

@@ -1,6 +1,5 @@
 /* webhooks.c - /v1/webhooks: where decisions are sent to, and what became of them. Changes wait for their commit. */
-#include "api/api.h"
-#include "base/num.h"
+#include "api/body.h"
 
 /* One change: lives in the exchange's `data`. */
 struct changing {
@@ -56,8 +55,9 @@ static void submit(struct http_exchange *x, struct changing *g)
 }
 
 /* The outcomes of `events`, a list of names. */
-static bool read_events(struct http_exchange *x, const struct tape *t, uint32_t *ret_outcomes)
+static bool read_events(struct http_exchange *x, const struct api_body *b, uint32_t *ret_outcomes)
 {
+    const struct tape *t = &b->tape;
     uint32_t at = tape_find(t, 0, "events"), mask = 0;
     if (at == TAPE_NONE || tape_type(t, at) != TAPE_ARRAY || !t->v[at].len) {
         http_problem(x, HTTP_BAD_BODY, "events: a list of names as decision.deny is wanted");
@@ -77,13 +77,13 @@ static bool read_events(struct http_exchange *x, const struct tape *t, uint32_t 
     return true;
 }
 
-static bool read_webhook(struct http_exchange *x, const struct tape *t, struct webhook_row *row)
+static bool read_webhook(struct http_exchange *x, const struct api_body *b, struct webhook_row *row)
 {
     struct api *a = x->ctx;
-    struct slice url, name;
+    struct slice url, name = {NULL, 0};
     char why[NET_WHY_BYTES];
-    if (!api_text(x, t, "url", /* needed */ true, WEBHOOK_URL_BYTES, &url) ||
-        !api_text(x, t, "name", /* needed */ false, LIMIT_NAME_BYTES, &name) || !read_events(x, t, &row->outcomes))
+    if (!api_body_line(x, b, "url", /* required */ true, WEBHOOK_URL_BYTES, &url) ||
+        !api_body_line(x, b, "name", /* required */ false, LIMIT_NAME_BYTES, &name) || !read_events(x, b, &row->outcomes))
         return false;
     enum keer_err err = net_url_check(url, outbox_networks(a->outbox), why);
     if (err == KEER_ENOMEM)
@@ -100,11 +100,11 @@ static bool read_webhook(struct http_exchange *x, const struct tape *t, struct w
 
 void webhooks_post(struct http_exchange *x)
 {
-    struct tape t = {0};
+    struct api_body b = {0};
     struct changing *g = begin(x, OUTBOX_ADD);
-    if (g && api_object(x, &t, "url events name") && read_webhook(x, &t, &g->change.row))
+    if (g && api_body_read(x, &b, "url events name") && read_webhook(x, &b, &g->change.row))
         submit(x, g);
-    tape_release(&t);
+    api_body_release(&b);
 }
 
 void webhooks_delete(struct http_exchange *x)
@@ -123,17 +123,17 @@ void webhooks_rotate_post(struct http_exchange *x)
 
 void webhooks_replay(struct http_exchange *x)
 {
-    struct tape t = {0};
+    struct api_body b = {0};
     struct changing *g = begin(x, OUTBOX_REPLAY);
-    if (g && api_object(x, &t, "seq")) {
-        uint32_t at = tape_find(&t, 0, "seq");
-        if (at != TAPE_NONE &&
-            (tape_type(&t, at) != TAPE_INTEGER || num_i64(tape_text(&t, at), 1, INT64_MAX, &g->change.seq) != KEER_OK))
+    if (g && api_body_read(x, &b, "seq")) {
+        uint32_t at = tape_find(&b.tape, 0, "seq");
+        if (at != TAPE_NONE && (tape_type(&b.tape, at) != TAPE_INTEGER ||
+                                num_i64(tape_text(&b.tape, at), 1, INT64_MAX, &g->change.seq) != KEER_OK))
             http_problem(x, HTTP_BAD_BODY, "seq: the number of a delivery is wanted");
         else
             submit(x, g);
     }
-    tape_release(&t);
+    api_body_release(&b);
 }
 
 static void answer_change(struct http_exchange *x, const struct outbox_change *c)
@@ -186,6 +186,13 @@ static void answer_list(struct http_exchange *x, enum keer_err err)
 }
 
 void webhooks_list(struct http_exchange *x)
+{
+    struct api *a = x->ctx;
+    if (is_on(x))
+        answer_list(x, outbox_list(a->outbox, SLICE(""), &x->reply));
+}
+
+void webhooks_one(struct http_exchange *x)
 {
     struct api *a = x->ctx;
     if (is_on(x))

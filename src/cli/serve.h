@@ -40,6 +40,8 @@ void serve_reload_keys(struct serving *s, bool asked);
 /* --- serve_webhooks.c --- */
 /* Opens the outbox when webhooks are on, between decider and threads. The exit code. */
 int serve_webhooks(struct serving *s);
+/* What of their options can be checked without starting. */
+int serve_webhooks_check(struct cli *cli);
 
 /* --- serve_system.c --- */
 /* Refuses root, or becomes --user. The exit code. */

@@ -45,7 +45,8 @@ int serve_check(struct serving *s)
     struct http_why why;
     if (http_check_address(cli_text(s->cli, "listen"), &why) != KEER_OK)
         return cli_usage(s->cli, "--listen: %s", why.text);
-    return check_database(s->cli);
+    int code = serve_webhooks_check(s->cli);
+    return code == CLI_DONE ? check_database(s->cli) : code;
 }
 
 int serve_open_enrich(struct serving *s)

@@ -65,6 +65,27 @@ static void tell_if_open(struct serving *s, const char *path)
                 "the database holds secrets of webhooks and others than its owner may open it: chmod 600, or --webhook-key");
 }
 
+static int read_options(struct cli *cli, struct outbox_options *o)
+{
+    int code = read_retries(cli, o);
+    if (code == CLI_DONE && cli_given(cli, "webhook-allow") &&
+        net_networks_add(&o->allowed, slice_str(cli_text(cli, "webhook-allow"))) != KEER_OK)
+        code =
+            cli_usage(cli, "--webhook-allow: networks as 10.1.0.0/16 or fd00::/8 are taken, at most %d", NET_NETWORKS_MAX);
+    return code;
+}
+
+int serve_webhooks_check(struct cli *cli)
+{
+    struct outbox_options o = {0};
+    struct crypto_hash key;
+    int code = read_options(cli, &o);
+    if (code == CLI_DONE && cli_given(cli, "webhook-key"))
+        code = read_key(cli, &key);
+    crypto_wipe(&key, sizeof key);
+    return code;
+}
+
 int serve_webhooks(struct serving *s)
 {
     struct cli *cli = s->cli;
@@ -79,11 +100,7 @@ int serve_webhooks(struct serving *s)
                                .wall_us = cli->env.wall_us,
                                .timeout_us = cli_duration(cli, "webhook-timeout", 0),
                                .keep_us = cli_duration(cli, "webhook-keep", 0)};
-    int code = read_retries(cli, &o);
-    if (code == CLI_DONE && cli_given(cli, "webhook-allow") &&
-        net_networks_add(&o.allowed, slice_str(cli_text(cli, "webhook-allow"))) != KEER_OK)
-        code =
-            cli_usage(cli, "--webhook-allow: networks as 10.1.0.0/16 or fd00::/8 are taken, at most %d", NET_NETWORKS_MAX);
+    int code = read_options(cli, &o);
     if (code == CLI_DONE && cli_given(cli, "webhook-key")) {
         code = read_key(cli, &key);
         o.key_or_null = &key;

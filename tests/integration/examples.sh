@@ -6,6 +6,7 @@ cd "$(dirname "$0")/../.." || exit
 KEER=$(realpath "${KEER:-build/release/keer}") root=$PWD
 command -v curl > /dev/null || { echo 'skipped: no curl here'; exit 0; }
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
+export KEER_ALLOW_ROOT=yes
 failed=0
 ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; failed=1; cat "$dir/out"; fi; }
 port=20000; while (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; do port=$((port + RANDOM % 5000 + 1)); done
@@ -14,7 +15,7 @@ block() { awk -v l="$1" '$0 == "```" l { on = 1; next } /^```$/ { on = 0 } on' "
 commands() {
     rm -rf "$dir/work"; mkdir "$dir/work"; ln -s "$root/policies" "$dir/work/policies"
     { echo 'make() { :; }; trap "kill \$(jobs -p) 2> /dev/null || true" EXIT'; block sh "$1"; echo "$2"; } > "$dir/commands"
-    (cd "$dir/work" && PATH="${KEER%/*}:$PATH" bash -eu "$dir/commands") > "$dir/out" 2>&1
+    (cd "$dir/work" && PATH="${KEER%/*}:$PATH" timeout 60 bash -eu "$dir/commands") > "$dir/out" 2>&1
 }
 [ "$(block sh docs/guides/first-decision.md | wc -l)" -le 10 ]; ok $? 'the first decision takes ten lines'
 commands docs/guides/first-decision.md 'wait'; ok $? 'the commands of first-decision.md'

@@ -16,7 +16,7 @@ printf 'mallory\n' > "$dir/p/bad.txt"
 printf 'window n = count(purchase) by account over 1h\nattribute tag text\nrule many review if purchase and n >= 1\n' > "$dir/p/b.keer"
 start() {
     : > "$dir/log"
-    "$KEER" serve --policy "$dir/p/a.keer" --database "$dir/k.db" --listen 127.0.0.1:0 "$@" 2>> "$dir/log" & pid=$!
+    "$KEER" serve --policy "$dir/p/a.keer" --database "${DATABASE:-$dir/k.db}" --listen 127.0.0.1:0 "$@" 2>> "$dir/log" & pid=$!
     for _ in $(seq 500); do
         address=$(sed -nE 's|.*listens on http://([^ ]+) .*|\1|p' "$dir/log")
         [ -n "$address" ] && curl -sf -o "$dir/ready" "http://$address/readyz" && { u=http://$address; return 0; }
@@ -33,7 +33,7 @@ ask() {
 }
 put() { jq -n --rawfile p "$1" --arg n "$2" '{name: $n, policy: $p, files: ($ARGS.named | del(.p, .n))}' "${@:3}"; }
 event() { printf '{"id":"%s","time":"2018-10-01T12:00:00Z","type":"purchase","account":"%s","amount":100,"currency":"EUR"}' "$1" "${2:-liu}"; }
-for role in store analyst admin; do declare "$role=$("$KEER" key new -q --database "$dir/k.db" --role $role)"; done
+for role in store analyst admin; do declare "$role=$("$KEER" key new -q --database "${DATABASE:-$dir/k.db}" --role $role)"; done
 json=(-H 'Content-Type: application/json')
 decide() { ask "$1" 200 "$2" "$store" "${json[@]}" -d "$3" "$u/v1/decisions"; }
 wait_for() { for _ in $(seq 300); do curl -s -H "Authorization: Bearer $admin" "$u$1" | jq -e "$2" > /dev/null && return 0; sleep .01; done; return 1; }
@@ -55,6 +55,9 @@ ask 'an example that fails' 422 '.code == "BAD_POLICY"' "$admin" "${json[@]}" -d
 ask 'a file that was not sent' 422 '.messages | tostring | contains("bad.txt")' "$admin" "${json[@]}" -d "$(put "$dir/p/a.keer" a)" "$u/v1/policies"
 ask 'no policy in the body' 400 '.detail == "policy is missing"' "$admin" "${json[@]}" -d '{}' "$u/v1/policies"
 ask 'a policy that is no text' 400 '.detail | contains("a text was expected")' "$admin" "${json[@]}" -d '{"policy":3}' "$u/v1/policies"
+ask 'a member that is not known' 400 '.code == "BAD_BODY" and (.detail | test("file"))' "$admin" "${json[@]}" -d '{"policy":"","file":{}}' "$u/v1/policies"
+ask 'a name with a line end' 400 '.code == "BAD_BODY"' "$admin" "${json[@]}" -d '{"policy":"","name":"a\nb"}' "$u/v1/policies"
+ask 'days that are misspelt' 400 '.code == "BAD_BODY"' "$admin" "${json[@]}" -d '{"day":3}' "$u/v1/policies/1/diff"
 ask 'files that are no object' 400 '.code == "BAD_BODY"' "$admin" "${json[@]}" -d '{"policy":"","files":[]}' "$u/v1/policies"
 ask 'not JSON' 400 '.detail | startswith("byte 1")' "$admin" "${json[@]}" -d 'x' "$u/v1/policies"
 ask 'a version that is not there' 404 '' "$analyst" "$u/v1/policies/99"
@@ -112,6 +115,6 @@ start || exit 1
 ask 'a file that changed decides' 200 '.policies | map(select(.state == "deciding"))[0].id == 4' "$admin" "$u/v1/policies"
 decide 'by its rules' '.outcome == "deny"' "$(event e8 mallory)"
 stop; ok $? 'the daemon ends'
-"$KEER" verify --database "$dir/k.db" --json > "$dir/body" && jq -e '.differences == 0 and .policies == 4 and .compared == .events and .events > 100' "$dir/body" > /dev/null
+"$KEER" verify --database "${DATABASE:-$dir/k.db}" --json > "$dir/body" && jq -e '.differences == 0 and .policies == 4 and .compared == .events and .events > 100' "$dir/body" > /dev/null
 ok $? "the journal of four versions, each decided again: $(cat "$dir/body")"
 exit $failed

@@ -41,6 +41,8 @@ done
 pg_sql a 'DROP DATABASE keer' 'CREATE DATABASE keer'
 DATABASE=$a bash tests/integration/serve.sh || failed=1
 pg_sql a 'DROP DATABASE keer' 'CREATE DATABASE keer'
+DATABASE=$a bash tests/integration/policies.sh || failed=1
+pg_sql a 'DROP DATABASE keer' 'CREATE DATABASE keer'
 
 # --- what is refused
 refused 'an empty database has nothing to verify' 'nothing of keer is there' "$KEER" verify --policy policies/store.keer --database "$a"

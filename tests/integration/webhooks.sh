@@ -173,6 +173,7 @@ serve() { "$KEER" serve --policy policies/store.keer --database "$dir/k.db" --li
 serve; [ $? = 4 ] && grep -q 'there is no key' "$dir/body"; ok $? 'without the key the daemon does not start'
 serve --webhook-key "$dir/other"; [ $? = 4 ] && grep -q 'the key is another' "$dir/body"; ok $? 'nor with another'
 serve --webhook-key "$dir/short"; [ $? = 4 ] && grep -q '32 bytes or more' "$dir/body"; ok $? 'nor with a short one'
+serve --check-config --webhook-retries soon; [ $? = 2 ]; ok $? '--check-config sees them'
 serve --webhook-retries soon; [ $? = 2 ]; ok $? 'nor with retries that are no times'
 serve --webhook-allow nowhere; [ $? = 2 ]; ok $? 'nor with networks that are none'
 : > "$dir/log"; "$KEER" serve --policy policies/store.keer --database "$dir/k.db" --listen 127.0.0.1:0 2> "$dir/log" & pid=$!

@@ -25,19 +25,15 @@ export async function cases({ ask, ok, event, doc }) {
     await ask('a key of another role', 403, 'POST', '/v1/decisions', { body: good, role: 'partner' })
     await ask('the stored decision', 200, 'GET', '/v1/decisions/o1')
     await ask('no such decision', 404, 'GET', '/v1/decisions/o9')
-    if (doc.paths['/v1/decisions/{id}/explanation']) {
-        await ask('an explanation', 200, 'GET', '/v1/decisions/o1/explanation', { role: 'analyst' })
-        await ask('of three contributions', 200, 'GET', '/v1/decisions/o1/explanation?top=3')
-        await ask('of what was not decided', 404, 'GET', '/v1/decisions/o9/explanation')
-        await ask('a parameter that is wrong', 400, 'GET', '/v1/decisions/o1/explanation?top=x')
-    }
-    if (doc.paths['/v1/labels']) {
-        const label = { id: 'l1', event: 'o1', time: '2018-10-02T08:00:00Z', label: 'fraud' }
-        await ask('a label', 200, 'POST', '/v1/labels', { body: label, role: 'partner' })
-        await ask('the same id, another label', 422, 'POST', '/v1/labels', { body: { ...label, label: 'genuine' } })
-        await ask('a label of what is not there', 404, 'POST', '/v1/labels', { body: { ...label, id: 'l2', event: 'o9' } })
-        await ask('a label that is wrong', 400, 'POST', '/v1/labels', { body: { ...label, id: 'l2', label: 'maybe' } })
-    }
+    await ask('an explanation', 200, 'GET', '/v1/decisions/o1/explanation', { role: 'analyst' })
+    await ask('of three contributions', 200, 'GET', '/v1/decisions/o1/explanation?top=3')
+    await ask('of what was not decided', 404, 'GET', '/v1/decisions/o9/explanation')
+    await ask('a parameter that is wrong', 400, 'GET', '/v1/decisions/o1/explanation?top=x')
+    const label = { id: 'l1', event: 'o1', time: '2018-10-02T08:00:00Z', label: 'fraud' }
+    await ask('a label', 200, 'POST', '/v1/labels', { body: label, role: 'partner' })
+    await ask('the same id, another label', 422, 'POST', '/v1/labels', { body: { ...label, label: 'genuine' } })
+    await ask('a label of what is not there', 404, 'POST', '/v1/labels', { body: { ...label, id: 'l2', event: 'o9' } })
+    await ask('a label that is wrong', 400, 'POST', '/v1/labels', { body: { ...label, id: 'l2', label: 'maybe' } })
     if (doc.paths['/v1/decisions:batch']) {
         const lines = (...events) => events.map((e) => (typeof e === 'string' ? e : JSON.stringify(e)) + '\n').join('')
         const batch = (name, body, status = 200, more = {}) => ask(name, status, 'POST', '/v1/decisions:batch', { body, type: 'application/x-ndjson', ...more })
@@ -46,6 +42,9 @@ export async function cases({ ask, ok, event, doc }) {
         await batch('a batch of another type', lines(good), 415, { type: 'application/json' })
         await batch('a batch without a key', lines(good), 401, { role: null })
     }
+    await events(ask)
+    await keys(ask)
+    await webhooks(ask, ok, good)
     await policies(ask)
     await ask('health', 200, 'GET', '/healthz', { role: null })
     await ask('readiness', 200, 'GET', '/readyz', { role: null })
@@ -53,19 +52,80 @@ export async function cases({ ask, ok, event, doc }) {
     await ask('the document', 200, 'GET', '/openapi.json', { role: null })
 }
 
+// Asks until it is so, or for a while.
+async function until(ask, path, good) {
+    for (let i = 0; i < 300; i++) {
+        const r = await ask.quiet('GET', path)
+        if (good(r)) return
+        await new Promise((done) => setTimeout(done, 20))
+    }
+}
+
+async function events(ask) {
+    const analyst = { role: 'analyst' }
+    await ask('a stream', 200, 'GET', '/v1/events?after=0', analyst)
+    await ask('of some outcomes', 200, 'GET', '/v1/events?after=0&outcome=allow,challenge,review,deny', analyst)
+    await ask('of an unknown outcome', 400, 'GET', '/v1/events?outcome=maybe', analyst)
+    await ask('after what is no number', 400, 'GET', '/v1/events?after=x', analyst)
+    await ask('a stream for a store', 403, 'GET', '/v1/events')
+}
+
+async function keys(ask) {
+    const admin = { role: 'admin' }
+    const make = (role) => ask(`a key for ${role}`, 200, 'POST', '/v1/keys', { body: { name: 'new', role }, ...admin })
+    const { id } = await make('store'), another = await make('admin')
+    await ask('no such role', 400, 'POST', '/v1/keys', { body: { name: 'new', role: 'root' }, ...admin })
+    await ask('a member that is not known', 400, 'POST', '/v1/keys', { body: { name: 'new', role: 'store', key: 'mine' }, ...admin })
+    await ask('no body', 400, 'POST', '/v1/keys', { body: '', ...admin })
+    await ask('a key for a store, of a store', 403, 'POST', '/v1/keys', { body: { name: 'new', role: 'store' } })
+    await ask('another secret', 200, 'POST', `/v1/keys/${id}/rotate`, { body: { old_valid: '2h' }, ...admin })
+    await ask('too long', 400, 'POST', `/v1/keys/${id}/rotate`, { body: { old_valid: '90d' }, ...admin })
+    await ask('of no key', 404, 'POST', '/v1/keys/aaaaaaaaaaaa/rotate', { body: {}, ...admin })
+    await ask('the keys, one rotated', 200, 'GET', '/v1/keys', admin)
+    await ask('it is revoked', 200, 'DELETE', `/v1/keys/${id}`, admin)
+    await ask('and not again', 404, 'DELETE', `/v1/keys/${id}`, admin)
+    await ask('last_admin says yes or nothing', 400, 'DELETE', `/v1/keys/${another.id}?last_admin=no`, admin)
+    await ask('an admin, who need not be the last', 200, 'DELETE', `/v1/keys/${another.id}?last_admin=yes`, admin)
+    await ask('the keys, two revoked', 200, 'GET', '/v1/keys', admin)
+}
+
+// The daemon may send to 127.0.0.1, where nobody listens on port 1: a delivery is tried twice and dead.
+async function webhooks(ask, ok, event) {
+    const admin = { role: 'admin' }
+    const all = ['allow', 'challenge', 'review', 'deny'].map((o) => `decision.${o}`)
+    const make = { url: 'http://127.0.0.1:1/hook', events: all, name: 'closed' }
+    const { id } = await ask('a webhook', 200, 'POST', '/v1/webhooks', { body: make, ...admin })
+    const hook = `/v1/webhooks/${id}`
+    const dead = (r) => r.deliveries?.length > 0
+    await ask('a webhook to where none may go', 400, 'POST', '/v1/webhooks', { body: { ...make, url: 'https://10.0.0.1/' }, ...admin })
+    await ask('a webhook without events', 400, 'POST', '/v1/webhooks', { body: { url: make.url }, ...admin })
+    await ask('a webhook of a store', 403, 'POST', '/v1/webhooks', { body: make })
+    await ask('the webhooks', 200, 'GET', '/v1/webhooks', admin)
+    await ask('one webhook', 200, 'GET', hook, admin)
+    await ask('no such webhook', 404, 'GET', '/v1/webhooks/aaaaaaaaaaaaaaaa', admin)
+    await ask('a decision that is sent', 200, 'POST', '/v1/decisions', { body: { ...event, id: 'w1' } })
+    await until(ask, `${hook}/deliveries`, dead)
+    const { deliveries } = await ask('what is dead', 200, 'GET', `${hook}/deliveries`, admin)
+    ok(deliveries?.[0]?.attempts === 2 && deliveries[0].why, 'it was tried twice, and why it is dead is told', JSON.stringify(deliveries))
+    await ask('what waits', 200, 'GET', `${hook}/deliveries?state=waiting`, admin)
+    await ask('an unknown state', 400, 'GET', `${hook}/deliveries?state=lost`, admin)
+    await ask('it is sent again', 200, 'POST', `${hook}/replay`, { body: { seq: deliveries?.[0]?.seq }, ...admin })
+    await until(ask, `${hook}/deliveries`, dead)
+    await ask('all are', 200, 'POST', `${hook}/replay`, { body: {}, ...admin })
+    await ask('what is no number', 400, 'POST', `${hook}/replay`, { body: { seq: 'all' }, ...admin })
+    await ask('a new secret', 200, 'POST', `${hook}/rotate`, admin)
+    await ask('it is forgotten', 200, 'DELETE', hook, admin)
+    await ask('and not again', 404, 'DELETE', hook, admin)
+}
+
 async function policies(ask) {
     const admin = { role: 'admin' }, analyst = { role: 'analyst' }
     const text = { policy: 'list bad = "bad.txt"\nrule bad deny if account in bad\nrule all review if purchase\n', name: 'small', files: { 'bad.txt': 'mallory\n' } }
-    const until = async (path, good) => {
-        for (let i = 0; i < 300; i++) {
-            const r = await ask.quiet('GET', path)
-            if (good(r)) return
-            await new Promise((done) => setTimeout(done, 20))
-        }
-    }
     await ask('a policy that is right', 200, 'POST', '/v1/policies:check', { body: text, ...analyst })
     await ask('a policy that is wrong', 422, 'POST', '/v1/policies:check', { body: { policy: 'rule a deny if purchse' }, ...analyst })
     await ask('no policy', 400, 'POST', '/v1/policies', { body: {}, ...admin })
+    await ask('a member that is not known', 400, 'POST', '/v1/policies', { body: { ...text, file: {} }, ...admin })
+    await ask('nothing to roll back to', 404, 'POST', '/v1/policies:rollback', admin)
     await ask('a store keeps a policy', 403, 'POST', '/v1/policies', { body: text })
     const { id } = await ask('a policy is kept', 200, 'POST', '/v1/policies', { body: text, ...admin })
     await ask('the versions', 200, 'GET', '/v1/policies', analyst)
@@ -74,14 +134,14 @@ async function policies(ask) {
     await ask('promoted out of nothing', 404, 'POST', `/v1/policies/${id}/promote`, admin)
     await ask('what it would have decided', 200, 'POST', `/v1/policies/${id}/diff`, { body: { days: 10 }, ...analyst })
     await ask('a shadow', 200, 'POST', `/v1/policies/${id}/shadow`, { body: { days: 10 }, ...analyst })
-    await until(`/v1/policies/${id}/comparison`, (r) => r.state === 'following')
+    await until(ask, `/v1/policies/${id}/comparison`, (r) => r.state === 'following')
     await ask('its comparison', 200, 'GET', `/v1/policies/${id}/comparison`, analyst)
     await ask('it decides', 200, 'POST', `/v1/policies/${id}/promote`, admin)
     await ask('the lists', 200, 'GET', '/v1/lists', analyst)
     await ask('a list', 200, 'GET', '/v1/lists/bad', analyst)
     await ask('no such list', 404, 'GET', '/v1/lists/good', analyst)
     await ask('another content', 200, 'PUT', '/v1/lists/bad', { body: { content: 'eve\n' }, ...admin })
-    await until('/v1/lists/bad', (r) => r === 'eve\n')
+    await until(ask, '/v1/lists/bad', (r) => r === 'eve\n')
     await ask('back', 200, 'POST', '/v1/policies:rollback', admin)
     await ask('no shadow', 200, 'DELETE', '/v1/policies/shadow', admin)
 }

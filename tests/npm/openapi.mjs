@@ -52,6 +52,15 @@ for (const [name, row] of Object.entries(doc.components.examples)) {
 }
 
 // --- answers
+// The first event of a stream, which never ends by itself: its fields by name.
+async function first(body) {
+    let text = ''
+    for await (const piece of body.pipeThrough(new TextDecoderStream())) {
+        text += piece
+        const one = text.split('\n\n').slice(0, -1).find((e) => /^data: /m.test(e))
+        if (one) return Object.fromEntries(one.split('\n').map((line) => line.split(/: (.*)/s)))
+    }
+}
 const key = (role) => process.env[`KEER_KEY_${role.toUpperCase()}`]
 const asked = new Set()
 const find = (method, path) => {
@@ -60,18 +69,38 @@ const find = (method, path) => {
         operations.find((o) => o.method === method.toLowerCase() && fits(o.path))
     return hit?.op
 }
+// What was taken is what the document says: the parameters, and the members of the body. Events may have more.
+function fitsRequest(name, op, path, body) {
+    const told = (op.parameters ?? []).filter((p) => p.in === 'query')
+    for (const [key, value] of new URL(path, url).searchParams) {
+        const p = told.find((p) => p.name === key), check = p && compile(p.schema, true)
+        if (!check || !(check(value) || check(Number(value)))) ok(false, name, `the parameter ${key}=${value} is not told`)
+    }
+    const schema = op.requestBody?.content['application/json']?.schema
+    if (!schema || typeof body !== 'object') return
+    const check = compile(schema, !/Event$|Label$/.test(schema.$ref))
+    if (!check(body)) ok(false, name, `the document refuses the body: ${ajv.errorsText(check.errors)}`)
+}
 async function ask(name, status, method, path, { body, role = 'store', type = 'application/json' } = {}) {
     const headers = {}
     if (role) headers.authorization = `Bearer ${key(role) ?? role}`
     if (body !== undefined) headers['content-type'] = type
     const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
     const r = await fetch(url + path, { method, headers, body: text })
-    const answer = await r.text(), got = (r.headers.get('content-type') ?? '').split(';')[0]
+    const got = (r.headers.get('content-type') ?? '').split(';')[0], stream = got === 'text/event-stream'
+    const answer = stream ? await first(r.body) : await r.text()
     const op = find(method, path)
     if (status === 200) asked.add(op)
+    if (status === 200) fitsRequest(name, op, path, body)
     const told = op?.responses[r.status]?.content[got]?.schema
     if (r.status !== status || !told) return ok(false, name, `${r.status} ${got}, ${told ? 'wanted ' + status : 'which the document does not tell'}: ${answer.slice(0, 300)}`)
     let value = answer, check
+    if (stream) {
+        check = compile(told['x-keer-data'], true)
+        const fits = answer?.event === 'decision' && /^\d+$/.test(answer.id) && check(JSON.parse(answer.data))
+        ok(fits, `${name}: ${status}`, ajv.errorsText(check.errors) + ' ' + JSON.stringify(answer))
+        return answer
+    }
     if (/json$/.test(got) && !/ndjson$/.test(got)) value = JSON.parse(answer)
     if (/ndjson$/.test(got)) {
         check = compile(told['x-keer-line'], true)
@@ -93,7 +122,7 @@ ask.quiet = async (method, path) => {
 
 const { cases } = await import('./answers.mjs')
 await cases({ ask, ok, event, doc })
-for (const { path, method, op } of operations.filter((o) => !asked.has(o.op))) console.log(`skipped: no answer of ${method} ${path} was asked for (tests/npm/answers.mjs)`)
+for (const { path, method } of operations.filter((o) => !asked.has(o.op))) ok(false, `an answer of ${method} ${path} was asked for`, 'add it to tests/npm/answers.mjs')
 const decision = { id: 'a', time: '2018-10-01T12:00:00Z', type: 'sign_in', outcome: 'maybe', review: false, score: null, rules: [], because: [], reasons: [], degraded: [] }
 const control = compile({ $ref: '#/components/schemas/Decision' }, true)
 ok(!control(decision) && control({ ...decision, outcome: 'deny' }) && !control({ ...decision, outcome: 'deny', more: 1 }), 'the control: a wrong answer is seen', 'it is not')

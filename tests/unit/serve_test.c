@@ -588,7 +588,7 @@ START_TEST(times_of_decisions_never_go_back)
         }
     }
     wall_back_us = 0;
-    ck_ok(db_open(scratch_path(&g.scratch, "k.db"), DB_READ, &db, &why));
+    ck_ok(db_open(database_where(&g.scratch), DB_READ, &db, &why));
     ck_ok(journal_open(&j, db));
     while (journal_after(&j, seq, &e) == KEER_OK) {
         ck_assert_int_ge(e.decided_us, before);

@@ -79,6 +79,10 @@ with_('reads throw without an answer, whatever was chosen', ['reset'], { onUnava
     await rejects(keer.explanation('a'), 'UNAVAILABLE', 0)
     await rejects(keer.label({ event: 'a', label: 'fraud' }), 'UNAVAILABLE', 0)
 })
+with_('the answer to another id is no answer to a label', ['other', 'ok'], {}, async (keer, seen) => {
+    assert.equal((await keer.label({ id: 'l', event: 'a', label: 'fraud' })).id, 'l')
+    assert.equal(seen.length, 2)
+})
 const many = (n) => Array.from({ length: n }, (_, i) => ({ ...event, id: `m${i}` }))
 with_('many, in order, in batches', ['reset', 'lines'], {}, async (keer, seen) => {
     const all = await keer.decideMany(many(25), { size: 10 })
