@@ -2,15 +2,16 @@
  * acknowledged.
  *
  *     load --to ADDRESS:PORT [--key KEY] [--connections 64] [--seconds 5] [--rate N] [--prefix P] [--acks FILE]
- *          [--path /v1/decisions] [--bodies FILE]
+ *          [--path /v1/decisions] [--bodies FILE] [--batch LINES]
  *     load --to ADDRESS:PORT --key KEY --check FILE
  *
  * Without --rate each connection sends its next request when it has the last answer (closed loop: what the server can do).
  * With --rate requests are due at fixed times, whatever the server does, and a latency counts from when its request was due
  * (open loop: no coordinated omission). --acks appends one line `ID BODY` for every 200, written before the next request of
- * that connection. --bodies sends the lines of a file, one event each with its id first, and ends with them. --check asks
- * for every id of a file of acknowledgements and compares. Exit code: 0; 1 when --check found something lost or changed; 2
- * wrong use; 3 no answers at all.
+ * that connection. --bodies sends the lines of a file, one event each with its id first, and ends with them. --batch sends
+ * so many events at once to /v1/decisions:batch: --rate and latencies are of batches then, what was answered and --acks of
+ * lines. --check asks for every id of a file of acknowledgements and compares. Exit code: 0; 1 when --check found something
+ * lost or changed; 2 wrong use; 3 no answers at all.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,9 +28,12 @@
 #include <unistd.h>
 
 #define CONNECTIONS_MAX 4096
-#define REQUEST_BYTES 2048
-#define BODY_BYTES 1500
+#define REQUEST_BYTES 4096
+#define HEAD_BYTES 600
 #define ANSWER_BYTES 16384
+#define EVENT_BYTES 512 /* in a batch, in and out */
+#define LINE_BYTES 1500 /* of --bodies */
+#define BATCH_MAX 10000u
 #define LATENCIES_MAX 20000000u
 
 struct connection {
@@ -37,14 +41,15 @@ struct connection {
     bool busy;
     int64_t due_us;
     char id[64];
-    char request[REQUEST_BYTES], answer[ANSWER_BYTES];
+    char *request, *answer;
     size_t request_len, answer_len, sent;
 };
 
 struct load {
     struct sockaddr_in to;
     const char *key, *prefix, *path, *host;
-    unsigned connections;
+    unsigned connections, batch;
+    size_t request_bytes, answer_bytes;
     double seconds, rate;
     bool done; /* --bodies has no more */
     FILE *acks, *bodies;
@@ -77,7 +82,7 @@ static bool dial(struct load *l, struct connection *c)
     (void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)fcntl(c->fd, F_SETFL, O_NONBLOCK);
     if (l->epoll >= 0) {
-        struct epoll_event e = {.events = EPOLLIN, .data = {.ptr = c}};
+        struct epoll_event e = {.events = EPOLLIN | (l->batch ? EPOLLOUT | EPOLLET : 0), .data = {.ptr = c}};
         (void)epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->fd, &e);
     }
     return true;
@@ -95,46 +100,53 @@ static bool push(struct connection *c)
 }
 
 /* A made-up purchase, the same for the same number. */
-static int made_up(struct load *l, struct connection *c, char body[BODY_BYTES])
+static int made_up(struct load *l, char body[EVENT_BYTES], char id[64])
 {
     uint64_t n = l->next++;
-    (void)snprintf(c->id, sizeof c->id, "%s%llu", l->prefix, (unsigned long long)n);
-    return snprintf(body, BODY_BYTES,
+    (void)snprintf(id, 64, "%s%llu", l->prefix, (unsigned long long)n);
+    return snprintf(body, EVENT_BYTES,
                     "{\"id\":\"%s\",\"time\":%llu,\"type\":\"purchase\",\"account\":\"a%llu\",\"device\":\"d%llu\","
                     "\"ip\":\"198.51.%llu.%llu\","
                     "\"wallet\":\"w%llu\",\"amount\":%llu,\"currency\":\"EUR\",\"item\":\"i%llu\"}",
-                    c->id, 1538352000ULL + (unsigned long long)n / 100, (unsigned long long)(n * 7919 % 20000),
+                    id, 1538352000ULL + (unsigned long long)n / 100, (unsigned long long)(n * 7919 % 20000),
                     (unsigned long long)(n * 104729 % 30000), (unsigned long long)(n % 199), (unsigned long long)(n % 251),
                     (unsigned long long)(n * 7919 % 20000), (unsigned long long)(100 + n % 9000),
                     (unsigned long long)(n % 500));
 }
 
 /* The next line of --bodies; -1 at its end. */
-static int next_line(struct load *l, struct connection *c, char body[BODY_BYTES])
+static int next_line(struct load *l, char body[LINE_BYTES], char id[64])
 {
-    if (!fgets(body, BODY_BYTES, l->bodies))
+    if (!fgets(body, LINE_BYTES, l->bodies))
         return -1;
     body[strcspn(body, "\r\n")] = '\0';
-    if (sscanf(body, "{\"id\":\"%63[^\"]\"", c->id) != 1)
+    if (sscanf(body, "{\"id\":\"%63[^\"]\"", id) != 1)
         return -1;
     return (int)strlen(body);
 }
 
 static bool ask(struct load *l, struct connection *c, int64_t due_us)
 {
-    char body[BODY_BYTES];
-    int len = l->bodies ? next_line(l, c, body) : made_up(l, c, body);
-    if (len < 0) {
-        l->done = true;
-        return true;
+    const size_t room = HEAD_BYTES; /* put before the body when its length is known */
+    char *body = c->request + room, head[HEAD_BYTES];
+    size_t len = 0;
+    for (unsigned i = 0; i < (l->batch ? l->batch : 1) && !l->done; i++) {
+        int n = l->bodies ? next_line(l, body + len, c->id) : made_up(l, body + len, c->id);
+        l->done = n < 0;
+        len += n < 0 ? 0 : (size_t)n;
+        if (n >= 0 && l->batch)
+            body[len++] = '\n';
     }
-    int total = snprintf(
-        c->request, sizeof c->request,
-        "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: "
-        "%d\r\n\r\n%s",
-        l->path, l->host, l->key, len, body);
-    c->request_len = (size_t)total;
-    c->sent = c->answer_len = 0;
+    if (!len)
+        return true;
+    int n = snprintf(head, sizeof head,
+                     "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/%s\r\n"
+                     "Content-Length: %zu\r\n\r\n",
+                     l->path, l->host, l->key, l->batch ? "x-ndjson" : "json", len);
+    memcpy(body - n, head, (size_t)n);
+    c->request_len = room + len;
+    c->sent = room - (size_t)n;
+    c->answer_len = 0;
     c->due_us = due_us;
     c->busy = true;
     return push(c);
@@ -156,9 +168,9 @@ static int whole(struct connection *c, const char **ret_body, size_t *ret_len)
     return (int)strtol(c->answer + 9, NULL, 10);
 }
 
-static bool take(struct connection *c)
+static bool take(const struct load *l, struct connection *c)
 {
-    ssize_t n = recv(c->fd, c->answer + c->answer_len, ANSWER_BYTES - 1 - c->answer_len, 0);
+    ssize_t n = recv(c->fd, c->answer + c->answer_len, l->answer_bytes - 1 - c->answer_len, 0);
     if (n <= 0)
         return n < 0 && errno == EAGAIN;
     c->answer_len += (size_t)n;
@@ -173,10 +185,29 @@ static void lose(struct load *l, struct connection *c)
     c->busy = false;
 }
 
+/* Each line that is a decision. */
+static void take_lines(struct load *l, const char *body, size_t len)
+{
+    char id[64];
+    for (const char *at = body, *end; (end = memchr(at, '\n', len - (size_t)(at - body))) != NULL; at = end + 1) {
+        if (sscanf(at, "{\"id\":\"%63[^\"]\"", id) != 1) {
+            l->refused++;
+            continue;
+        }
+        l->ok++;
+        if (l->acks)
+            fprintf(l->acks, "%s %.*s\n", id, (int)(end - at), at);
+    }
+}
+
 static void answered(struct load *l, struct connection *c, int status, const char *body, size_t len)
 {
     c->busy = false;
-    if (status == 200) {
+    if (status == 200 && l->batch) {
+        take_lines(l, body, len);
+        if (l->latency_count < LATENCIES_MAX)
+            l->latency[l->latency_count++] = (uint32_t)(now_us() - c->due_us);
+    } else if (status == 200) {
         l->ok++;
         if (l->acks)
             fprintf(l->acks, "%s %.*s\n", c->id, (int)len, body);
@@ -199,7 +230,17 @@ static void events(struct load *l, int timeout_ms)
         size_t len;
         if (c->fd < 0)
             continue;
-        if (!take(c)) {
+        if (c->busy && !push(c)) {
+            lose(l, c);
+            continue;
+        }
+        bool alive = true, more = true;
+        while (alive && more) { /* a batch's socket is edge-triggered */
+            size_t had = c->answer_len;
+            alive = take(l, c);
+            more = l->batch && c->answer_len > had;
+        }
+        if (!alive) {
             lose(l, c);
             continue;
         }
@@ -289,7 +330,7 @@ static int check(struct load *l, const char *path)
         if (!push(c))
             return 3;
         while ((status = whole(c, &body, &len)) == 0)
-            if (!take(c))
+            if (!take(l, c))
                 return 3;
         asked++;
         lost += status != 200;
@@ -316,6 +357,8 @@ static bool option(struct load *l, const char *name, const char *value, const ch
         l->path = value;
     else if (strcmp(name, "--connections") == 0)
         l->connections = (unsigned)strtoul(value, NULL, 10);
+    else if (strcmp(name, "--batch") == 0)
+        l->batch = (unsigned)strtoul(value, NULL, 10);
     else if (strcmp(name, "--seconds") == 0)
         l->seconds = strtod(value, NULL);
     else if (strcmp(name, "--rate") == 0)
@@ -340,7 +383,8 @@ int main(int argc, char **argv)
         good = option(&l, argv[i], argv[i + 1], &to, &what);
     const char *colon = to ? strchr(to, ':') : NULL;
     char host[64];
-    if (!good || !colon || l.connections < 1 || l.connections > CONNECTIONS_MAX || strlen(l.key) > 200) {
+    if (!good || !colon || l.connections < 1 || l.connections > CONNECTIONS_MAX || l.batch > BATCH_MAX ||
+        strlen(l.key) > 200) {
         fprintf(stderr, "load: wrong use; see the head of bench/load/load.c\n");
         return 2;
     }
@@ -351,8 +395,15 @@ int main(int argc, char **argv)
     l.latency = malloc(LATENCIES_MAX * sizeof *l.latency);
     if (inet_pton(AF_INET, host, &l.to.sin_addr) != 1 || !l.c || !l.latency)
         return 2;
-    for (unsigned i = 0; i < l.connections; i++)
-        l.c[i].fd = -1;
+    l.request_bytes = REQUEST_BYTES + (size_t)l.batch * (l.bodies ? LINE_BYTES : EVENT_BYTES);
+    l.answer_bytes = ANSWER_BYTES + (size_t)l.batch * 2 * EVENT_BYTES;
+    if (l.batch)
+        l.path = "/v1/decisions:batch";
+    for (unsigned i = 0; i < l.connections; i++) {
+        l.c[i] = (struct connection){.fd = -1, .request = malloc(l.request_bytes), .answer = malloc(l.answer_bytes)};
+        if (!l.c[i].request || !l.c[i].answer)
+            return 2;
+    }
     int code;
     if (what) {
         code = check(&l, what);
@@ -367,6 +418,10 @@ int main(int argc, char **argv)
         (void)fclose(l.acks);
     if (l.bodies)
         (void)fclose(l.bodies);
+    for (unsigned i = 0; i < l.connections; i++) {
+        free(l.c[i].request);
+        free(l.c[i].answer);
+    }
     free(l.c);
     free(l.latency);
     return code;

@@ -27,6 +27,8 @@ struct api {
     struct outbox *outbox;       /* NULL: webhooks are off */
     const struct enrich *enrich; /* NULL: nothing is added */
     int64_t (*now_us)(void), (*wall_us)(void);
+    unsigned batches_max; /* at once */
+    atomic_uint batches;
     struct api_thread thread[HTTP_THREADS_MAX];
     struct buf openapi; /* printed once */
 };
@@ -49,6 +51,28 @@ void api_openapi(struct buf *out);
 #define OPENAPI_BYTES ((size_t)1 << 20)
 http_fn openapi_get;
 
+/* What a request to the decider points at: stays until it is done. */
+struct api_texts {
+    struct buf canon, added;
+    struct buf target; /* of a label */
+};
+void api_texts_init(struct api_texts *t);
+void api_texts_clear(struct api_texts *t);
+void api_texts_release(struct api_texts *t);
+struct api_given {
+    unsigned thread;
+    struct slice body;
+    bool label; /* else an event */
+};
+/* The event of a body, and all else of `request` that comes from it. KEER_ENOMEM, or what is wrong, in *ret_why; then too
+ * the caller frees request->event. */
+KEER_NODISCARD enum keer_err api_read(struct api *a, const struct api_given *given, struct api_texts *t,
+                                      struct decide_request *request, struct reading_error *ret_why);
+/* What a refusal of decider_reserve, and an end that is no success, is as a problem. */
+enum http_problem api_refusal(enum keer_err err);
+enum http_problem api_problem(enum decide_result result);
+
+http_fn batch_post, batch_release;
 http_fn decisions_post, decisions_answer, decisions_release, decisions_get;
 
 /* Starts the thread that wakes the clients of /v1/events, at most `clients_max` of them. KEER_ENOMEM. */

@@ -8,51 +8,75 @@
 struct asked {
     struct decide_request request;
     struct http_exchange *x;
-    struct buf body; /* canonical */
-    struct buf added;
-    struct buf target; /* of a label */
+    struct api_texts texts;
 };
 
+void api_texts_init(struct api_texts *t)
+{
+    buf_init(&t->canon, LIMIT_LINE_BYTES);
+    buf_init(&t->added, ENRICH_BYTES);
+    buf_init(&t->target, LIMIT_TEXT_BYTES);
+}
+
+void api_texts_clear(struct api_texts *t)
+{
+    buf_clear(&t->canon);
+    buf_clear(&t->added);
+    buf_clear(&t->target);
+}
+
+void api_texts_release(struct api_texts *t)
+{
+    buf_release(&t->canon);
+    buf_release(&t->added);
+    buf_release(&t->target);
+}
+
 /* The canonical form of a label's event, of its canonical body. */
-static enum keer_err read_label(struct reading *r, struct asked *q, struct slice *canon, struct reading_error *why)
+static enum keer_err read_label(struct reading *r, struct buf *target, struct slice *canon, struct reading_error *why)
 {
     struct buf text;
     buf_init(&text, LIMIT_LINE_BYTES);
-    enum keer_err err = label_event(*canon, &text, &q->target, why);
+    enum keer_err err = label_event(*canon, &text, target, why);
     if (err == KEER_OK)
         err = reading_canon(r, buf_view(&text), canon, why);
-    if (err == KEER_OK)
-        q->request.target = buf_view(&q->target);
     buf_release(&text);
     return err;
 }
 
-/* The event of the body and the body's canonical form, in `asked`. */
-static enum keer_err read_body(struct api *a, struct http_exchange *x, bool label, struct asked *q,
-                               struct reading_error *why)
+enum keer_err api_read(struct api *a, const struct api_given *given, struct api_texts *t, struct decide_request *request,
+                       struct reading_error *ret_why)
 {
     struct slice canon = {NULL, 0};
-    struct reading *r = api_reader(a, x->thread);
+    struct reading *r = api_reader(a, given->thread);
     if (!r)
         return KEER_ENOMEM;
-    enum keer_err err = reading_canon(r, buf_view(&x->body), &canon, why);
-    if (err == KEER_OK && label)
-        err = read_label(r, q, &canon, why);
+    enum keer_err err = reading_canon(r, given->body, &canon, ret_why);
+    if (err == KEER_OK && given->label)
+        err = read_label(r, &t->target, &canon, ret_why);
     if (err == KEER_OK) {
-        buf_slice(&q->body, canon);
-        err = q->body.err;
+        buf_slice(&t->canon, canon);
+        err = t->canon.err;
     }
     if (err == KEER_OK && a->enrich) {
-        reading_enrich(r, a->enrich, &q->added, &q->request.missing);
-        err = q->added.err;
+        reading_enrich(r, a->enrich, &t->added, &request->missing);
+        err = t->added.err;
     }
     if (err == KEER_OK)
-        err = reading_event(r, canon, buf_view(&q->added), &q->request.event, why);
-    if (err == KEER_OK && q->request.event->time_us > a->wall_us() + AHEAD_MAX_US) {
-        *why = (struct reading_error){.code = KEER_ERANGE, .what = "time: more than an hour ahead of this server's clock"};
+        err = reading_event(r, canon, buf_view(&t->added), &request->event, ret_why);
+    if (err == KEER_OK && request->event->time_us > a->wall_us() + AHEAD_MAX_US) {
+        *ret_why =
+            (struct reading_error){.code = KEER_ERANGE, .what = "time: more than an hour ahead of this server's clock"};
         err = KEER_ERANGE;
     }
-    return err;
+    if (err != KEER_OK)
+        return err;
+    request->body = buf_view(&t->canon);
+    request->added = buf_view(&t->added);
+    if (given->label)
+        request->target = buf_view(&t->target);
+    crypto_sha256(request->body, &request->body_hash);
+    return KEER_OK;
 }
 
 static void on_done(struct decide_request *r)
@@ -61,14 +85,22 @@ static void on_done(struct decide_request *r)
     http_resume(q->x);
 }
 
-static void refuse(struct http_exchange *x, enum keer_err err)
+enum http_problem api_refusal(enum keer_err err)
 {
-    if (err == KEER_EFULL)
-        http_problem(x, HTTP_FULL, "%s", "");
-    else if (err == KEER_EUNSUPPORTED)
-        http_problem(x, HTTP_STARTING, "%s", "");
-    else
-        http_problem(x, HTTP_UNKNOWN_OUTCOME, "the server has failed and does not decide any more");
+    return err == KEER_EFULL ? HTTP_FULL : err == KEER_EUNSUPPORTED ? HTTP_STARTING : HTTP_UNKNOWN_OUTCOME;
+}
+
+enum http_problem api_problem(enum decide_result result)
+{
+    switch (result) {
+    case DECIDE_CONFLICT: return HTTP_OTHER_BODY;
+    case DECIDE_NO_TARGET: return HTTP_NO_EVENT;
+    case DECIDE_UNKNOWN: return HTTP_UNKNOWN_OUTCOME;
+    case DECIDE_NO_MEMORY: return HTTP_NO_MEMORY;
+    case DECIDE_NEW:
+    case DECIDE_STORED: break;
+    }
+    return HTTP_INTERNAL;
 }
 
 static void submit(struct http_exchange *x, bool label)
@@ -82,11 +114,10 @@ static void submit(struct http_exchange *x, bool label)
     }
     x->data = q;
     q->x = x;
-    buf_init(&q->body, LIMIT_LINE_BYTES);
-    buf_init(&q->added, ENRICH_BYTES);
-    buf_init(&q->target, LIMIT_TEXT_BYTES);
+    api_texts_init(&q->texts);
     buf_init(&q->request.answer, VERDICT_BYTES);
-    enum keer_err err = read_body(a, x, label, q, &why);
+    struct api_given given = {x->thread, buf_view(&x->body), label};
+    enum keer_err err = api_read(a, &given, &q->texts, &q->request, &why);
     if (err != KEER_OK) {
         if (err == KEER_ENOMEM)
             http_problem(x, HTTP_NO_MEMORY, "%s", "");
@@ -96,12 +127,9 @@ static void submit(struct http_exchange *x, bool label)
     }
     err = decider_reserve(a->decider);
     if (err != KEER_OK) {
-        refuse(x, err);
+        http_problem(x, api_refusal(err), "%s", err == KEER_EIO ? "the server has failed and does not decide any more" : "");
         return;
     }
-    q->request.body = buf_view(&q->body);
-    q->request.added = buf_view(&q->added);
-    crypto_sha256(q->request.body, &q->request.body_hash);
     q->request.begun_us = x->begun_us;
     q->request.done = on_done;
     q->request.ctx = q;
@@ -115,15 +143,14 @@ void labels_post(struct http_exchange *x) { submit(x, true); }
 void decisions_answer(struct http_exchange *x)
 {
     struct asked *q = x->data;
-    switch (q->request.result) {
-    case DECIDE_NEW:
-    case DECIDE_STORED: http_reply_fixed(x, 200, HTTP_JSON, buf_view(&q->request.answer)); return;
-    case DECIDE_CONFLICT: http_problem(x, HTTP_OTHER_BODY, "an event of this id was decided with another body"); return;
-    case DECIDE_NO_TARGET: http_problem(x, HTTP_NO_EVENT, "no event of the id in `event`"); return;
-    case DECIDE_UNKNOWN: http_problem(x, HTTP_UNKNOWN_OUTCOME, "%s", ""); return;
-    case DECIDE_NO_MEMORY: http_problem(x, HTTP_NO_MEMORY, "%s", ""); return;
-    }
-    http_problem(x, HTTP_INTERNAL, "%s", "");
+    enum decide_result r = q->request.result;
+    if (r == DECIDE_NEW || r == DECIDE_STORED)
+        http_reply_fixed(x, 200, HTTP_JSON, buf_view(&q->request.answer));
+    else
+        http_problem(x, api_problem(r), "%s",
+                     r == DECIDE_CONFLICT    ? "an event of this id was decided with another body"
+                     : r == DECIDE_NO_TARGET ? "no event of the id in `event`"
+                                             : "");
 }
 
 void decisions_release(struct http_exchange *x)
@@ -133,9 +160,7 @@ void decisions_release(struct http_exchange *x)
         return;
     free(q->request.event);
     buf_release(&q->request.answer);
-    buf_release(&q->body);
-    buf_release(&q->added);
-    buf_release(&q->target);
+    api_texts_release(&q->texts);
     free(q);
 }
 

@@ -4,6 +4,8 @@
 
 #define LIMIT_LINE_BYTES (1u << 20)    /* one line of NDJSON or CSV */
 #define LIMIT_CSV_COLUMNS 512          /* columns of a CSV file */
+#define LIMIT_BATCH_LINES 10000        /* lines of one request */
+#define LIMIT_BATCH_BYTES (32u << 20)  /* the answers of one request of many lines */
 #define LIMIT_JSON_DEPTH 32            /* nesting of a JSON event, mapping or card */
 #define LIMIT_JSON_KEYS 1024           /* keys of one object of a JSON event */
 #define LIMIT_JSON_MEMBERS 512         /* members of the objects of a request that are open at once */

@@ -64,14 +64,17 @@ static int open_server(struct serving *s)
     struct http_options o = {.listen = cli_text(cli, "listen"),
                              .threads = (unsigned)cli_count(cli, "threads", 0),
                              .connections_max = (unsigned)cli_count(cli, "connections", 0),
+                             .per_ip_max = (unsigned)cli_count(cli, "connections-per-ip", 0),
                              .body_max = cli_count(cli, "body-max", 0),
                              .body_large_max = BODY_LARGE_BYTES,
                              .tls = s->tls,
+                             .request_us = cli_duration(cli, "request-timeout", 0),
                              .log = &s->log,
                              .now_us = cli->env.now_us};
     s->api.outbox = s->outbox;
     s->api.now_us = cli->env.now_us;
     s->api.wall_us = cli->env.wall_us;
+    s->api.batches_max = (unsigned)cli_count(cli, "batches", 0);
     enum keer_err err = api_init(&s->api, s->decider, o.threads);
     if (err != KEER_OK)
         return cli_fail(cli, cli_exit_of(err), err, "%s", keer_err_text(err));

@@ -667,6 +667,7 @@ enum keer_err decider_start(struct decider *d)
 }
 
 enum decider_state decider_state(const struct decider *d) { return (enum decider_state)atomic_load(&d->state); }
+unsigned decider_places(const struct decider *d) { return d->o.queue_max; }
 struct decider_stats *decider_statistics(struct decider *d) { return &d->stats; }
 const struct version *decider_version(const struct decider *d) { return deciding(d); }
 int64_t decider_committed(const struct decider *d) { return atomic_load(&d->committed); }
@@ -752,6 +753,8 @@ enum keer_err decider_reserve(struct decider *d)
     (void)atomic_fetch_add_explicit(&d->stats.full, 1, memory_order_relaxed);
     return KEER_EFULL;
 }
+
+void decider_unreserve(struct decider *d) { (void)atomic_fetch_sub(&d->stats.waiting, 1); }
 
 void decider_submit(struct decider *d, struct decide_request *r) { decider_submit_all(d, r, r); }
 

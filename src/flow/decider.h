@@ -170,9 +170,11 @@ KEER_NODISCARD enum keer_err decider_backtest(struct decider *d, int64_t number,
 /* A reading connection for a short time, one user at a time. */
 struct db *decider_reader_take(struct decider *d);
 void decider_reader_give(struct decider *d);
+unsigned decider_places(const struct decider *d); /* queue_max */
 /* A place among those that wait: KEER_EFULL when there is none, KEER_EIO when it failed, KEER_EUNSUPPORTED while it starts
  * or stops. With a place decider_submit can't fail, so that the caller can get ready to be called back in between. */
 KEER_NODISCARD enum keer_err decider_reserve(struct decider *d);
+void decider_unreserve(struct decider *d); /* gives a place back that was not used */
 void decider_submit(struct decider *d, struct decide_request *r);
 /* A list that is linked by `next`, in its order, each with a place: one lock and one wake-up for all. */
 void decider_submit_all(struct decider *d, struct decide_request *first, struct decide_request *last);

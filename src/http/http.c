@@ -185,10 +185,8 @@ struct slice http_header(struct http_exchange *x, const char *name) { return hea
 /* The roles of the caller's key: credentials after RFC 6750 section 2.1. */
 static unsigned roles_given(struct http_exchange *x)
 {
-    struct slice value = header(x, "Authorization"), scheme = slice_cut(&value, ' ');
-    if (!slice_eqi(scheme, SLICE("Bearer")) || !value.p)
-        return 0;
-    return x->server->site.key_roles(x->ctx, slice_trim(value), x->caller);
+    struct slice key = http_bearer(header(x, "Authorization"));
+    return key.p ? x->server->site.key_roles(x->ctx, key, x->caller) : 0;
 }
 
 /* Whether the caller may use the route; else the problem is told. */
@@ -200,6 +198,32 @@ static bool admitted(struct http_exchange *x)
     else if (x->route->roles && !(roles & x->route->roles))
         http_problem(x, HTTP_WRONG_ROLE, "the key '%s' has not the role for it", x->caller);
     return !x->replied;
+}
+
+static enum MHD_Result see_header(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
+                                  size_t value_len)
+{
+    UNUSED(kind);
+    http_header_seen(cls, slice_of(name, name_len), slice_of(value, value ? value_len : 0));
+    return MHD_YES;
+}
+
+/* Whether it is clear where the request ends; else it is told, and the connection closed. */
+static bool is_framed(struct http_exchange *x, const char *version)
+{
+    struct http_framing f = {0};
+    (void)MHD_get_connection_values_n(connection_of(x), MHD_HEADER_KIND, see_header, &f);
+    const char *bad = http_framing_bad(&f, strcmp(version, "HTTP/1.0") == 0);
+    if (bad) {
+        x->close = true;
+        http_problem(x, HTTP_BAD_REQUEST, "%s", bad);
+    }
+    return !bad;
+}
+
+static bool type_fits(unsigned flags, struct slice type)
+{
+    return flags & HTTP_BODY ? http_is_json(type) : flags & HTTP_LINES ? http_is_lines(type) : true;
 }
 
 /* What can be refused before the body; the order is the one in which a caller can learn least: a key comes first of all that
@@ -226,9 +250,11 @@ static void begin(struct http_exchange *x, struct slice method, struct slice pat
         http_problem(x, HTTP_WRONG_METHOD, "allowed: %s", m->allow);
     } else if (!admitted(x)) {
         return;
-    } else if ((m->route->flags & HTTP_BODY) && !http_is_json(header(x, "Content-Type"))) {
+    } else if (!type_fits(m->route->flags, header(x, "Content-Type"))) {
         http_problem(x, HTTP_WRONG_TYPE, "Content-Type is '%.60s'",
                      header(x, "Content-Type").p ? header(x, "Content-Type").p : "");
+    } else if (m->route->flags & HTTP_LINES) {
+        m->route->handle(x);
     } else if (given.p && (num_u64(given, 0, UINT64_MAX, &length) != KEER_OK || length > x->body.max)) {
         http_problem(x, HTTP_TOO_LARGE, "at most %zu bytes are taken", x->body.max);
     }
@@ -243,6 +269,8 @@ static struct http_exchange *exchange_new(struct http_loop *loop, struct MHD_Con
     x->server = s;
     x->loop = loop;
     x->thread = loop->index;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    x->conn = info ? info->socket_context : NULL;
     x->ctx = s->site.ctx;
     x->connection = connection;
     x->begun_us = s->options.now_us();
@@ -263,6 +291,7 @@ void exchange_completed(void *cls, struct MHD_Connection *connection, void **con
     UNUSED(why);
     if (!x)
         return;
+    conn_expect(x->conn, s->options.now_us());
     struct log_request line = {x->method, buf_view(&x->path), x->status, s->options.now_us() - x->begun_us, x->caller};
     log_request(s->options.log, &line);
     if (x->route && x->route->release)
@@ -275,6 +304,25 @@ void exchange_completed(void *cls, struct MHD_Connection *connection, void **con
     free(x);
     *con_cls = NULL;
     (void)atomic_fetch_sub(&s->stats.active, 1);
+}
+
+/* A route with HTTP_LINES, at a piece of the body, at its end, or again after it was suspended. */
+static enum MHD_Result take_lines(struct http_exchange *x, const char *upload, size_t *upload_size)
+{
+    x->piece = slice_of(upload, *upload_size);
+    x->ended = !*upload_size;
+    x->suspended = false;
+    if (x->ended)
+        conn_expect(x->conn, 0);
+    else
+        conn_extend(x->conn, x->begun_us, x->seen);
+    x->route->handle(x);
+    if (x->drop)
+        return MHD_NO;
+    x->seen += *upload_size - x->piece.len;
+    *upload_size = x->piece.len;
+    ASSERT(x->ended ? x->replied || x->suspended : !x->replied && (!x->piece.len || x->suspended));
+    return x->replied ? queue(x) : MHD_YES;
 }
 
 /* A piece of the body; false when the connection should be dropped. */
@@ -291,7 +339,6 @@ enum MHD_Result exchange_access(void *cls, struct MHD_Connection *connection, co
                                 const char *version, const char *upload, size_t *upload_size, void **con_cls)
 {
     struct http_exchange *x = *con_cls;
-    UNUSED(version);
     if (!x) {
         struct http_match m;
         x = exchange_new(cls, connection);
@@ -302,16 +349,22 @@ enum MHD_Result exchange_access(void *cls, struct MHD_Connection *connection, co
         const struct log *log = x->server->options.log;
         if (log && atomic_load(&log->requests))
             buf_slice(&x->path, slice_of(url, MIN_OF(strlen(url), PATH_BYTES)));
-        begin(x, slice_str(method), slice_str(url), &m);
+        conn_expect(x->conn, x->begun_us);
+        if (is_framed(x, version))
+            begin(x, slice_str(method), http_target(slice_str(url)), &m);
         return x->replied ? queue(x) : MHD_YES;
     }
     if (x->replied) /* the server was being stopped when the answer was queued: libmicrohttpd has dropped it */
         return MHD_NO;
+    if (x->route->flags & HTTP_LINES)
+        return take_lines(x, upload, upload_size);
     if (*upload_size) {
+        conn_extend(x->conn, x->begun_us, x->seen);
         struct slice piece = slice_of(upload, *upload_size);
         *upload_size = 0;
         return take_body(x, piece, &x->seen) ? MHD_YES : MHD_NO;
     }
+    conn_expect(x->conn, 0);
     if (x->suspended) {
         x->suspended = false;
         x->route->answered(x);

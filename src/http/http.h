@@ -33,11 +33,16 @@ enum http_problem {
 
 #define HTTP_BODY 1u  /* takes application/json */
 #define HTTP_LARGE 2u /* of up to body_large_max bytes rather than body_max */
+#define HTTP_LINES 4u /* takes application/x-ndjson of any length, as it comes: see below */
 
 struct http_exchange;
 typedef void http_fn(struct http_exchange *x);
 enum http_more { HTTP_MORE /* there is something in `out` */, HTTP_WAIT /* http_pause was called */, HTTP_END };
 typedef enum http_more http_more_fn(struct http_exchange *x, struct buf *out);
+/* A route with HTTP_LINES has its `handle` called at the head (neither piece nor `ended`), where it may reply; with each
+ * piece of the body; at the end (`ended`), where it replies or suspends; and again after each http_resume, with the rest of
+ * the piece. It takes what it can from x->piece; when it leaves a rest it suspends. While pieces come it can't reply; `drop`
+ * closes the connection. */
 struct http_route {
     const char *method; /* GET answers HEAD too */
     const char *path;   /* segments; {id} takes any one */
@@ -49,6 +54,7 @@ struct http_route {
 };
 
 #define HTTP_THREADS_MAX 64
+#define HTTP_BYTES_A_SECOND 4096
 #define HTTP_ID_BYTES 4096
 #define HTTP_CALLER_BYTES 32
 #define HTTP_QUERY_BYTES 8192
@@ -60,10 +66,12 @@ struct http_param { /* of a query: what may stand there, and what did */
 struct http_exchange {
     struct http_server *server;
     const struct http_route *route;
-    void *ctx;       /* the site's */
-    void *data;      /* the handler's */
-    unsigned thread; /* which of http_options.threads it lives on, from 0: handlers have scratch for each */
-    struct buf body;
+    void *ctx;          /* the site's */
+    void *data;         /* the handler's */
+    unsigned thread;    /* which of http_options.threads it lives on, from 0: handlers have scratch for each */
+    struct buf body;    /* whole when `handle` is called; with HTTP_LINES the handler's own */
+    struct slice piece; /* with HTTP_LINES; so are `ended` and `drop` */
+    bool ended, drop;
     struct buf id;                  /* what stood for {id}, decoded */
     struct buf query;               /* values of http_query */
     char caller[HTTP_CALLER_BYTES]; /* the public part of its key; "" without one */
@@ -81,6 +89,7 @@ struct http_exchange {
     bool close, too_large, suspended, replied;
     void *connection;
     struct http_loop *loop;
+    struct http_conn *conn;
     struct http_exchange *next; /* among those that were resumed */
 };
 
@@ -94,10 +103,11 @@ struct http_site {
     void (*turn)(void *ctx, unsigned thread);
 };
 struct http_options {
-    const char *listen; /* ADDRESS:PORT, [ADDRESS]:PORT; port 0 is any free one */
-    unsigned threads, connections_max;
+    const char *listen;                            /* ADDRESS:PORT, [ADDRESS]:PORT; port 0 is any free one */
+    unsigned threads, connections_max, per_ip_max; /* per_ip_max: of one address, on each thread; 0 = no limit */
     size_t body_max, body_large_max;
     struct http_tls *tls; /* borrowed by http_open, which takes a reference; NULL: HTTP without TLS */
+    int64_t request_us;   /* for a head, and for a body; a long body gets a second more for each HTTP_BYTES_A_SECOND */
     const struct log *log;
     int64_t (*now_us)(void); /* monotonic */
 };
@@ -183,8 +193,24 @@ struct http_problem_row {
 };
 /* The row of problems.def; NULL past the last. */
 const struct http_problem_row *http_problem_row(unsigned problem);
+/* The path of a request target (RFC 9112 section 3.2): absolute-form loses its scheme and authority. */
+struct slice http_target(struct slice target);
+/* The framing of a request: header_seen for each header in any order, then header_bad. Two parsers that disagree about where
+ * a request ends are how one is smuggled inside another (RFC 9112 section 11.2), so that everything that could be read in
+ * two ways is refused, whatever libmicrohttpd makes of it. */
+struct http_framing {
+    unsigned lengths, codings, hosts;
+    const char *bad;
+};
+void http_header_seen(struct http_framing *f, struct slice name, struct slice value);
+/* NULL, or what is wrong. */
+const char *http_framing_bad(const struct http_framing *f, bool version_1_0);
+/* The key of Authorization (RFC 6750 section 2.1); `p` NULL when there is none. */
+struct slice http_bearer(struct slice authorization);
 /* Media type of Content-Type without its parameters is application/json; a charset other than utf-8 is not taken. */
 bool http_is_json(struct slice content_type);
+bool http_is_lines(struct slice content_type); /* the same of application/x-ndjson */
 #define HTTP_JSON "application/json"
+#define HTTP_NDJSON "application/x-ndjson"
 #define HTTP_PROBLEM_JSON "application/problem+json"
 #endif

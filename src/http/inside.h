@@ -6,6 +6,15 @@
 
 #include "http/http.h"
 
+/* A connection. A head, and then a body, has until its deadline; 0 while a request is handled or answered. */
+struct http_conn {
+    struct http_loop *loop;
+    struct http_conn *prev, *next;
+    int fd;
+    int64_t deadline_us;
+    struct http_tls *tls; /* the certificate that it is shown, a reference; NULL without TLS */
+};
+
 /* A thread with its connections. Who resumes an exchange puts it into `resumed`, and wakes the thread when it sleeps. */
 struct http_loop {
     struct http_server *server;
@@ -17,6 +26,8 @@ struct http_loop {
     atomic_bool sleeping;
     pthread_mutex_t lock;
     struct http_exchange *resumed, **resumed_end;
+    struct http_conn *conns; /* the thread's own; looked over every second */
+    int64_t look_us;
 };
 
 struct http_server {
@@ -33,6 +44,9 @@ struct http_server {
 };
 
 void loop_resume(struct http_loop *l, struct http_exchange *x);
+/* Something is expected from `from_us` on; 0: nothing is. A NULL connection is fine in both. */
+void conn_expect(struct http_conn *c, int64_t from_us);
+void conn_extend(struct http_conn *c, int64_t begun_us, size_t seen);
 /* MHD_AccessHandlerCallback and MHD_RequestCompletedCallback; `cls` is the loop. */
 enum MHD_Result exchange_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
                                 const char *version, const char *upload, size_t *upload_size, void **con_cls);

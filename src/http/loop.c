@@ -13,11 +13,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/timefmt.h"
 #include "http/inside.h"
 #include "http/tls.h"
 
 #define CONNECTION_MEMORY ((size_t)16 << 10) /* holds the head of a request, and so bounds it */
-#define CONNECTION_TIMEOUT_S 30u
 #define LISTEN_BACKLOG 1024
 
 /* --- the socket --- */
@@ -137,7 +137,9 @@ static void sleep_until_something(struct http_loop *l, int epoll_fd)
     struct pollfd fds[2] = {{.fd = epoll_fd, .events = POLLIN}, {.fd = l->wake_fd, .events = POLLIN}};
     MHD_UNSIGNED_LONG_LONG ms = 0;
     uint64_t count;
-    int timeout = MHD_get_timeout(l->daemon, &ms) == MHD_YES ? (int)MIN_OF(ms, 60000ull) : -1;
+    int timeout = MHD_get_timeout(l->daemon, &ms) == MHD_YES ? (int)MIN_OF(ms, 1000ull) : -1;
+    if (l->conns && timeout < 0)
+        timeout = 1000;
     atomic_store(&l->sleeping, true);
     (void)pthread_mutex_lock(&l->lock);
     bool any = l->resumed != NULL;
@@ -149,6 +151,60 @@ static void sleep_until_something(struct http_loop *l, int epoll_fd)
         ASSERT(errno == EAGAIN);
 }
 
+/* --- time-outs: libmicrohttpd ends what is silent, but not what trickles --- */
+
+void conn_expect(struct http_conn *c, int64_t from_us)
+{
+    if (c)
+        c->deadline_us = from_us ? from_us + c->loop->server->options.request_us : 0;
+}
+
+void conn_extend(struct http_conn *c, int64_t begun_us, size_t seen)
+{
+    if (c)
+        c->deadline_us = begun_us + c->loop->server->options.request_us + (int64_t)(seen / HTTP_BYTES_A_SECOND) * US_SECOND;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct http_loop *l = cls;
+    struct http_conn *c = *context;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED && c) {
+        *(c->prev ? &c->prev->next : &l->conns) = c->next;
+        if (c->next)
+            c->next->prev = c->prev;
+        http_tls_unref(c->tls);
+        free(c);
+        *context = NULL;
+    } else if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        c = calloc(1, sizeof *c);
+        if (!c) {
+            (void)shutdown(fd, SHUT_RDWR);
+            return;
+        }
+        *c = (struct http_conn){.loop = l, .next = l->conns, .fd = fd, .tls = tls_in_force(l->server)};
+        if (l->conns)
+            l->conns->prev = c;
+        l->conns = c;
+        conn_expect(c, l->server->options.now_us());
+        *context = c;
+    }
+}
+
+/* Ends what is late: libmicrohttpd sees the end of the stream and closes. */
+static void look_over(struct http_loop *l)
+{
+    int64_t now = l->server->options.now_us();
+    if (now < l->look_us)
+        return;
+    l->look_us = now + US_SECOND;
+    for (struct http_conn *c = l->conns; c; c = c->next)
+        if (c->deadline_us && c->deadline_us < now)
+            (void)shutdown(c->fd, SHUT_RDWR);
+}
+
 static void *loop_main(void *ctx)
 {
     struct http_loop *l = ctx;
@@ -157,6 +213,7 @@ static void *loop_main(void *ctx)
     int epoll_fd = info->epoll_fd;
     while (!atomic_load(&s->stopping)) {
         (void)resume_all(l);
+        look_over(l);
         (void)MHD_run(l->daemon);
         if (s->site.turn)
             s->site.turn(s->site.ctx, l->index);
@@ -190,15 +247,15 @@ static bool loop_start(struct http_loop *l, int listen_fd)
     l->resumed_end = &l->resumed;
     l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fd >= 0 && l->wake_fd >= 0)
-        l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (o->tls ? MHD_USE_TLS : 0u), 0, NULL, NULL,
-                                     exchange_access, l, MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL, MHD_OPTION_LISTEN_SOCKET,
-                                     fd, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, l, MHD_OPTION_CONNECTION_LIMIT,
-                                     (o->connections_max + o->threads - 1) / o->threads, MHD_OPTION_CONNECTION_TIMEOUT,
-                                     CONNECTION_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
-                                     MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-                                     o->tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END /* nothing behind it is read */,
-                                     TLS_PRIORITIES, MHD_OPTION_HTTPS_CERT_CALLBACK2, tls_certificate,
-                                     MHD_OPTION_NOTIFY_CONNECTION, tls_connection, l, MHD_OPTION_END);
+        l->daemon = MHD_start_daemon(
+            MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (o->tls ? MHD_USE_TLS : 0u), 0, NULL, NULL, exchange_access, l,
+            MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
+            exchange_completed, l, MHD_OPTION_CONNECTION_LIMIT, (o->connections_max + o->threads - 1) / o->threads,
+            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(o->request_us / US_SECOND), MHD_OPTION_NOTIFY_CONNECTION,
+            on_connection, l, MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->per_ip_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+            CONNECTION_MEMORY, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+            o->tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END /* nothing behind it is read */, TLS_PRIORITIES,
+            MHD_OPTION_HTTPS_CERT_CALLBACK2, tls_certificate, MHD_OPTION_END);
     if (!l->daemon && fd >= 0)
         (void)close(fd);
     l->running = l->daemon && pthread_create(&l->thread, NULL, loop_main, l) == 0;

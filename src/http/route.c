@@ -112,10 +112,10 @@ enum keer_err http_param_put(struct http_param *params, unsigned count, struct s
     return err;
 }
 
-bool http_is_json(struct slice content_type)
+static bool is_type(struct slice content_type, struct slice wanted)
 {
     struct slice type = slice_trim(slice_cut(&content_type, ';'));
-    if (!slice_eqi(type, SLICE(HTTP_JSON)))
+    if (!slice_eqi(type, wanted))
         return false;
     while (content_type.p) {
         struct slice value = slice_cut(&content_type, ';'), name = slice_trim(slice_cut(&value, '='));
@@ -124,4 +124,72 @@ bool http_is_json(struct slice content_type)
             return false;
     }
     return true;
+}
+
+bool http_is_json(struct slice content_type) { return is_type(content_type, SLICE(HTTP_JSON)); }
+bool http_is_lines(struct slice content_type) { return is_type(content_type, SLICE(HTTP_NDJSON)); }
+
+struct slice http_bearer(struct slice authorization)
+{
+    struct slice scheme = slice_cut(&authorization, ' ');
+    return slice_eqi(scheme, SLICE("Bearer")) && authorization.p ? slice_trim(authorization) : (struct slice){NULL, 0};
+}
+
+struct slice http_target(struct slice target)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+        struct slice scheme = slice_str(schemes[i]);
+        if (target.len < scheme.len || !slice_eqi(slice_of(target.p, scheme.len), scheme))
+            continue;
+        struct slice rest = slice_of(target.p + scheme.len, target.len - scheme.len);
+        const char *path = rest.len ? memchr(rest.p, '/', rest.len) : NULL;
+        return path ? slice_of(path, rest.len - (size_t)(path - rest.p)) : SLICE("/");
+    }
+    return target;
+}
+
+/* RFC 9110 section 5.6.2. */
+static bool is_token(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.p[i], low = ascii_lower(c);
+        if (!ascii_digit(c) && !(low >= 'a' && low <= 'z') && (!c || !strchr("!#$%&'*+-.^_`|~", c)))
+            return false;
+    }
+    return s.len > 0;
+}
+
+static bool is_value(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (((unsigned char)s.p[i] < 32 && s.p[i] != '\t') || s.p[i] == 127)
+            return false;
+    return true;
+}
+
+void http_header_seen(struct http_framing *f, struct slice name, struct slice value)
+{
+    uint64_t length;
+    if (!is_token(name))
+        f->bad = "the name of a header is none";
+    else if (!is_value(value))
+        f->bad = "control characters in a header";
+    else if (slice_eqi(name, SLICE("Content-Length")) && (f->lengths++ || num_u64(value, 0, UINT64_MAX, &length) != KEER_OK))
+        f->bad = "Content-Length is not one number";
+    else if (slice_eqi(name, SLICE("Transfer-Encoding")) && (f->codings++ || !slice_eqi(value, SLICE("chunked"))))
+        f->bad = "Transfer-Encoding is not chunked";
+    else if (slice_eqi(name, SLICE("Host")) && f->hosts++)
+        f->bad = "several Host headers";
+}
+
+const char *http_framing_bad(const struct http_framing *f, bool version_1_0)
+{
+    if (f->bad)
+        return f->bad;
+    if (f->lengths && f->codings)
+        return "Content-Length and Transfer-Encoding";
+    if (version_1_0 && f->codings)
+        return "Transfer-Encoding in HTTP/1.0";
+    return !version_1_0 && !f->hosts ? "no Host header" : NULL;
 }

@@ -4,7 +4,7 @@
  * force while connections live. A connection takes the one that is in force when it comes, and counts as a reference until
  * it is closed: GnuTLS points at certificate and key during the handshake, which can take many turns of the loop.
  *
- *     http_tls_new ─► http_open, http_renew: in force ─► tls_connection: +1 for each connection ─► the last one frees it
+ *     http_tls_new ─► http_open, http_renew: in force ─► tls_in_force: +1 for each connection ─► the last one frees it
  */
 #include "http/tls.h"
 
@@ -121,7 +121,8 @@ enum keer_err http_tls_new(struct slice certificate, struct slice key, struct ht
 
 struct http_tls *http_tls_ref(struct http_tls *t)
 {
-    (void)atomic_fetch_add(&t->refs, 1);
+    if (t)
+        (void)atomic_fetch_add(&t->refs, 1);
     return t;
 }
 
@@ -142,7 +143,7 @@ const char *http_tls_name(const struct http_tls *t) { return t->name; }
 
 /* --- connections --- */
 
-static struct http_tls *in_force(struct http_server *s)
+struct http_tls *tls_in_force(struct http_server *s)
 {
     (void)pthread_mutex_lock(&s->tls_lock);
     struct http_tls *t = http_tls_ref(s->tls);
@@ -160,19 +161,6 @@ void http_renew(struct http_server *s, struct http_tls *t)
     http_tls_unref(old);
 }
 
-void tls_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
-                    enum MHD_ConnectionNotificationCode code)
-{
-    struct http_loop *l = cls;
-    UNUSED(connection);
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        *socket_context = in_force(l->server);
-    } else {
-        http_tls_unref(*socket_context);
-        *socket_context = NULL;
-    }
-}
-
 /* gnutls_certificate_retrieve_function3. libmicrohttpd sets the session's pointer to the connection. Nothing is handed over:
  * `flags` stays 0, and the connection's reference holds what GnuTLS points at. */
 int tls_certificate(gnutls_session_t session, const struct gnutls_cert_retr_st *info, gnutls_pcert_st **certs,
@@ -182,7 +170,8 @@ int tls_certificate(gnutls_session_t session, const struct gnutls_cert_retr_st *
     struct MHD_Connection *connection = gnutls_session_get_ptr(session);
     const union MHD_ConnectionInfo *c =
         connection ? MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT) : NULL;
-    struct http_tls *t = c ? c->socket_context : NULL;
+    const struct http_conn *conn = c ? c->socket_context : NULL;
+    struct http_tls *t = conn ? conn->tls : NULL;
     UNUSED(info);
     if (!t)
         return -1;

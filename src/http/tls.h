@@ -15,8 +15,7 @@
     "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:+AES-256-GCM:" \
     "+CHACHA20-POLY1305:+AES-128-GCM:-MAC-ALL:+AEAD:-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1"
 
-/* MHD_NotifyConnectionCallback; `cls` is the loop. */
-void tls_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
-                    enum MHD_ConnectionNotificationCode code);
+/* A reference to the certificate in force, for a connection that has come; NULL without TLS. */
+struct http_tls *tls_in_force(struct http_server *s);
 gnutls_certificate_retrieve_function3 tls_certificate;
 #endif

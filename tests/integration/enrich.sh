@@ -35,6 +35,9 @@ decides 'null too' e3 ',"ip":"203.0.113.9","ip_country":null,"asn":null' 200 '"o
 decides 'an address that is not there is no fault' e4 ',"ip":"10.0.0.1"' 200 '"outcome":"allow".*"degraded":\[\]'
 decides 'a disposable e-mail address' e5 ',"email":"x@Yopmail.com"' 200 '"rules":\["throwaway"\]'
 decides 'a script' e6 ',"user_agent":"python-requests/2.31"' 200 '"rules":\["script"\]'
+printf '{"id":"%s","time":1538352000,"type":"purchase","ip":"203.0.113.9"}\n' b1 b2 | curl -s -o "$dir/out" -H "Authorization: Bearer $key" \
+    -H 'Content-Type: application/x-ndjson' --data-binary @- "$u/v1/decisions:batch"
+[ "$(grep -c '"rules":\["abroad","network"\]' "$dir/out")" = 2 ]; ok $? 'lines of a batch get it too'
 stop; ok $? 'it ends'
 cp "$dir/k.db" "$dir/before.db"
 "$KEER" verify -q --policy "$dir/p.keer" --database "$dir/k.db" > "$dir/out" 2>&1; ok $? "verify needs no databases: $(cat "$dir/out")"

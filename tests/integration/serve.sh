@@ -72,6 +72,13 @@ something behind it|{"id":"p3","time":1538352000,"type":"purchase"}{}
 a time in the far future|{"id":"p3","time":"9998-01-01","type":"purchase"}
 too deep|{"id":"p3","a":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}
 EOF
+lines=("${api[@]}" -H 'Content-Type: application/x-ndjson' "$u/v1/decisions:batch")
+{ event p1; echo; echo nonsense; echo; event p1; } > "$dir/lines"
+ask 'a batch' 200 '^\{"line":2,.*"code":"BAD_EVENT"' --data-binary @"$dir/lines" "${lines[@]}"
+[ "$(sed -n '1p;3p' "$dir/body" | sort -u)" = "$(cat "$dir/first")" ]; ok $? 'a batch: stored answers, in order'
+ask 'a batch of another type' 415 WRONG_TYPE --data-binary @"$dir/lines" "${post[@]:0:4}" "$u/v1/decisions:batch"
+head -c 10001 /dev/zero | tr '\0' '\n' > "$dir/lines"
+ask 'a batch of 10,001 lines' 413 TOO_LARGE --data-binary @"$dir/lines" "${lines[@]}"
 ask 'health needs no key' 200 '"alive":true' "$u/healthz"
 ask 'readiness' 200 '"ready":true' "$u/readyz"
 ask 'metrics' 200 'keer_decisions_total\{outcome="challenge"\} 2' "$u/metrics"
