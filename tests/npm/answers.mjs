@@ -26,7 +26,7 @@ export async function cases({ ask, ok, event, doc }) {
     await ask('the stored decision', 200, 'GET', '/v1/decisions/o1')
     await ask('no such decision', 404, 'GET', '/v1/decisions/o9')
     const searching = { role: 'analyst' }
-    await ask('a search', 200, 'GET', '/v1/decisions?account=liu&outcome=challenge&type=purchase&from=2018-10-01&to=2999-01-01T00:00:00Z&limit=1', searching)
+    await ask('a search', 200, 'GET', '/v1/decisions?account=liu&outcome=challenge&type=purchase&from=2018-10-01T00:00:00Z&to=2999-01-01T00:00:00Z&limit=1', searching)
     await ask('a search that finds nothing', 200, 'GET', '/v1/decisions?rule=none', searching)
     await ask('a search with a wrong limit', 400, 'GET', '/v1/decisions?limit=501', searching)
     await ask('a search with a cursor that is none', 400, 'GET', '/v1/decisions?cursor=x', searching)
