@@ -12,6 +12,7 @@
 #include "flow/outbox.h"
 #include "flow/reading.h"
 #include "flow/records.h"
+#include "flow/search.h"
 #include "flow/verdict.h"
 #include "http/http.h"
 
@@ -23,6 +24,7 @@ struct api_thread {
 struct api {
     struct decider *decider;
     struct records *records;
+    struct search *search;
     struct streams *streams;
     struct outbox *outbox;       /* NULL: webhooks are off */
     const struct enrich *enrich; /* NULL: nothing is added */
@@ -90,5 +92,6 @@ http_fn policies_list, policies_one, policies_check, policies_post, policies_kep
     policies_release;
 http_fn lists_all, lists_one, lists_put;
 http_fn labels_post, explanation_get;
+http_fn search_get, search_answer, search_release;
 http_fn health_get, ready_get, metrics_get;
 #endif

@@ -76,4 +76,17 @@ bool crypto_open(const struct crypto_hash *key, struct slice name, const unsigne
     return true;
 }
 
+enum keer_err crypto_parse(struct slice text, struct crypto_hash *ret_bytes)
+{
+    struct crypto_hash bytes;
+    size_t len = 0;
+    if (text.len != CRYPTO_TEXT_BYTES - 1 ||
+        sodium_base642bin(bytes.bytes, sizeof bytes.bytes, text.p, text.len, NULL, &len, /* end */ NULL,
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+        len != sizeof bytes.bytes)
+        return KEER_EFORMAT;
+    *ret_bytes = bytes;
+    return KEER_OK;
+}
+
 void crypto_wipe(void *p, size_t len) { sodium_memzero(p, len); }

@@ -22,6 +22,8 @@ void crypto_random(void *p, size_t len);
 /* In constant time. */
 bool crypto_hash_eq(const struct crypto_hash *a, const struct crypto_hash *b);
 void crypto_text(const struct crypto_hash *bytes, char ret_text[CRYPTO_TEXT_BYTES]);
+/* The other way round: KEER_EFORMAT for what crypto_text did not write. */
+KEER_NODISCARD enum keer_err crypto_parse(struct slice text, struct crypto_hash *ret_bytes);
 /* HMAC-SHA256 (RFC 2104) over parts that follow each other. */
 void crypto_hmac(struct slice key, const struct slice *parts, size_t count, struct crypto_hash *ret_mac);
 /* The same 32 bytes in the base64 of RFC 4648 section 4, with padding. */

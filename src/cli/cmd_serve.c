@@ -54,6 +54,8 @@ static int open_decider(struct serving *s)
     struct records_options look = {.database = o.database, .policy = s->version.policy, .policy_hash = s->version.hash};
     if (err == KEER_OK)
         err = records_open(&look, &s->api.records, &why);
+    if (err == KEER_OK)
+        err = search_new(s->decider, o.database, &s->log, &s->api.search, &why);
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, err == KEER_ENOMEM ? CLI_RESOURCES : CLI_IO, err, "%s", why.text);
 }
 
@@ -91,6 +93,8 @@ static int start(struct serving *s)
     struct db_label label;
     struct http_why why;
     enum keer_err err = decider_start(s->decider);
+    if (err == KEER_OK)
+        err = search_start(s->api.search);
     if (err == KEER_OK && s->outbox)
         err = outbox_start(s->outbox);
     if (err == KEER_OK)
@@ -122,6 +126,7 @@ static void finish(struct serving *s, bool started)
         http_drain(s->server);
         streams_stop(&s->api);
         wait_until_zero(&http_statistics(s->server)->active, GRACE_MS);
+        search_stop(s->api.search);
         outbox_stop(s->outbox); /* what it has to write goes through the decider */
         decider_stop(s->decider);
         while (atomic_load(&decider_statistics(s->decider)->waiting)) /* their commit comes, or fails */
@@ -129,9 +134,11 @@ static void finish(struct serving *s, bool started)
         wait_until_zero(&http_statistics(s->server)->active, GRACE_MS);
     }
     streams_stop(&s->api);
+    search_stop(s->api.search);
     http_stop(s->server);
     http_tls_unref(s->tls);
     records_close(s->api.records);
+    search_free(s->api.search);
     outbox_stop(s->outbox);
     decider_free(s->decider);
     outbox_free(s->outbox);

@@ -6,6 +6,7 @@
 #include "flow/decider_inside.h"
 #include "flow/redecide.h"
 #include "flow/verdict.h"
+#include "store/secrets.h"
 
 /* --- the end of a request --- */
 
@@ -574,6 +575,9 @@ static enum keer_err open_all(struct decider *d, struct db_why *why)
     enum keer_err err = db_open(where, DB_WRITE, &d->writer, why);
     if (err == KEER_OK)
         err = db_migrate(d->writer, d->o.wall_us(), why);
+    if (err == KEER_OK && (err = secrets_make(d->writer)) != KEER_OK)
+        (void)snprintf(why->text, sizeof why->text, "secrets: %.300s",
+                       err == KEER_EIO ? db_why(d->writer) : keer_err_text(err));
     if (err == KEER_OK)
         err = db_open(where, DB_READ, &d->engine_reader, why);
     if (err == KEER_OK)

@@ -2,7 +2,8 @@
  *
  * Invariants
  * 1. SQL is written once, in what SQLite and PostgreSQL share: $1 parameters, ON CONFLICT, RETURNING. Types that differ are
- *    words in braces in migrations: {number} a 64-bit key, {bytes} a byte string; integers are BIGINT, texts TEXT. A
+ *    words in braces in migrations: {number} a 64-bit key, {bytes} a byte string; integers are BIGINT, texts TEXT;
+ *    {clustered} behind a table lays its rows in the order of its primary key, where the database can do that. A
  *    parameter for an integer stands where BIGINT is expected, and a sum is written CAST(SUM(x) AS BIGINT).
  * 2. One connection writes (DB_WRITE); it alone checkpoints, and holds a lock that keeps a second writing process out. Any
  * number of DB_READ connections see committed snapshots. A connection belongs to one thread at a time.
@@ -84,7 +85,7 @@ KEER_NODISCARD enum keer_err db_copy(const char *from, const char *to, enum db_c
 
 /* --- migrations -------------------------------------------------------------------------------------------------- */
 
-#define DB_SCHEMA_VERSION 7 /* rows of migrations.def */
+#define DB_SCHEMA_VERSION 8 /* rows of migrations.def */
 /* Whether this program could use the database: its schema is not newer. Nothing is changed. KEER_EVERSION, KEER_EIO. */
 KEER_NODISCARD enum keer_err db_check(struct db *db, struct db_why *ret_why);
 /* Brings the schema up to date, each step in its transaction. KEER_EVERSION when the database is newer than this program,

@@ -14,6 +14,17 @@ static_assert(ARRAY_LEN(migrations) == DB_SCHEMA_VERSION, "db.h knows the newest
 
 #define SQL_BYTES 65536
 
+/* What a driver says for a word in braces. */
+static const char *word_of(const struct db_driver *d, struct slice word)
+{
+    if (slice_eq(word, SLICE("number")))
+        return d->number;
+    if (slice_eq(word, SLICE("bytes")))
+        return d->bytes;
+    ASSERT(slice_eq(word, SLICE("clustered")));
+    return d->clustered ? d->clustered : "";
+}
+
 /* Runs the statements of a row, one by one, with the driver's types put in. */
 static enum keer_err run(struct db *db, const char *text)
 {
@@ -29,8 +40,7 @@ static enum keer_err run(struct db *db, const char *text)
             buf_slice(&sql, before);
             if (one.p) {
                 struct slice word = slice_cut(&one, '}');
-                ASSERT(slice_eq(word, SLICE("number")) || slice_eq(word, SLICE("bytes")));
-                buf_puts(&sql, word.p[0] == 'n' ? db->driver->number : db->driver->bytes);
+                buf_puts(&sql, word_of(db->driver, word));
             }
         }
         err = sql.err != KEER_OK ? sql.err : db_exec(db, sql.p);

@@ -137,5 +137,5 @@ fi
 awk '/^```sh$/ { on = 1; next } /^```$/ { on = 0 } on' docs/guides/serve.md > "$dir/guide.sh"
 mkdir "$dir/guide"; cp -r policies "$dir/guide/"
 (cd "$dir/guide" && PATH="$(cd "$OLDPWD" && dirname "$(realpath "$KEER")"):$PATH" bash -eu "$dir/guide.sh") > "$dir/body" 2>&1
-[ $? = 0 ] && [ "$(grep -o '"outcome":"challenge"' "$dir/body" | wc -l)" = 3 ] && grep -q '0 differences' "$dir/body"; ok $? 'the guide does what it says'
+[ $? = 0 ] && [ "$(grep -o '"outcome":"challenge"' "$dir/body" | wc -l)" = 4 ] && grep -q '0 differences' "$dir/body"; ok $? 'the guide does what it says'
 exit $failed

@@ -4,10 +4,10 @@ dir=$(mktemp -d); pid=
 trap '[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
 failed=0
 ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; failed=1; [ -f "$dir/body" ] && head -c 600 "$dir/body"; fi; }
-# start OPTIONS...: sets pid and u, the address as http://...; POLICY is the policy.
+# start OPTIONS...: sets pid and u, the address as http://...; POLICY is the policy, DATABASE another database.
 start() {
     : > "$dir/log"
-    "$KEER" serve --policy "${POLICY:-policies/store.keer}" --database "$dir/k.db" --listen 127.0.0.1:0 "$@" 2>> "$dir/log" & pid=$!
+    "$KEER" serve --policy "${POLICY:-policies/store.keer}" --database "${DATABASE:-$dir/k.db}" --listen 127.0.0.1:0 "$@" 2>> "$dir/log" & pid=$!
     for _ in $(seq 500); do
         u=$(sed -nE 's|.*listens on (http://[^ ]+) .*|\1|p' "$dir/log")
         [ -n "$u" ] && curl -sf -o "$dir/ready" "$u/readyz" && return 0

@@ -25,6 +25,11 @@ export async function cases({ ask, ok, event, doc }) {
     await ask('a key of another role', 403, 'POST', '/v1/decisions', { body: good, role: 'partner' })
     await ask('the stored decision', 200, 'GET', '/v1/decisions/o1')
     await ask('no such decision', 404, 'GET', '/v1/decisions/o9')
+    const searching = { role: 'analyst' }
+    await ask('a search', 200, 'GET', '/v1/decisions?account=liu&outcome=challenge&type=purchase&from=2018-10-01T00:00:00Z&to=2999-01-01T00:00:00Z&limit=1', searching)
+    await ask('a search that finds nothing', 200, 'GET', '/v1/decisions?rule=none', searching)
+    await ask('a search with a wrong limit', 400, 'GET', '/v1/decisions?limit=501', searching)
+    await ask('a search with a cursor that is none', 400, 'GET', '/v1/decisions?cursor=x', searching)
     await ask('an explanation', 200, 'GET', '/v1/decisions/o1/explanation', { role: 'analyst' })
     await ask('of three contributions', 200, 'GET', '/v1/decisions/o1/explanation?top=3')
     await ask('of what was not decided', 404, 'GET', '/v1/decisions/o9/explanation')

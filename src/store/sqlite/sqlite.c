@@ -264,6 +264,7 @@ static struct slice lite_column(struct db_stmt *base, unsigned column)
 const struct db_driver db_sqlite = {.name = "sqlite",
                                     .number = "INTEGER",
                                     .bytes = "BLOB",
+                                    .clustered = "WITHOUT ROWID",
                                     .open = lite_open,
                                     .close = lite_close,
                                     .copy = lite_copy,
