@@ -6,6 +6,8 @@
 
 #include "http/http.h"
 
+#define HEAD_BYTES_MAX ((size_t)16 << 10) /* memory of a connection: holds the head of a request, and so bounds it */
+
 /* A connection. A head, and then a body, has until its deadline; 0 while a request is handled or answered. */
 struct http_conn {
     struct http_loop *loop;

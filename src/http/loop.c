@@ -16,7 +16,6 @@
 #include "base/timefmt.h"
 #include "http/inside.h"
 
-#define CONNECTION_MEMORY ((size_t)16 << 10) /* holds the head of a request, and so bounds it */
 #define LISTEN_BACKLOG 1024
 
 /* --- the socket --- */
@@ -250,7 +249,7 @@ static bool loop_start(struct http_loop *l, int listen_fd)
             NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, l,
             MHD_OPTION_CONNECTION_LIMIT, (o->connections_max + o->threads - 1) / o->threads, MHD_OPTION_CONNECTION_TIMEOUT,
             (unsigned)(o->request_us / US_SECOND), MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
-            MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->per_ip_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+            MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->per_ip_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEAD_BYTES_MAX,
             MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (!l->daemon && fd >= 0)
         (void)close(fd);
