@@ -157,7 +157,7 @@ START_TEST(what_ends_in_two_places_is_refused)
     static const struct {
         const char *name[3], *value[3];
         bool old, good;
-    } cases[] = {
+    } rows[] = {
         {{"Host"}, {"x"}, false, true},
         {{"Host", "Content-Length"}, {"x", "5"}, false, true},
         {{"host", "transfer-encoding"}, {"x", "Chunked"}, false, true},
@@ -177,11 +177,11 @@ START_TEST(what_ends_in_two_places_is_refused)
         {{"Host", ""}, {"x", "5"}, false, false},
         {{"Host", "X"}, {"x", "a\rContent-Length: 5"}, false, false},
     };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct http_framing f = {0};
-        for (size_t k = 0; k < 3 && cases[i].name[k]; k++)
-            http_header_seen(&f, slice_str(cases[i].name[k]), slice_str(cases[i].value[k]));
-        ck_assert_msg((http_framing_bad(&f, cases[i].old) == NULL) == cases[i].good, "case %zu", i);
+        for (size_t k = 0; k < 3 && rows[i].name[k]; k++)
+            http_header_seen(&f, slice_str(rows[i].name[k]), slice_str(rows[i].value[k]));
+        ck_assert_msg((http_framing_bad(&f, rows[i].old) == NULL) == rows[i].good, "case %zu", i);
     }
     ck_assert(slice_eq(http_target(SLICE("HTTP://x:1/v1/a")), SLICE("/v1/a")) &&
               slice_eq(http_target(SLICE("http://x")), SLICE("/")));
