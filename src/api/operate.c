@@ -5,6 +5,15 @@
 
 void health_get(struct http_exchange *x) { http_reply_fixed(x, 200, HTTP_JSON, SLICE("{\"alive\":true}\n")); }
 
+static void put_snapshot(struct buf *out, const struct snapshot_stats *s)
+{
+    enum snapshot_state state = (enum snapshot_state)atomic_load(&s->state);
+    if (state == SNAPSHOT_USED)
+        buf_fmt(out, "{\"used\":true,\"seq\":%llu}", (unsigned long long)atomic_load(&s->loaded_seq));
+    else
+        buf_fmt(out, "{\"used\":false,\"reason\":\"%s\"}", snapshot_text(state));
+}
+
 void ready_get(struct http_exchange *x)
 {
     static const char *const words[] = {[DECIDER_STARTING] = "starting",
@@ -16,10 +25,13 @@ void ready_get(struct http_exchange *x)
     enum decider_state state = decider_state(a->decider);
     uint64_t differences = atomic_load(&s->differences);
     bool ready = state == DECIDER_READY && !differences;
-    buf_fmt(&x->reply,
-            "{\"ready\":%s,\"state\":\"%s\",\"journal\":{\"events\":%llu,\"compared\":%llu,\"differences\":%llu}}\n",
-            ready ? "true" : "false", words[state], (unsigned long long)atomic_load(&s->rebuilt),
-            (unsigned long long)atomic_load(&s->compared), (unsigned long long)differences);
+    buf_fmt(
+        &x->reply,
+        "{\"ready\":%s,\"state\":\"%s\",\"journal\":{\"events\":%llu,\"compared\":%llu,\"differences\":%llu},\"snapshot\":",
+        ready ? "true" : "false", words[state], (unsigned long long)atomic_load(&s->rebuilt),
+        (unsigned long long)atomic_load(&s->compared), (unsigned long long)differences);
+    put_snapshot(&x->reply, &s->snapshot);
+    buf_puts(&x->reply, "}\n");
     http_reply(x, ready ? 200 : 503, HTTP_JSON);
 }
 

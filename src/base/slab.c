@@ -1,9 +1,7 @@
 /* slab.c - many objects of one size, in blocks of huge pages. */
 #include "base/slab.h"
 
-#include <sys/mman.h>
-
-#define HUGE_PAGE ((size_t)2 << 20)
+#include "base/huge.h"
 
 void slab_init(struct slab *s, size_t size)
 {
@@ -38,7 +36,7 @@ static bool slab_grow(struct slab *s)
     s->block[s->blocks++] = memory;
     unsigned char *from = memory + (unit - (uintptr_t)memory % unit) % unit;
     if (huge)
-        (void)madvise(from, bytes, MADV_HUGEPAGE); /* only a hint */
+        huge_hint(from, bytes);
     s->at = from;
     s->end = from + bytes;
     s->reserved_bytes += bytes;

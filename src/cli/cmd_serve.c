@@ -41,6 +41,8 @@ static int open_decider(struct serving *s)
                                 .source = &s->source,
                                 .database = cli_text(cli, "database"),
                                 .memory_max = cli_count(cli, "memory", 0),
+                                .snapshot = s->snapshot,
+                                .snapshot_every = cli_count(cli, "snapshot-every", 0),
                                 .queue_max = (unsigned)cli_count(cli, "queue", 0),
                                 .batch_max = (unsigned)cli_count(cli, "batch", 0),
                                 .log = &s->log,
@@ -66,6 +68,7 @@ static int open_server(struct serving *s)
                              .body_max = cli_count(cli, "body-max", 0),
                              .body_large_max = BODY_LARGE_BYTES,
                              .request_us = cli_duration(cli, "request-timeout", 0),
+                             .tls = s->tls,
                              .log = &s->log,
                              .now_us = cli->env.now_us};
     s->api.outbox = s->outbox;
@@ -97,8 +100,9 @@ static int start(struct serving *s)
     err = http_start(s->server, &why);
     if (err != KEER_OK)
         return cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
-    log_put(&s->log, LOG_INFO, "keer " KEER_VERSION " listens on http://%s with policy %s and database %s",
-            http_address(s->server), cli_text(cli, "policy"), db_label(cli_text(cli, "database"), &label));
+    log_put(&s->log, LOG_INFO, "keer " KEER_VERSION " listens on http%s://%s with policy %s and database %s",
+            s->tls ? "s" : "", http_address(s->server), cli_text(cli, "policy"),
+            db_label(cli_text(cli, "database"), &label));
     if (!decider_keys_valid(s->decider))
         log_put(&s->log, LOG_WARNING,
                 "there is no API key: every request for /v1 will be refused; `keer key new` makes one");
@@ -126,6 +130,7 @@ static void finish(struct serving *s, bool started)
     }
     streams_stop(&s->api);
     http_stop(s->server);
+    http_tls_unref(s->tls);
     records_close(s->api.records);
     outbox_stop(s->outbox);
     decider_free(s->decider);
@@ -135,6 +140,7 @@ static void finish(struct serving *s, bool started)
     free(s->own_domains);
     source_release(&s->source);
     keer_policy_free(s->version.policy);
+    buf_release(&s->snapshot_path);
 }
 
 /* Signals are blocked before the first thread, which inherits that, and taken here. */
@@ -171,7 +177,8 @@ static int enter_sandbox(struct serving *s)
     struct cli *cli = s->cli;
     struct sandbox box = {.mode = (enum sandbox_mode)cli_choice(cli, "sandbox"),
                           .database = cli_text(cli, "database"),
-                          .settings = settings_path(cli),
+                          .read_again = {settings_path(cli), cli_text(cli, "tls-cert"), cli_text(cli, "tls-key")},
+                          .snapshot = s->snapshot,
                           .outgoing = s->outbox != NULL,
                           .log = &s->log};
     enum keer_err err = sandbox_enter(&box);
@@ -207,9 +214,13 @@ int cmd_serve(struct cli *cli)
         return cli_fail(cli, CLI_INTERNAL, KEER_EIO, "the system gives no random numbers");
     int code = serve_become(&s);
     if (code == CLI_DONE)
+        code = serve_tls_open(&s);
+    if (code == CLI_DONE)
         code = open_policy(&s);
     if (code == CLI_DONE)
         code = serve_open_enrich(&s);
+    if (code == CLI_DONE)
+        code = serve_snapshot(&s);
     if (code == CLI_DONE && check) {
         code = serve_check(&s);
         if (code == CLI_DONE)

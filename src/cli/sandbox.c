@@ -113,6 +113,7 @@ static int rules_of_arguments(scmp_filter_ctx ctx)
     const struct scmp_arg_cmp thread = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
     const struct scmp_arg_cmp self = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0);
     const struct scmp_arg_cmp name = SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0);
+    const struct scmp_arg_cmp niced[] = {SCMP_A0(SCMP_CMP_EQ, PRIO_PROCESS, 0), SCMP_A1(SCMP_CMP_EQ, 0, 0)};
     const struct scmp_arg_cmp terminal = SCMP_A1(SCMP_CMP_EQ, TCGETS, 0);
     int rc = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, &no_exec);
     if (rc == 0)
@@ -125,6 +126,8 @@ static int rules_of_arguments(scmp_filter_ctx ctx)
         rc = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1, &self);
     if (rc == 0)
         rc = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, &name);
+    if (rc == 0) /* the keeper's thread: itself alone */
+        rc = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setpriority), ARRAY_LEN(niced), niced);
     if (rc == 0) /* isatty */
         rc = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, &terminal);
     return rc;
@@ -205,6 +208,18 @@ static int allow_folder(int ruleset, const char *path, uint64_t allowed)
     return (int)rc;
 }
 
+/* The folder of a file that may be replaced, and the one its symbolic links lead to: certificates are often links into an
+ * archive. */
+static int allow_reading(int ruleset, const char *path)
+{
+    int rc = allow_folder(ruleset, path, FS_READ);
+    char *real = realpath(path, NULL);
+    if (rc == 0 && real)
+        rc = allow_folder(ruleset, real, FS_READ);
+    free(real);
+    return rc;
+}
+
 static enum keer_err enter_landlock(const struct sandbox *s, long *ret_abi)
 {
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1u /* which ABI */);
@@ -224,8 +239,12 @@ static enum keer_err enter_landlock(const struct sandbox *s, long *ret_abi)
         rc = allow_folder((int)fd, "/etc/x", FS_READ | FS_READ_DIR);
     if (rc == 0 && !is_remote(s))
         rc = allow_folder((int)fd, s->database, FS_OF_DATABASE & files);
-    if (rc == 0 && s->settings)
-        rc = allow_folder((int)fd, s->settings, FS_READ);
+    /* A folder that is not there: the snapshot can't be written, which is a warning then and no reason to end now. */
+    if (rc == 0 && s->snapshot && allow_folder((int)fd, s->snapshot, FS_OF_DATABASE & files) != 0 && errno != ENOENT)
+        rc = -1;
+    for (unsigned i = 0; rc == 0 && i < SANDBOX_READ_AGAIN; i++)
+        if (s->read_again[i])
+            rc = allow_reading((int)fd, s->read_again[i]);
     if (rc == 0)
         rc = syscall(SYS_landlock_restrict_self, fd, 0);
     if (rc != 0)

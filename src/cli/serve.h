@@ -14,9 +14,12 @@ struct serving {
     struct log_repeats repeats;
     struct version version; /* the policy of the file */
     struct source source;   /* what it read; until the decider has it */
+    const char *snapshot;   /* path of the file of windows; NULL: none */
+    struct buf snapshot_path;
     struct decider *decider;
     struct outbox *outbox; /* NULL: webhooks are off */
     struct http_server *server;
+    struct http_tls *tls; /* what the files held at the start; NULL: HTTP without TLS */
     struct api api;
     struct enrich *enrich;
     struct slice *own_domains;
@@ -31,6 +34,8 @@ int serve_check(struct serving *s);
 void serve_show(struct serving *s);
 /* Databases of addresses and the like, for the policy that is open. The exit code. */
 int serve_open_enrich(struct serving *s);
+/* Where the snapshot is. The exit code. */
+int serve_snapshot(struct serving *s);
 void serve_log_settings(struct log *log, const struct cli *cli);
 /* SIGHUP: settings marked RELOAD, and the keys; the log says what was taken, what needs a restart, or what is wrong. */
 void serve_reload(struct serving *s);
@@ -42,6 +47,12 @@ void serve_reload_keys(struct serving *s, bool asked);
 int serve_webhooks(struct serving *s);
 /* What of their options can be checked without starting. */
 int serve_webhooks_check(struct cli *cli);
+
+/* --- serve_tls.c --- */
+/* Reads and checks certificate and key, when there are any. The exit code. */
+int serve_tls_open(struct serving *s);
+/* Reads the files again; what is wrong is told, and leaves the old certificate in force. */
+void serve_tls_reload(struct serving *s);
 
 /* --- serve_system.c --- */
 /* Refuses root, or becomes --user. The exit code. */

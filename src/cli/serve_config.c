@@ -73,6 +73,28 @@ int serve_open_enrich(struct serving *s)
     return CLI_DONE;
 }
 
+int serve_snapshot(struct serving *s)
+{
+    struct cli *cli = s->cli;
+    const char *database = cli_text(cli, "database");
+    buf_init(&s->snapshot_path, 8192);
+    if (cli_flag(cli, "no-snapshot"))
+        return CLI_DONE;
+    s->snapshot = cli_text(cli, "snapshot");
+    if (!s->snapshot && !db_is_file(database))
+        return cli_count(cli, "snapshot-every", 0)
+                   ? cli_usage(cli, "--snapshot-every wants --snapshot FILE: beside this database there is no place for one")
+                   : CLI_DONE;
+    if (!s->snapshot) {
+        buf_fmt(&s->snapshot_path, "%s.windows", database);
+        if (s->snapshot_path.err != KEER_OK)
+            return cli_fail(cli, cli_exit_of(s->snapshot_path.err), s->snapshot_path.err, "%s",
+                            keer_err_text(s->snapshot_path.err));
+        s->snapshot = s->snapshot_path.p;
+    }
+    return CLI_DONE;
+}
+
 void serve_show(struct serving *s)
 {
     struct cli *cli = s->cli;
@@ -172,6 +194,7 @@ void serve_reload(struct serving *s)
         log_put(&s->log, LOG_ERROR, "SIGHUP: the settings stay as they were: %s", keer_err_text(err));
     }
     serve_reload_keys(s, true);
+    serve_tls_reload(s);
     log_put(&s->log, LOG_INFO, "SIGHUP: policy, lists, models and the rest are taken by a restart");
     serve_notify(s, "READY=1");
     buf_release(&said);

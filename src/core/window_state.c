@@ -4,6 +4,7 @@
  * the segments as they lie in memory, so that a loaded store behaves to the byte like the one that was saved, eviction
  * included.
  */
+#include "base/huge.h"
 #include "core/window_memory.h"
 
 #define STATE_MAGIC "KEERWIN2"
@@ -59,9 +60,25 @@ static void save_group(const struct win_store *s, const struct group *g, struct 
     }
 }
 
+/* What a group takes at most, sketches apart. */
+static size_t saved_bytes(const struct group *g)
+{
+    return 5 * sizeof(uint64_t) + g->segments * sizeof(uint64_t) + g->entities * sizeof(struct slot) + g->rows * g->stride;
+}
+
+/* All of it at once: growing by halves would take twice the memory at the worst time. */
+static void save_room(const struct win_store *s, struct buf *out)
+{
+    size_t bytes = 100 + sizeof s->stats + s->side_bytes;
+    for (unsigned i = 0; i < s->groups; i++)
+        bytes += saved_bytes(&s->group[i]);
+    huge_hint(buf_reserve(out, bytes), bytes);
+}
+
 enum keer_err win_memory_save(const struct win_store *s, struct buf *out)
 {
     size_t from = out->len;
+    save_room(s, out);
     struct hash128 plan = plan_fingerprint(s);
     buf_puts(out, STATE_MAGIC);
     buf_put(out, &plan, sizeof plan);

@@ -244,9 +244,11 @@ static enum keer_err last_decided(struct decider *d)
 static enum keer_err rebuild(struct decider *d)
 {
     struct redecide_result result;
+    int64_t after = keeper_load(d->keeper, &d->engine_journal, &d->engine, &d->seen);
     struct redecide r = {.journal = &d->engine_journal,
                          .engine = d->engine,
                          .policy = deciding(d)->number,
+                         .after = after,
                          .stop = &d->stop_rebuilding,
                          .each = remember_id,
                          .differs = tell_difference,
@@ -261,9 +263,11 @@ static enum keer_err rebuild(struct decider *d)
     atomic_store(&d->stats.compared, result.compared);
     if (err == KEER_OK)
         log_put(d->o.log, result.differences ? LOG_ERROR : LOG_INFO,
-                "journal decided again: %llu events, %llu compared, %llu differences, %lld ms",
-                (unsigned long long)result.events, (unsigned long long)result.compared,
+                "journal decided again from row %lld: %llu events, %llu compared, %llu differences, %lld ms",
+                (long long)after + 1, (unsigned long long)result.events, (unsigned long long)result.compared,
                 (unsigned long long)result.differences, (long long)((d->o.now_us() - begun) / 1000));
+    if (err == KEER_OK)
+        keeper_committed(d->keeper, d->seq);
     return err;
 }
 
@@ -416,6 +420,7 @@ void decider_observe(struct decider *d, const struct decider_observer *o)
 static enum db_outcome write_batch(struct decider *d, const struct pending *batch)
 {
     enum keer_err err = db_begin(d->writer);
+    int64_t last = 0;
     for (const struct pending *p = batch; err == KEER_OK && p; p = p->next) {
         struct journal_entry e = {.seq = p->seq,
                                   .id = p->first->event->id,
@@ -431,11 +436,14 @@ static enum db_outcome write_batch(struct decider *d, const struct pending *batc
         err = journal_add(&d->journal, &e);
         if (err == KEER_OK)
             err = tell_write(d, p);
+        last = e.seq;
         (void)atomic_fetch_add_explicit(&d->stats.rows, 1, memory_order_relaxed);
     }
     enum db_outcome outcome = err == KEER_OK ? db_commit(d->writer) : DB_NOT_COMMITTED;
     if (outcome != DB_COMMITTED)
         decider_fail(d, outcome == DB_UNKNOWN ? "a commit ended unknown" : "a commit failed", db_why(d->writer));
+    else
+        keeper_committed(d->keeper, last);
     db_rollback(d->writer);
     for (const struct pending *p = batch; outcome == DB_COMMITTED && p; p = p->next)
         atomic_store(&d->committed, p->seq);
@@ -547,6 +555,18 @@ static enum keer_err choose_version(struct decider *d, struct db_why *why)
     return err;
 }
 
+static enum keer_err make_keeper(struct decider *d, struct keer_engine_options limits)
+{
+    struct keeper_options o = {.path = d->o.snapshot,
+                               .database = d->o.database,
+                               .every = d->o.snapshot_every,
+                               .kind = {deciding(d)->policy, deciding(d)->hash, limits},
+                               .log = d->o.log,
+                               .now_us = d->o.now_us,
+                               .stats = &d->stats.snapshot};
+    return keeper_new(&o, &d->keeper);
+}
+
 static enum keer_err open_all(struct decider *d, struct db_why *why)
 {
     struct keer_engine_options limits = {.memory_max = d->o.memory_max};
@@ -564,6 +584,8 @@ static enum keer_err open_all(struct decider *d, struct db_why *why)
     err = choose_version(d, why);
     if (err == KEER_OK)
         err = keer_engine_new(deciding(d)->policy, &limits, &d->engine);
+    if (err == KEER_OK)
+        err = make_keeper(d, limits);
     if (err == KEER_OK)
         err = reading_new(&deciding(d)->policy->schema, &d->reading);
     if (err == KEER_OK)
@@ -626,6 +648,9 @@ out:
 
 enum keer_err decider_start(struct decider *d)
 {
+    enum keer_err err = keeper_start(d->keeper);
+    if (err != KEER_OK)
+        return err;
     if (pthread_create(&d->engine_thread, NULL, engine_main, d) != 0)
         return KEER_ENOMEM;
     if (pthread_create(&d->writer_thread, NULL, writer_main, d) != 0) {
@@ -820,6 +845,11 @@ void decider_free(struct decider *d)
     for (unsigned i = 0; i < d->observers; i++)
         if (d->observer[i].closing)
             d->observer[i].closing(d->observer[i].ctx);
+    keeper_stop(d->keeper);
+    /* The windows hold what the journal holds; a difference must be found again at the next start. */
+    if (d->threads && !has_failed(d) && !atomic_load(&d->stats.differences))
+        keeper_write(d->keeper, &d->engine_journal, d->engine, &d->seen, d->seq);
+    keeper_free(d->keeper);
     journal_close(&d->journal);
     journal_close(&d->engine_journal);
     journal_close(&d->api_journal);

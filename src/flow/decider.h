@@ -31,6 +31,7 @@
 #include "base/log.h"
 #include "core/engine.h"
 #include "flow/follower.h"
+#include "flow/keeper.h"
 #include "flow/source.h"
 #include "store/journal.h"
 #include "store/keys.h"
@@ -76,7 +77,9 @@ struct decider_options {
     struct version *version;     /* the policy that was given; borrowed, gets its number */
     const struct source *source; /* its text and files; borrowed until decider_new returns */
     const char *database;
-    uint64_t memory_max; /* of the windows; 0 = no ceiling */
+    uint64_t memory_max;     /* of the windows; 0 = no ceiling */
+    const char *snapshot;    /* the file of windows (keeper.h); NULL = none */
+    uint64_t snapshot_every; /* rows between snapshots while it runs; 0 = only at the end */
     unsigned queue_max, batch_max;
     const struct log *log;
     int64_t (*now_us)(void), (*wall_us)(void);
@@ -102,6 +105,7 @@ struct decider_stats {
     atomic_uint_fast64_t commits, rows, rebuilt, compared, differences, windows_bytes, entities;
     atomic_uint waiting; /* submitted and not answered */
     struct histogram latency, commit;
+    struct snapshot_stats snapshot;
 };
 
 /* Opens and migrates the database, and chooses the version that decides: the one given, unless it is the same as at the last

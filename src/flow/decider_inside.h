@@ -42,6 +42,7 @@ struct decider {
     struct promotion *promotions; /* with submitted_lock */
     pthread_mutex_t shadow_lock;
     struct seen seen; /* the engine thread's */
+    struct keeper *keeper;
     pthread_t engine_thread, writer_thread;
     bool threads;
     pthread_mutex_t submitted_lock, decided_lock, flight_lock;

@@ -117,9 +117,9 @@ enum keer_err redecide_step(struct redecide_run *s)
 enum keer_err redecide_all(const struct redecide *r, struct redecide_result *ret_result)
 {
     struct redecide_run *run = NULL;
-    *ret_result = (struct redecide_result){0};
+    *ret_result = (struct redecide_result){.last_seq = r->after};
     enum keer_err err = redecide_open(r, ret_result, &run);
-    while (err == KEER_OK && !(r->stop && atomic_load(r->stop)))
+    while (err == KEER_OK && (!r->upto || ret_result->last_seq < r->upto) && !(r->stop && atomic_load(r->stop)))
         err = redecide_step(run);
     redecide_close(run);
     journal_done(r->journal);

@@ -16,6 +16,8 @@ struct redecide {
     struct journal *journal; /* borrowed, of a DB_READ connection */
     struct keer_engine *engine;
     int64_t policy; /* its number in the journal; 0 = not there */
+    int64_t after;  /* the engine has the rows up to this one already; 0 = none */
+    int64_t upto;   /* the last row to decide; 0 = to the end */
     /* Called for every row, before it is decided; may be NULL. */
     void (*each)(void *ctx, const struct journal_entry *e);
     const atomic_bool *stop; /* ends it early; may be NULL */
@@ -26,7 +28,7 @@ struct redecide {
     void *ctx;
 };
 struct redecide_result {
-    int64_t last_seq;
+    int64_t last_seq; /* `after` when there was nothing to decide */
     uint64_t events, compared, differences;
 };
 

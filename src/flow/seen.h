@@ -5,6 +5,7 @@
  */
 #ifndef FLOW_SEEN_H
 #define FLOW_SEEN_H
+#include "base/buf.h"
 #include "base/hash.h"
 
 #define SEEN_BITS ((size_t)1 << 27) /* 16 MiB, touched as they fill */
@@ -37,4 +38,9 @@ static inline bool seen_maybe(const struct seen *s, struct hash128 id)
         all = all && (s->words[seen_bit(id, i) / 64] >> seen_bit(id, i) % 64 & 1);
     return all;
 }
+/* As bytes, for a snapshot; two filters with the same ids are the same bytes. At most SEEN_BYTES_MAX. */
+void seen_save(const struct seen *s, struct buf *out);
+/* Into an empty filter; false when the bytes are none, and then it may hold some of them. */
+bool seen_load(struct seen *s, struct slice in);
+#define SEEN_BYTES_MAX (SEEN_BITS / 8 + SEEN_BITS / 16 + 8) /* every other word its own run */
 #endif

@@ -209,6 +209,7 @@ static void change_places(struct decider *d, struct version *v, struct keer_engi
     d->reading = reading;
     d->engine = engine;
     atomic_store(&d->version, v);
+    keeper_turn(d->keeper, v->policy, &v->hash);
     if (follower_start(&o, &d->shadow, &why) != KEER_OK) {
         keer_engine_free(o.engine);
         log_put(d->o.log, LOG_WARNING, "policy %lld does not follow on: %s", (long long)before->number, why.text);

@@ -97,6 +97,8 @@ static enum MHD_Result queue(struct http_exchange *x)
     enum MHD_Result ok = MHD_add_response_header(r, "Content-Type", x->type);
     ok = ok && MHD_add_response_header(r, "Cache-Control", "no-store");
     ok = ok && MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    if (x->server->options.tls) /* a year (RFC 6797 section 6.1) */
+        ok = ok && MHD_add_response_header(r, "Strict-Transport-Security", "max-age=31536000");
     if (x->retry_after)
         ok = ok && MHD_add_response_header(r, "Retry-After", x->retry_after);
     if (x->allow)

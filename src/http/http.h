@@ -14,7 +14,8 @@
  * 3. Bodies, headers, connections and times are bounded; a body is never kept past its route's maximum.
  * 4. Each thread is a loop of its own over its connections: what was resumed, what has come, then site.turn. It sleeps only
  *    when there is nothing, and only then costs http_resume a system call: a group of answers wakes it once.
- * 5. Every answer has Cache-Control: no-store; every one that is no success is application/problem+json.
+ * 5. Every answer has Cache-Control: no-store; every one that is no success is application/problem+json. Over TLS every one
+ *    has Strict-Transport-Security.
  */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H
@@ -105,7 +106,8 @@ struct http_options {
     const char *listen;                            /* ADDRESS:PORT, [ADDRESS]:PORT; port 0 is any free one */
     unsigned threads, connections_max, per_ip_max; /* per_ip_max: of one address, on each thread; 0 = no limit */
     size_t body_max, body_large_max;
-    int64_t request_us; /* for a head, and for a body; a long body gets a second more for each HTTP_BYTES_A_SECOND */
+    int64_t request_us;   /* for a head, and for a body; a long body gets a second more for each HTTP_BYTES_A_SECOND */
+    struct http_tls *tls; /* borrowed by http_open, which takes a reference; NULL: HTTP without TLS */
     const struct log *log;
     int64_t (*now_us)(void); /* monotonic */
 };
@@ -118,6 +120,20 @@ struct http_stats {
     atomic_uint_fast64_t by_status[HTTP_STATUS_MAX];
     atomic_uint active; /* exchanges */
 };
+
+/* --- TLS: a certificate with its key --- */
+/* From two texts in PEM: the certificate with those that signed it, and a key without a password; the caller wipes them. One
+ * reference is the caller's. KEER_EFORMAT: not PEM, too long a chain, too short a key, not each other's; KEER_ENOMEM. */
+KEER_NODISCARD enum keer_err http_tls_new(struct slice certificate, struct slice key, struct http_tls **ret_tls,
+                                          struct http_why *ret_why);
+struct http_tls *http_tls_ref(struct http_tls *t);
+void http_tls_unref(struct http_tls *t); /* NULL is fine */
+/* When it is valid, in seconds since 1970, and the subject's name. */
+int64_t http_tls_begins_s(const struct http_tls *t);
+int64_t http_tls_ends_s(const struct http_tls *t);
+const char *http_tls_name(const struct http_tls *t);
+/* New connections are shown this one; those that are there keep theirs. The server was opened with TLS. From any thread. */
+void http_renew(struct http_server *s, struct http_tls *t);
 
 /* Whether an address is well formed; nothing is opened. KEER_EINVALID. */
 KEER_NODISCARD enum keer_err http_check_address(const char *listen, struct http_why *ret_why);

@@ -13,6 +13,7 @@ struct http_conn {
     struct http_loop *loop;
     struct http_conn *prev, *next;
     int fd;
+    struct http_tls *tls; /* the certificate that it began with; NULL without TLS */
     int64_t deadline_us;
 };
 
@@ -37,7 +38,9 @@ struct http_server {
     atomic_bool draining, stopping;
     struct http_stats stats;
     char address[100];
-    int fd; /* what it listens on, until the threads have it; -1 */
+    int fd;               /* what it listens on, until the threads have it; -1 */
+    struct http_tls *tls; /* in force for new connections; NULL without TLS */
+    pthread_mutex_t tls_lock;
     unsigned count;
     struct http_loop loop[HTTP_THREADS_MAX];
 };

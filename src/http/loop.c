@@ -15,6 +15,7 @@
 
 #include "base/timefmt.h"
 #include "http/inside.h"
+#include "http/tls.h"
 
 #define LISTEN_BACKLOG 1024
 
@@ -172,6 +173,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
         *(c->prev ? &c->prev->next : &l->conns) = c->next;
         if (c->next)
             c->next->prev = c->prev;
+        http_tls_unref(c->tls);
         free(c);
         *context = NULL;
     } else if (code == MHD_CONNECTION_NOTIFY_STARTED) {
@@ -181,7 +183,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
             (void)shutdown(fd, SHUT_RDWR);
             return;
         }
-        *c = (struct http_conn){.loop = l, .next = l->conns, .fd = fd};
+        *c = (struct http_conn){.loop = l, .next = l->conns, .fd = fd, .tls = tls_hold(l->server)};
         if (l->conns)
             l->conns->prev = c;
         l->conns = c;
@@ -245,12 +247,14 @@ static bool loop_start(struct http_loop *l, int listen_fd)
     l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fd >= 0 && l->wake_fd >= 0)
         l->daemon = MHD_start_daemon(
-            MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, exchange_access, l, MHD_OPTION_EXTERNAL_LOGGER, no_log,
-            NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, l,
-            MHD_OPTION_CONNECTION_LIMIT, (o->connections_max + o->threads - 1) / o->threads, MHD_OPTION_CONNECTION_TIMEOUT,
-            (unsigned)(o->request_us / US_SECOND), MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
-            MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->per_ip_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEAD_BYTES_MAX,
-            MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+            MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (o->tls ? MHD_USE_TLS : 0u), 0, NULL, NULL, exchange_access, l,
+            MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
+            exchange_completed, l, MHD_OPTION_CONNECTION_LIMIT, (o->connections_max + o->threads - 1) / o->threads,
+            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(o->request_us / US_SECOND), MHD_OPTION_NOTIFY_CONNECTION,
+            on_connection, l, MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->per_ip_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+            HEAD_BYTES_MAX, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+            o->tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END /* nothing behind it is read */, TLS_PRIORITIES,
+            MHD_OPTION_HTTPS_CERT_CALLBACK2, tls_certificate, MHD_OPTION_END);
     if (!l->daemon && fd >= 0)
         (void)close(fd);
     l->running = l->daemon && pthread_create(&l->thread, NULL, loop_main, l) == 0;
@@ -285,11 +289,13 @@ enum keer_err http_open(const struct http_options *o, const struct http_site *si
     s->options = *o;
     s->site = *site;
     s->fd = -1;
+    s->tls = o->tls ? http_tls_ref(o->tls) : NULL;
+    (void)pthread_mutex_init(&s->tls_lock, NULL);
     enum keer_err err = listen_on(o->listen, s->address, &s->fd, ret_why);
     if (err == KEER_OK)
         *ret_server = s;
     else
-        free(s);
+        http_stop(s);
     return err;
 }
 
@@ -327,5 +333,6 @@ void http_stop(struct http_server *s)
         loop_stop(&s->loop[i]);
     if (s->fd >= 0)
         (void)close(s->fd);
+    http_tls_unref(s->tls);
     free(s);
 }

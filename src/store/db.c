@@ -6,6 +6,7 @@
 
 static bool begins(const char *s, const char *with) { return strncmp(s, with, strlen(with)) == 0; }
 static bool is_address(const char *where) { return begins(where, POSTGRES) || begins(where, POSTGRESQL); }
+bool db_is_file(const char *where) { return !is_address(where); }
 
 enum keer_err db_open(const char *where, enum db_access access, struct db **ret_db, struct db_why *ret_why)
 {

@@ -36,6 +36,8 @@ struct db_why {
  * writes there; KEER_EMISSING for DB_READ of what is not there; KEER_EINVALID for an address that is none;
  * KEER_EUNSUPPORTED for a PostgreSQL that would not keep what it says it committed; KEER_ENOMEM. */
 KEER_NODISCARD enum keer_err db_open(const char *where, enum db_access access, struct db **ret_db, struct db_why *ret_why);
+/* Whether `where` is a path. */
+bool db_is_file(const char *where);
 void db_close(struct db *db); /* rolls back what is open; NULL is fine */
 const char *db_why(const struct db *db);
 /* Whether the connection, and with it the writer's lock, is still there as far as can be known without asking. */

@@ -92,6 +92,12 @@ stop; ok $? 'the daemon ends'
 start || exit 1
 grep -q "policy 2 'b' decides" "$dir/log"; ok $? 'after a restart with the same file it still decides, and says so'
 jq -e '.journal.differences == 0' "$dir/ready" > /dev/null; ok $? 'and decides the journal as before'
+if [ -z "${DATABASE:-}" ]; then # with PostgreSQL a snapshot has no name of its own
+    jq -e '.snapshot.used and .journal.events == 0' "$dir/ready" > /dev/null; ok $? "the windows come from the snapshot of the version that decides: $(jq -c .snapshot "$dir/ready")"
+    cp "$dir/k.db.windows" "$dir/taken"
+    "$KEER" verify --database "$dir/k.db" --snapshot "$dir/taken" --json > "$dir/body" && jq -e '.differences == 0 and .policies == 2 and .snapshot.same' "$dir/body" > /dev/null
+    ok $? "and that snapshot is what the journal makes of it: $(cat "$dir/body")"
+fi
 decide 'the other version decides on' '.outcome == "review"' "$(event e5)"
 ask 'the roll-back builds the version first' 200 '.takes_over == "when built"' "$admin" -X POST "$u/v1/policies:rollback"
 wait_for /v1/policies '.policies | map(select(.state == "deciding"))[0].id == 1'; ok $? 'and then it decides'
@@ -115,6 +121,13 @@ start || exit 1
 ask 'a file that changed decides' 200 '.policies | map(select(.state == "deciding"))[0].id == 4' "$admin" "$u/v1/policies"
 decide 'by its rules' '.outcome == "deny"' "$(event e8 mallory)"
 stop; ok $? 'the daemon ends'
+if [ -z "${DATABASE:-}" ]; then
+    start --no-snapshot || exit 1
+    jq -e '.journal.differences == 0 and .journal.events > 100' "$dir/ready" > /dev/null; ok $? 'without its snapshot it decides the same'
+    stop
+    "$KEER" verify --database "$dir/k.db" --snapshot "$dir/k.db.windows" > "$dir/body"; ok $? "the last snapshot is the fourth version's: $(tail -n 1 "$dir/body")"
+    "$KEER" verify --database "$dir/k.db" --snapshot "$dir/taken" > "$dir/body"; ok $? 'and the one of the second version is still what it makes of its rows'
+fi
 "$KEER" verify --database "${DATABASE:-$dir/k.db}" --json > "$dir/body" && jq -e '.differences == 0 and .policies == 4 and .compared == .events and .events > 100' "$dir/body" > /dev/null
 ok $? "the journal of four versions, each decided again: $(cat "$dir/body")"
 exit $failed

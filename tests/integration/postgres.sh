@@ -53,6 +53,7 @@ for setting in synchronous_commit=off synchronous_commit=local synchronous_commi
 done
 pg_sql a "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"
 refused 'a database that is not UTF8' 'encoding is LATIN1' "$KEER" key new --database "$(pg_address a latin)"
+"$KEER" serve --policy policies/store.keer --database "$a" --snapshot-every 5 --check-config > "$dir/out" 2>&1; [ $? = 2 ] && grep -q 'wants --snapshot FILE' "$dir/out"; ok $? 'snapshots beside no file'
 refused 'a database that is not there' 'database "none" does not exist' "$KEER" key new --database "$(pg_address a none)"
 
 # --- a password that nobody sees

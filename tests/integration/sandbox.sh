@@ -23,16 +23,20 @@ start() { # options...
 }
 stop() { kill "$pid"; wait "$pid"; local code=$?; pid=; return $code; }
 hook=
-start --threads 2; ok $? 'it starts'
+mkdir "$dir/w"
+start --threads 2 --snapshot "$dir/w/k.windows" --snapshot-every 200; ok $? 'it starts'
 grep -q 'sandbox: none' "$dir/log" && { stop; echo 'skipped: no sandbox in this build'; exit $failed; }
 grep -qE 'sandbox: on, Landlock ABI [0-9]' "$dir/log"; ok $? "$(grep -o 'sandbox: .*' "$dir/log")"
 grep -q '^Seccomp:.2' "/proc/$pid/status" && grep -q '^NoNewPrivs:.1' "/proc/$pid/status"; ok $? 'the kernel says so'
 "$BUILD/bench/http-load" --to "$address" --key "$key" --connections 32 --seconds 3 --prefix s --acks "$dir/acks" > "$dir/load"; ok $? "under load: $(cat "$dir/load")"
 rows=$(curl -s "http://$address/metrics" | awk '/^keer_journal_rows_total/ { print $2 }'); [ "$rows" -gt 500 ]; ok $? "$rows rows: more than a checkpoint's 1,000 pages"
 mv "$dir/c" "$dir/c.old"; printf 'log = json\n' > "$dir/c"; kill -HUP $pid; sleep .2; grep -q '^{.*SIGHUP' "$dir/log"; ok $? 'SIGHUP reads a file that took another one'"'"'s place'
+curl -s "http://$address/metrics" | awk '/^keer_snapshots_written_total/ { n = $2 } /^keer_snapshots_failed_total/ { f = $2 } END { exit !(n > 0 && f == 0) }'; ok $? 'snapshots are renewed, in a folder of their own'
 stop; ok $? 'it ends with code 0'
 ! grep -q refused "$dir/log"; ok $? 'it missed nothing'
-start; ok $? 'it starts again from the journal'
+start --snapshot "$dir/w/none/k.windows"; ok $? 'it starts again from the journal; the folder of its snapshot is not there'
+stop; ok $? 'and ends'
+start --snapshot "$dir/w/k.windows" && grep -q '"snapshot":{"used":true' "$dir/ready"; ok $? 'it starts again from the snapshot'
 "$BUILD/bench/http-load" --to "$address" --key "$key" --check "$dir/acks" > "$dir/load"; ok $? "every acknowledged decision: $(cat "$dir/load")"
 stop; ok $? 'and ends'
 
