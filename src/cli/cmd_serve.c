@@ -69,8 +69,8 @@ static int open_server(struct serving *s)
                              .per_ip_max = (unsigned)cli_count(cli, "connections-per-ip", 0),
                              .body_max = cli_count(cli, "body-max", 0),
                              .body_large_max = BODY_LARGE_BYTES,
-                             .tls = s->tls,
                              .request_us = cli_duration(cli, "request-timeout", 0),
+                             .tls = s->tls,
                              .log = &s->log,
                              .now_us = cli->env.now_us};
     s->api.outbox = s->outbox;

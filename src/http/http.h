@@ -106,8 +106,8 @@ struct http_options {
     const char *listen;                            /* ADDRESS:PORT, [ADDRESS]:PORT; port 0 is any free one */
     unsigned threads, connections_max, per_ip_max; /* per_ip_max: of one address, on each thread; 0 = no limit */
     size_t body_max, body_large_max;
-    struct http_tls *tls; /* borrowed by http_open, which takes a reference; NULL: HTTP without TLS */
     int64_t request_us;   /* for a head, and for a body; a long body gets a second more for each HTTP_BYTES_A_SECOND */
+    struct http_tls *tls; /* borrowed by http_open, which takes a reference; NULL: HTTP without TLS */
     const struct log *log;
     int64_t (*now_us)(void); /* monotonic */
 };

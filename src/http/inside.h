@@ -6,13 +6,15 @@
 
 #include "http/http.h"
 
+#define HEAD_BYTES_MAX ((size_t)16 << 10) /* memory of a connection: holds the head of a request, and so bounds it */
+
 /* A connection. A head, and then a body, has until its deadline; 0 while a request is handled or answered. */
 struct http_conn {
     struct http_loop *loop;
     struct http_conn *prev, *next;
     int fd;
+    struct http_tls *tls; /* the certificate that it began with; NULL without TLS */
     int64_t deadline_us;
-    struct http_tls *tls; /* the certificate that it is shown, a reference; NULL without TLS */
 };
 
 /* A thread with its connections. Who resumes an exchange puts it into `resumed`, and wakes the thread when it sleeps. */

@@ -17,7 +17,6 @@
 #include "http/inside.h"
 #include "http/tls.h"
 
-#define CONNECTION_MEMORY ((size_t)16 << 10) /* holds the head of a request, and so bounds it */
 #define LISTEN_BACKLOG 1024
 
 /* --- the socket --- */
@@ -184,7 +183,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
             (void)shutdown(fd, SHUT_RDWR);
             return;
         }
-        *c = (struct http_conn){.loop = l, .next = l->conns, .fd = fd, .tls = tls_in_force(l->server)};
+        *c = (struct http_conn){.loop = l, .next = l->conns, .fd = fd, .tls = tls_hold(l->server)};
         if (l->conns)
             l->conns->prev = c;
         l->conns = c;
@@ -253,7 +252,7 @@ static bool loop_start(struct http_loop *l, int listen_fd)
             exchange_completed, l, MHD_OPTION_CONNECTION_LIMIT, (o->connections_max + o->threads - 1) / o->threads,
             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(o->request_us / US_SECOND), MHD_OPTION_NOTIFY_CONNECTION,
             on_connection, l, MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->per_ip_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-            CONNECTION_MEMORY, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+            HEAD_BYTES_MAX, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
             o->tls ? MHD_OPTION_HTTPS_PRIORITIES : MHD_OPTION_END /* nothing behind it is read */, TLS_PRIORITIES,
             MHD_OPTION_HTTPS_CERT_CALLBACK2, tls_certificate, MHD_OPTION_END);
     if (!l->daemon && fd >= 0)

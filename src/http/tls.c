@@ -4,7 +4,7 @@
  * force while connections live. A connection takes the one that is in force when it comes, and counts as a reference until
  * it is closed: GnuTLS points at certificate and key during the handshake, which can take many turns of the loop.
  *
- *     http_tls_new ─► http_open, http_renew: in force ─► tls_in_force: +1 for each connection ─► the last one frees it
+ *     http_tls_new ─► http_open, http_renew: in force ─► on_connection: +1 for each connection ─► the last one frees it
  */
 #include "http/tls.h"
 
@@ -143,10 +143,10 @@ const char *http_tls_name(const struct http_tls *t) { return t->name; }
 
 /* --- connections --- */
 
-struct http_tls *tls_in_force(struct http_server *s)
+struct http_tls *tls_hold(struct http_server *s)
 {
     (void)pthread_mutex_lock(&s->tls_lock);
-    struct http_tls *t = http_tls_ref(s->tls);
+    struct http_tls *t = s->tls ? http_tls_ref(s->tls) : NULL;
     (void)pthread_mutex_unlock(&s->tls_lock);
     return t;
 }

@@ -15,7 +15,7 @@
     "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:+AES-256-GCM:" \
     "+CHACHA20-POLY1305:+AES-128-GCM:-MAC-ALL:+AEAD:-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1"
 
-/* A reference to the certificate in force, for a connection that has come; NULL without TLS. */
-struct http_tls *tls_in_force(struct http_server *s);
+/* A reference to the certificate in force, for a connection that comes (loop.c); NULL without TLS. */
+struct http_tls *tls_hold(struct http_server *s);
 gnutls_certificate_retrieve_function3 tls_certificate;
 #endif

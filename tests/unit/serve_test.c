@@ -152,6 +152,44 @@ START_TEST(media_types)
 }
 END_TEST
 
+START_TEST(what_ends_in_two_places_is_refused)
+{
+    static const struct {
+        const char *name[3], *value[3];
+        bool old, good;
+    } rows[] = {
+        {{"Host"}, {"x"}, false, true},
+        {{"Host", "Content-Length"}, {"x", "5"}, false, true},
+        {{"host", "transfer-encoding"}, {"x", "Chunked"}, false, true},
+        {{NULL}, {NULL}, true, true},
+        {{NULL}, {NULL}, false, false},
+        {{"Host", "Host"}, {"x", "x"}, false, false},
+        {{"Host", "Content-Length", "Content-Length"}, {"x", "5", "5"}, false, false},
+        {{"Host", "Content-Length", "Transfer-Encoding"}, {"x", "5", "chunked"}, false, false},
+        {{"Host", "Transfer-Encoding", "Transfer-Encoding"}, {"x", "chunked", "chunked"}, false, false},
+        {{"Host", "Content-Length"}, {"x", "+5"}, false, false},
+        {{"Host", "Content-Length"}, {"x", "5, 5"}, false, false},
+        {{"Host", "Content-Length"}, {"x", "18446744073709551616"}, false, false},
+        {{"Host", "Transfer-Encoding"}, {"x", "gzip, chunked"}, false, false},
+        {{"Host", "Transfer-Encoding"}, {"x", "identity"}, false, false},
+        {{"Transfer-Encoding"}, {"chunked"}, true, false},
+        {{"Host", "Content-Length "}, {"x", "5"}, false, false},
+        {{"Host", ""}, {"x", "5"}, false, false},
+        {{"Host", "X"}, {"x", "a\rContent-Length: 5"}, false, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct http_framing f = {0};
+        for (size_t k = 0; k < 3 && rows[i].name[k]; k++)
+            http_header_seen(&f, slice_str(rows[i].name[k]), slice_str(rows[i].value[k]));
+        ck_assert_msg((http_framing_bad(&f, rows[i].old) == NULL) == rows[i].good, "case %zu", i);
+    }
+    ck_assert(slice_eq(http_target(SLICE("HTTP://x:1/v1/a")), SLICE("/v1/a")) &&
+              slice_eq(http_target(SLICE("http://x")), SLICE("/")));
+    ck_assert(slice_eq(http_target(SLICE("/http://x/a")), SLICE("/http://x/a")) &&
+              slice_eq(http_target(SLICE("*")), SLICE("*")));
+}
+END_TEST
+
 /* --- canonical bodies --- */
 
 static enum keer_err canon(const char *text, struct buf *out)
@@ -644,6 +682,7 @@ int main(void)
     tcase_add_test(c, queries_are_read);
     tcase_add_test(c, problems_are_documents);
     tcase_add_test(c, media_types);
+    tcase_add_test(c, what_ends_in_two_places_is_refused);
     tcase_add_test(c, canonical_bodies);
     tcase_add_test(c, bodies_become_events);
     tcase_add_test(c, an_id_is_decided_once);
