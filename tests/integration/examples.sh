@@ -13,9 +13,9 @@ port=20000; while (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; do port=$(
 block() { awk -v l="$1" '$0 == "```" l { on = 1; next } /^```$/ { on = 0 } on' "$2" | sed "s/127\.0\.0\.1:8080/127.0.0.1:$port/g"; } # language, file
 # commands FILE AFTER: runs the commands in a new folder, and AFTER in the same shell.
 commands() {
-    rm -rf "$dir/work"; mkdir "$dir/work"; ln -s "$root/policies" "$dir/work/policies"
+    rm -rf "$dir/here"; mkdir "$dir/here"; ln -s "$root/policies" "$dir/here/policies"
     { echo 'make() { :; }; trap "kill \$(jobs -p) 2> /dev/null || true" EXIT'; block sh "$1"; echo "$2"; } > "$dir/commands"
-    (cd "$dir/work" && PATH="${KEER%/*}:$PATH" timeout 60 bash -eu "$dir/commands") > "$dir/out" 2>&1
+    (cd "$dir/here" && PATH="${KEER%/*}:$PATH" timeout 60 bash -eu "$dir/commands") > "$dir/out" 2>&1
 }
 [ "$(block sh docs/guides/first-decision.md | wc -l)" -le 10 ]; ok $? 'the first decision takes ten lines'
 commands docs/guides/first-decision.md 'wait'; ok $? 'the commands of first-decision.md'
