@@ -240,7 +240,7 @@ static enum keer_err verify(struct verifying *v, const struct keer_policy *given
     if (err != KEER_OK)
         return err;
     if (given) {
-        err = journal_policy(v->db, hash, slice_str(cli_text(v->cli, "policy")), 0, &number);
+        err = policies_number(v->db, hash, &number);
         if (err == KEER_OK)
             err = run(v, given, hash, number);
     } else {

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "flow/redecide.h"
+#include "store/policies.h"
 
 #define KEEPER_NICE 10 /* deciding comes first */
 
@@ -164,7 +165,7 @@ static enum keer_err renewal_open(struct renewal *r, struct db_why *why)
         return err;
     err = journal_open(&r->j, r->db);
     if (err == KEER_OK)
-        err = journal_policy(r->db, &r->kind.policy_hash, slice_of(NULL, 0), 0, &r->policy);
+        err = policies_number(r->db, &r->kind.policy_hash, &r->policy);
     if (err == KEER_OK)
         err = seen_init(&r->seen);
     if (err == KEER_OK && take(r->k, &r->kind, &r->j, &r->engine, &r->seen, &r->from, &ignored) != SNAPSHOT_USED)

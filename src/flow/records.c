@@ -50,7 +50,7 @@ enum keer_err records_open(const struct records_options *o, struct records **ret
         records_close(r);
         return err;
     }
-    err = journal_policy(r->db, &o->policy_hash, slice_of(NULL, 0), 0, &r->policy);
+    err = policies_number(r->db, &o->policy_hash, &r->policy);
     if (err == KEER_OK)
         err = journal_open(&r->journal, r->db);
     if (err != KEER_OK) {
@@ -65,15 +65,12 @@ enum keer_err records_open(const struct records_options *o, struct records **ret
 /* Which policy it was, for KEER_EVERSION. */
 static enum keer_err say_policy(struct records *r, int64_t number, struct records_why *why)
 {
-    struct buf name;
-    struct crypto_hash hash;
-    buf_init(&name, 4096);
-    enum keer_err err = journal_policy_named(r->db, number, &name, &hash);
+    struct policy_row row;
+    enum keer_err err = policies_get(r->db, number, &row);
+    const unsigned char *hash = row.hash.bytes;
     if (err == KEER_OK)
-        (void)snprintf(why->text, sizeof why->text, "policy %lld made this decision, '%.*s' of hash %02x%02x%02x%02x...",
-                       (long long)number, (int)MIN_OF(name.len, 200u), name.p, hash.bytes[0], hash.bytes[1], hash.bytes[2],
-                       hash.bytes[3]);
-    buf_release(&name);
+        (void)snprintf(why->text, sizeof why->text, "policy %lld made this decision, '%.200s' of hash %02x%02x%02x%02x...",
+                       (long long)number, row.name, hash[0], hash[1], hash[2], hash[3]);
     return err == KEER_OK ? KEER_EVERSION : err;
 }
 

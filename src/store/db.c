@@ -118,3 +118,16 @@ enum db_step db_put(struct db_stmt *s) { return judged(s->db, s->db->driver->put
 void db_reset(struct db_stmt *s) { s->db->driver->reset(s); }
 int64_t db_i64(struct db_stmt *s, unsigned column) { return s->db->driver->i64(s, column); }
 struct slice db_bytes(struct db_stmt *s, unsigned column) { return s->db->driver->column(s, column); }
+
+enum keer_err db_number(struct db *db, const char *sql, int64_t *ret_number)
+{
+    struct db_stmt *s;
+    enum keer_err err = db_prepare(db, sql, &s);
+    if (err != KEER_OK)
+        return err;
+    enum db_step step = db_step(s);
+    if (step == DB_ROW)
+        *ret_number = db_i64(s, 0);
+    db_free(s);
+    return step == DB_ROW ? KEER_OK : KEER_EIO;
+}

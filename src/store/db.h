@@ -67,6 +67,8 @@ enum db_step db_step(struct db_stmt *s);
  * one round trip for a whole batch); what goes wrong, a conflict too, then comes out of the commit as DB_NOT_COMMITTED. */
 enum db_step db_put(struct db_stmt *s);
 void db_reset(struct db_stmt *s); /* after the last step; forgets the parameters */
+/* The number that a query without parameters gives in its one row. */
+KEER_NODISCARD enum keer_err db_number(struct db *db, const char *sql, int64_t *ret_number);
 /* Columns count from 0; NULL is 0 or an empty slice. */
 int64_t db_i64(struct db_stmt *s, unsigned column);
 struct slice db_bytes(struct db_stmt *s, unsigned column);

@@ -32,81 +32,9 @@ void journal_close(struct journal *j)
     *j = (struct journal){0};
 }
 
-static enum keer_err policy_number(struct db *db, const struct crypto_hash *hash, int64_t *ret_number)
-{
-    struct db_stmt *s;
-    enum keer_err err = db_prepare(db, "SELECT number FROM policy WHERE hash = $1", &s);
-    if (err != KEER_OK)
-        return err;
-    db_bind_bytes(s, 1, slice_of((const char *)hash->bytes, sizeof hash->bytes));
-    enum db_step step = db_step(s);
-    if (step == DB_ROW)
-        *ret_number = db_i64(s, 0);
-    db_free(s);
-    return step == DB_ROW ? KEER_OK : step == DB_END ? KEER_EMISSING : KEER_EIO;
-}
-
-enum keer_err journal_policy_named(struct db *db, int64_t number, struct buf *ret_name, struct crypto_hash *ret_hash)
-{
-    struct db_stmt *s;
-    enum keer_err err = db_prepare(db, "SELECT name, hash FROM policy WHERE number = $1", &s);
-    if (err != KEER_OK)
-        return err;
-    db_bind_i64(s, 1, number);
-    enum db_step step = db_step(s);
-    err = step == DB_ROW ? KEER_OK : step == DB_END ? KEER_EMISSING : KEER_EIO;
-    if (err == KEER_OK && db_bytes(s, 1).len != sizeof ret_hash->bytes)
-        err = KEER_EFORMAT;
-    if (err == KEER_OK) {
-        buf_slice(ret_name, db_bytes(s, 0));
-        memcpy(ret_hash->bytes, db_bytes(s, 1).p, sizeof ret_hash->bytes);
-        err = ret_name->err;
-    }
-    db_free(s);
-    return err;
-}
-
-enum keer_err journal_policy(struct db *db, const struct crypto_hash *hash, struct slice name, int64_t now_us,
-                             int64_t *ret_number)
-{
-    struct db_stmt *s = NULL;
-    enum keer_err err = policy_number(db, hash, ret_number);
-    if (err != KEER_EMISSING)
-        return err;
-    if (db->access == DB_READ) {
-        *ret_number = 0;
-        return KEER_OK;
-    }
-    err = db_begin(db);
-    if (err == KEER_OK)
-        err = db_prepare(db,
-                         "INSERT INTO policy (number, hash, name, since_us) SELECT COALESCE(MAX(number), 0) + 1, $1, $2, $3 "
-                         "FROM policy",
-                         &s);
-    if (err == KEER_OK) {
-        db_bind_bytes(s, 1, slice_of((const char *)hash->bytes, sizeof hash->bytes));
-        db_bind_text(s, 2, name);
-        db_bind_i64(s, 3, now_us);
-        err = db_step(s) == DB_END ? KEER_OK : KEER_EIO;
-    }
-    db_free(s);
-    if (err == KEER_OK && db_commit(db) != DB_COMMITTED)
-        err = KEER_EIO;
-    db_rollback(db);
-    return err == KEER_OK ? policy_number(db, hash, ret_number) : err;
-}
-
 enum keer_err journal_last_seq(struct db *db, int64_t *ret_seq)
 {
-    struct db_stmt *s;
-    enum keer_err err = db_prepare(db, "SELECT COALESCE(MAX(seq), 0) FROM journal", &s);
-    if (err != KEER_OK)
-        return err;
-    enum db_step step = db_step(s);
-    if (step == DB_ROW)
-        *ret_seq = db_i64(s, 0);
-    db_free(s);
-    return step == DB_ROW ? KEER_OK : KEER_EIO;
+    return db_number(db, "SELECT COALESCE(MAX(seq), 0) FROM journal", ret_seq);
 }
 
 enum keer_err journal_add(struct journal *j, const struct journal_entry *e)

@@ -3,7 +3,7 @@
  * Sequence numbers count from 1 without gaps; an event's id stands in the journal once. A policy is known by the hash of its
  * text and files, and has a number here.
  *
- *     journal_open -> journal_policy -> [db_begin, journal_add ..., db_commit] ... -> journal_close
+ *     journal_open -> [db_begin, journal_add ..., db_commit] ... -> journal_close
  */
 #ifndef STORE_JOURNAL_H
 #define STORE_JOURNAL_H
@@ -30,14 +30,8 @@ struct journal_entry { /* slices are borrowed: from the caller for journal_add, 
 /* Statements on `db`, which is borrowed and has the current schema. KEER_EIO, KEER_ENOMEM. */
 KEER_NODISCARD enum keer_err journal_open(struct journal *j, struct db *db);
 void journal_close(struct journal *j); /* twice, or when zeroed, is fine */
-/* The number of a policy, given to it when it is new (with DB_WRITE); with DB_READ 0 when it is not known. */
-KEER_NODISCARD enum keer_err journal_policy(struct db *db, const struct crypto_hash *hash, struct slice name, int64_t now_us,
-                                            int64_t *ret_number);
 /* The number of the last row, 0 when there is none. */
 KEER_NODISCARD enum keer_err journal_last_seq(struct db *db, int64_t *ret_seq);
-/* Name and hash of a policy by its number: KEER_EMISSING. */
-KEER_NODISCARD enum keer_err journal_policy_named(struct db *db, int64_t number, struct buf *ret_name,
-                                                  struct crypto_hash *ret_hash);
 /* In a transaction. KEER_ECONFLICT when the id or the number is there already; PostgreSQL may tell that at the commit. */
 KEER_NODISCARD enum keer_err journal_add(struct journal *j, const struct journal_entry *e);
 /* KEER_EMISSING when there is no such event. */

@@ -52,15 +52,7 @@ static enum keer_err run(struct db *db, const char *text)
 /* The schema's version; 0 when there is none. */
 static enum keer_err version_of(struct db *db, int64_t *ret_version)
 {
-    struct db_stmt *s;
-    enum keer_err err = db_prepare(db, "SELECT COALESCE(MAX(version), 0) FROM keer_schema", &s);
-    if (err != KEER_OK)
-        return err;
-    enum db_step step = db_step(s);
-    if (step == DB_ROW)
-        *ret_version = db_i64(s, 0);
-    db_free(s);
-    return step == DB_ROW ? KEER_OK : KEER_EIO;
+    return db_number(db, "SELECT COALESCE(MAX(version), 0) FROM keer_schema", ret_version);
 }
 
 static enum keer_err step_up(struct db *db, const struct migration *m, int64_t now_us)

@@ -17,7 +17,7 @@ static enum keer_err finished(struct db_stmt *s)
     return step == DB_END ? KEER_OK : step == DB_CONFLICT ? KEER_ECONFLICT : KEER_EIO;
 }
 
-static enum keer_err number_of(struct db *db, const struct crypto_hash *hash, int64_t *ret_number)
+enum keer_err policies_number(struct db *db, const struct crypto_hash *hash, int64_t *ret_number)
 {
     struct db_stmt *s;
     enum keer_err err = db_prepare(db, "SELECT number FROM policy WHERE hash = $1", &s);
@@ -25,10 +25,10 @@ static enum keer_err number_of(struct db *db, const struct crypto_hash *hash, in
         return err;
     db_bind_bytes(s, 1, hash_bytes_of(hash));
     enum db_step step = db_step(s);
-    if (step == DB_ROW)
-        *ret_number = db_i64(s, 0);
+    if (step != DB_FAILED)
+        *ret_number = step == DB_ROW ? db_i64(s, 0) : 0;
     db_free(s);
-    return step == DB_ROW ? KEER_OK : step == DB_END ? KEER_EMISSING : KEER_EIO;
+    return step != DB_FAILED ? KEER_OK : KEER_EIO;
 }
 
 static enum keer_err add_version(struct db *db, const struct crypto_hash *hash, struct slice name, int64_t now_us)
@@ -66,17 +66,17 @@ enum keer_err policies_put(struct db *db, const struct crypto_hash *hash, struct
                            unsigned count, int64_t now_us, int64_t *ret_number)
 {
     int64_t number = 0;
-    enum keer_err err = number_of(db, hash, &number);
-    if (err == KEER_EMISSING) {
+    enum keer_err err = policies_number(db, hash, &number);
+    if (err == KEER_OK && !number) {
         err = add_version(db, hash, name, now_us);
         if (err == KEER_OK)
-            err = number_of(db, hash, &number);
+            err = policies_number(db, hash, &number);
     }
     for (unsigned i = 0; err == KEER_OK && i < count; i++)
         err = add_part(db, number, i, &parts[i]);
     if (err == KEER_OK)
         *ret_number = number;
-    return err == KEER_EMISSING ? KEER_EIO : err;
+    return err;
 }
 
 static enum keer_err row_of(struct db_stmt *s, struct policy_row *ret_row)

@@ -36,6 +36,8 @@ struct policy_turn { /* a row of the log */
 KEER_NODISCARD enum keer_err policies_put(struct db *db, const struct crypto_hash *hash, struct slice name,
                                           const struct policy_part *parts, unsigned count, int64_t now_us,
                                           int64_t *ret_number);
+/* The number of a version by its hash; 0 when it is not known. */
+KEER_NODISCARD enum keer_err policies_number(struct db *db, const struct crypto_hash *hash, int64_t *ret_number);
 /* KEER_EMISSING when there is no such version; what `each` returns ends it. Parts are borrowed for the call. */
 KEER_NODISCARD enum keer_err policies_get(struct db *db, int64_t number, struct policy_row *ret_row);
 typedef enum keer_err policies_part_fn(void *ctx, const struct policy_part *part);

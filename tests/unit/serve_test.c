@@ -398,7 +398,7 @@ static struct redecide_result redecided(struct rig *g)
     struct redecide r = {.journal = &j};
     ck_ok(db_open(database_where(&g->scratch), DB_READ, &db, &why));
     ck_ok(journal_open(&j, db));
-    ck_ok(journal_policy(db, &g->version.hash, SLICE("p"), 0, &r.policy));
+    ck_ok(policies_number(db, &g->version.hash, &r.policy));
     ck_ok(keer_engine_new(g->policy, NULL, &r.engine));
     ck_ok(redecide_all(&r, &result));
     keer_engine_free(r.engine);
