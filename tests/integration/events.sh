@@ -3,21 +3,10 @@
 set -u
 cd "$(dirname "$0")/../.." || exit
 KEER=${KEER:-build/release/keer} BUILD=${BUILD:-build/release}
-export KEER_ALLOW_ROOT=yes
 command -v curl > /dev/null || { echo 'skipped: no curl here'; exit 0; }
-dir=$(mktemp -d); pid= clients=()
+. tests/lib/daemon.sh
+clients=()
 trap 'kill -9 $pid "${clients[@]}" 2>/dev/null; rm -rf "$dir"' EXIT
-ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; tail -n 5 "$dir/log"; fi; }
-start() {
-    : > "$dir/log"
-    "$KEER" serve --policy policies/store.keer --database "$dir/k.db" --listen 127.0.0.1:0 "$@" 2>> "$dir/log" & pid=$!
-    for _ in $(seq 500); do
-        u=http://$(sed -nE 's|.*listens on http://([^ ]+) .*|\1|p' "$dir/log")
-        [ "$u" != http:// ] && curl -sf -o /dev/null "$u/readyz" && return 0
-        sleep .01
-    done
-    echo 'not ok - the daemon is not ready'; cat "$dir/log"; return 1
-}
 until_true() { for _ in $(seq 100); do eval "$1" && return 0; sleep .05; done; return 1; }
 listen() { # FILE CURL-ARGUMENTS...
     local file=$1; shift

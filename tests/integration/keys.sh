@@ -3,22 +3,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit
 KEER=${KEER:-build/release/keer}
-export KEER_ALLOW_ROOT=yes
 for tool in curl jq; do command -v $tool > /dev/null || { echo "skipped: no $tool here"; exit 0; }; done
-dir=$(mktemp -d); pid=
-trap '[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
-ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; head -c 600 "$dir/body"; tail -n 3 "$dir/log"; fi; }
-start() {
-    : > "$dir/log"
-    "$KEER" serve --policy policies/store.keer --database "$dir/k.db" --listen 127.0.0.1:0 "$@" 2>> "$dir/log" & pid=$!
-    for _ in $(seq 500); do
-        u=http://$(sed -nE 's|.*listens on http://([^ ]+) .*|\1|p' "$dir/log")
-        [ "$u" != http:// ] && curl -sf -o /dev/null "$u/readyz" && return 0
-        sleep .01
-    done
-    echo 'not ok - the daemon is not ready'; cat "$dir/log"; return 1
-}
-stop() { kill "$pid"; wait "$pid"; local code=$?; pid=; return $code; }
+. tests/lib/daemon.sh
 ask() { # NAME STATUS PATTERN KEY CURL-ARGUMENTS...
     local name=$1 status=$2 pattern=$3 key=$4 got; shift 4
     got=$(curl -s -o "$dir/body" -w '%{http_code}' -H "Authorization: Bearer $key" "$@")

@@ -1,30 +1,16 @@
 #!/usr/bin/env bash
 # policies.sh - versions of the policy in a running daemon: check, keep, shadow, compare, promote under load, roll back, lists, restart; and
 # every refusal. At the end the journal, decided by four versions in turn, is decided again by each: byte for byte.
-export KEER_ALLOW_ROOT=yes
 set -u
 cd "$(dirname "$0")/../.." || exit
 KEER=${KEER:-build/release/keer} BUILD=${BUILD:-build/release}
 command -v curl > /dev/null && command -v jq > /dev/null || { echo 'skipped: no curl or jq here'; exit 0; }
-dir=$(mktemp -d); pid=
-trap '[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
-failed=0
-ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; failed=1; [ -f "$dir/body" ] && head -c 600 "$dir/body"; tail -n 3 "$dir/log"; fi; }
+. tests/lib/daemon.sh
+POLICY=$dir/p/a.keer
 mkdir "$dir/p"
 printf 'list bad = "bad.txt"\nattribute tag text\nwindow n = count(purchase) by account over 1h\nrule bad deny if account in bad\nrule many challenge if purchase and n >= 2\n' > "$dir/p/a.keer"
 printf 'mallory\n' > "$dir/p/bad.txt"
 printf 'window n = count(purchase) by account over 1h\nattribute tag text\nrule many review if purchase and n >= 1\n' > "$dir/p/b.keer"
-start() {
-    : > "$dir/log"
-    "$KEER" serve --policy "$dir/p/a.keer" --database "${DATABASE:-$dir/k.db}" --listen 127.0.0.1:0 "$@" 2>> "$dir/log" & pid=$!
-    for _ in $(seq 500); do
-        address=$(sed -nE 's|.*listens on http://([^ ]+) .*|\1|p' "$dir/log")
-        [ -n "$address" ] && curl -sf -o "$dir/ready" "http://$address/readyz" && { u=http://$address; return 0; }
-        sleep .01
-    done
-    echo 'not ok - the daemon is not ready'; cat "$dir/log"; return 1
-}
-stop() { kill "$pid"; wait "$pid"; local code=$?; pid=; return $code; }
 # ask NAME STATUS JQ-CONDITION KEY CURL-ARGUMENTS...
 ask() {
     local name=$1 status=$2 condition=$3 key=$4 got; shift 4
@@ -76,7 +62,7 @@ ask 'and would have decided otherwise' 200 '.changed == 2 and (.sides | map(sele
 ask 'what was decided stays' 200 '.outcome == "challenge"' "$store" "$u/v1/decisions/e3"
 
 # Promotion and roll-back while events come in.
-"$BUILD/bench/http-load" --to "$address" --key "$store" --connections 8 --seconds 3 --prefix l > "$dir/load" & load=$!
+"$BUILD/bench/http-load" --to "${u#http://}" --key "$store" --connections 8 --seconds 3 --prefix l > "$dir/load" & load=$!
 sleep .5
 for _ in 1 2 3; do
     ask 'the shadow takes over under load' 200 '.state == "deciding" and .id == 2' "$admin" -X POST "$u/v1/policies/2/promote"

@@ -3,37 +3,16 @@
 # The guide's commands (docs/guides/serve.md) are run too. With DATABASE=postgres://... it all runs there (postgres.sh).
 set -u
 cd "$(dirname "$0")/../.." || exit
-export KEER_ALLOW_ROOT=yes
 KEER=${KEER:-build/release/keer} BUILD=${BUILD:-build/release}
 command -v curl > /dev/null || { echo 'skipped: no curl here'; exit 0; }
-dir=$(mktemp -d); pid= db=${DATABASE:-$dir/k.db}
-trap '[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
-failed=0
-ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; failed=1; [ -f "$dir/body" ] && head -c 600 "$dir/body"; fi; }
-start() { # options...
-    : > "$dir/log"
-    "$KEER" serve --policy policies/store.keer --database "$db" --listen 127.0.0.1:0 "$@" 2>> "$dir/log" & pid=$!
-    for _ in $(seq 500); do
-        address=$(sed -nE 's|.*listens on http://([^ ]+) .*|\1|p' "$dir/log")
-        [ -n "$address" ] && curl -sf -o "$dir/ready" "http://$address/readyz" && return 0
-        sleep .01
-    done
-    echo 'not ok - the daemon is not ready'; cat "$dir/log"; return 1
-}
-stop() { kill "$pid"; wait "$pid"; local code=$?; pid=; return $code; }
-# ask NAME STATUS PATTERN CURL-ARGUMENTS...: the status, and a pattern in head or body.
-ask() {
-    local name=$1 status=$2 pattern=$3 got; shift 3
-    got=$(curl -s -D "$dir/head" -o "$dir/body" -w '%{http_code}' "$@")
-    [ "$got" = "$status" ] && grep -qE -- "$pattern" "$dir/head" "$dir/body"; ok $? "$name: $got"
-    case $status in 4* | 5*) [ -s "$dir/body" ] && { grep -qi '^content-type: application/problem+json' "$dir/head"; ok $? "$name: a problem document"; } ;; esac
-}
+. tests/lib/daemon.sh
+db=${DATABASE:-$dir/k.db}
 event() { printf '{"id":"%s","time":"2018-10-01T12:00:00Z","type":"purchase","account":"liu","device":"d1","amount":%s,"currency":"EUR"}' "$1" "${2:-4900}"; }
 
 key=$("$KEER" key new -q --database "$db" --name test); ok $? 'a key is made'
 partner=$("$KEER" key new -q --database "$db" --name wallet --role partner); ok $? 'a key of another role is made'
 start || exit 1
-api=(-H "Authorization: Bearer $key") json=(-H 'Content-Type: application/json') u=http://$address
+api=(-H "Authorization: Bearer $key") json=(-H 'Content-Type: application/json')
 post=("${api[@]}" "${json[@]}" "$u/v1/decisions")
 ask 'a decision' 200 '"outcome":"challenge"' -d "$(event p1)" "${post[@]}"; cp "$dir/body" "$dir/first"
 ask 'the same again' 200 '"outcome":"challenge"' -d "$(event p1)" "${post[@]}"
@@ -97,15 +76,15 @@ grep -q "$key" "$dir/log" && { echo 'not ok - the key is in the log'; failed=1; 
 
 # Under load: what was answered is there after SIGTERM and a start.
 start --log json || exit 1
-"$BUILD/bench/http-load" --to "$address" --key "$key" --connections 32 --seconds 5 --prefix l --acks "$dir/acks" > "$dir/load" & load=$!
+"$BUILD/bench/http-load" --to "${u#http://}" --key "$key" --connections 32 --seconds 5 --prefix l --acks "$dir/acks" > "$dir/load" & load=$!
 sleep .5; stop; ok $? 'SIGTERM under load ends it with code 0'
 kill $load 2>/dev/null; wait $load 2>/dev/null
 ! grep -vE '^\{"time":"[^"]*","level":"(info|warning|error)","message":".*"\}$' "$dir/log"; ok $? 'the log is lines of JSON'
 start --queue 1 || exit 1
 grep -q '"differences":0' "$dir/ready" && ! grep -q '"events":3,' "$dir/ready"; ok $? "it starts again from the journal: $(cat "$dir/ready")"
-"$BUILD/bench/http-load" --to "$address" --key "$key" --check "$dir/acks" > "$dir/body"; ok $? "every acknowledged decision: $(cat "$dir/body")"
-"$BUILD/bench/http-load" --to "$address" --key "$key" --connections 32 --seconds 1 --prefix q > "$dir/load"
-curl -s "$u" > /dev/null; curl -s "http://$address/metrics" > "$dir/body"
+"$BUILD/bench/http-load" --to "${u#http://}" --key "$key" --check "$dir/acks" > "$dir/body"; ok $? "every acknowledged decision: $(cat "$dir/body")"
+"$BUILD/bench/http-load" --to "${u#http://}" --key "$key" --connections 32 --seconds 1 --prefix q > "$dir/load"
+curl -s "$u" > /dev/null; curl -s "$u/metrics" > "$dir/body"
 grep -qE 'keer_http_responses_total\{status="429"\} [1-9]' "$dir/body" && grep -qE 'keer_requests_full_total [1-9]' "$dir/body"; ok $? "a full queue is 429: $(cat "$dir/load")"
 "$KEER" verify -q --policy policies/store.keer --database "$db" > "$dir/body"; ok $? "verify beside the daemon: $(cat "$dir/body")"
 stop; ok $? 'and ends'
@@ -120,8 +99,8 @@ if command -v $tool > /dev/null; then
     "$KEER" verify --policy policies/store.keer --database "$db" > "$dir/body" 2>&1; [ $? = 1 ] && grep -q 'decided otherwise' "$dir/body"; ok $? 'verify sees a changed decision'
     "$KEER" serve --policy policies/store.keer --database "$db" --listen 127.0.0.1:0 2> "$dir/log" & pid=$!
     for _ in $(seq 300); do grep -q 'decided again' "$dir/log" && break; sleep .01; done
-    address=$(sed -nE 's|.*listens on http://([^ ]+) .*|\1|p' "$dir/log")
-    curl -s "http://$address/readyz" | grep -q '"ready":false.*"differences":1'; ok $? 'a difference is in /readyz'
+    u=$(sed -nE 's|.*listens on (http://[^ ]+) .*|\1|p' "$dir/log")
+    curl -s "$u/readyz" | grep -q '"ready":false.*"differences":1'; ok $? 'a difference is in /readyz'
     grep -q 'error journal row 1' "$dir/log"; ok $? 'and in the log'
     stop
 else
