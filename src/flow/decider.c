@@ -441,13 +441,13 @@ static enum db_outcome write_batch(struct decider *d, const struct pending *batc
         (void)atomic_fetch_add_explicit(&d->stats.rows, 1, memory_order_relaxed);
     }
     enum db_outcome outcome = err == KEER_OK ? db_commit(d->writer) : DB_NOT_COMMITTED;
-    if (outcome != DB_COMMITTED)
-        decider_fail(d, outcome == DB_UNKNOWN ? "a commit ended unknown" : "a commit failed", db_why(d->writer));
-    else
+    if (outcome == DB_COMMITTED) {
+        atomic_store(&d->committed, last);
         keeper_committed(d->keeper, last);
+    } else {
+        decider_fail(d, outcome == DB_UNKNOWN ? "a commit ended unknown" : "a commit failed", db_why(d->writer));
+    }
     db_rollback(d->writer);
-    for (const struct pending *p = batch; outcome == DB_COMMITTED && p; p = p->next)
-        atomic_store(&d->committed, p->seq);
     return outcome;
 }
 
