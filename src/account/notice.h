@@ -12,7 +12,7 @@
  * 3. Kinds that tell of a change carry a 'not me' token of 128 bits, one for each row. It is HMAC(account key, notice), so
  * that the database holds its SHA-256 alone and it can be computed again when the notice is sent again. It is taken once,
  * for NOTICE_NOT_ME_US.
- * 4. A code is not in the row either: `code` names it (code.h), and its digits are computed when the notice is sent.
+ * 4. A code is not in the row either: `proof` names it (proof.h), and its digits are computed when the notice is sent.
  * 5. At least once: a crash between sending and noting it sends a notice again, with the same Message-ID.
  */
 #ifndef ACCOUNT_NOTICE_H
@@ -50,7 +50,7 @@ KEER_NODISCARD enum keer_err notice_add(struct db *db, const struct crypto_hash 
                                         int64_t now_us, unsigned *ret_count);
 
 struct notice {
-    struct id id, account, about, code;
+    struct id id, account, about, proof;
     enum notice_kind kind;
     struct identifier to;
     char what[NOTICE_VALUE_BYTES + 1], where[NOTICE_VALUE_BYTES + 1], locale[ACCOUNT_LOCALE_BYTES + 1];
