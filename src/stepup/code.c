@@ -1,16 +1,16 @@
 /* code.c - recovery codes. */
 #include "stepup/code.h"
 
-#include "stepup/rows.h"
+#include "store/query.h"
 
 static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789"; /* 32 that are not mistaken for each other */
 static_assert(sizeof letters == 33 && CODE_LETTERS * 5 >= 112, "5 bits a letter, and enough of them for a plain hash");
 
 /* Bound to the account: a code of one is none of another. */
-static void hash_of(struct slice account, const char code[CODE_LETTERS], struct crypto_hash *ret)
+static void hash_of(const struct id *account, const char code[CODE_LETTERS], struct crypto_hash *ret)
 {
     crypto_sha256(SLICE("keersluis recovery code"), ret);
-    crypto_sha256_add(ret, account);
+    crypto_sha256_add(ret, id_slice(account));
     crypto_sha256_add(ret, slice_of(code, CODE_LETTERS));
 }
 
@@ -40,50 +40,28 @@ static bool read_code(struct slice typed, char ret_code[CODE_LETTERS])
     return n == CODE_LETTERS;
 }
 
-static enum keer_err put(struct db *db, const char *id, const struct crypto_hash *hash)
+/* Sets of the account in the states of a mask are removed, but `but`. */
+static enum keer_err remove_sets(struct db *db, const struct id *account, const struct id *but, unsigned states,
+                                 int64_t now_us)
 {
-    struct db_stmt *s;
-    enum keer_err err = db_prepare(db, "INSERT INTO recovery_code (authenticator, hash) VALUES ($1, $2)", &s);
-    if (err != KEER_OK)
-        return err;
-    db_bind_text(s, 1, slice_str(id));
-    db_bind_bytes(s, 2, slice_of((const char *)hash->bytes, sizeof hash->bytes));
-    return row_put(s);
+    return QUERY_DO(db,
+                    "UPDATE authenticator SET was = state, state = 4, state_us = $1 WHERE account = $2 AND kind = 3"
+                    " AND id <> $3 AND ((CAST(1 AS BIGINT) << CAST(state AS INTEGER)) & $4) <> 0",
+                    Q_NUMBER(now_us), Q_ID(account), Q_ID(but), Q_NUMBER(states));
 }
 
-/* Sets of the account in some states are removed, but one. */
-static enum keer_err remove_sets(struct db *db, struct slice account, struct slice but, unsigned states, int64_t now_us)
+enum keer_err code_make(struct db *db, const struct id *account, int64_t now_us, struct code_set *ret)
 {
-    struct db_stmt *s;
-    int64_t n;
-    enum keer_err err = db_prepare(db,
-                                   "UPDATE authenticator SET was = state, state = 4, state_us = $1 WHERE account = $2"
-                                   " AND kind = 3 AND id <> $3 AND ((CAST(1 AS BIGINT) << CAST(state AS INTEGER)) & $4) <> 0"
-                                   " RETURNING id",
-                                   &s);
-    static_assert(AUTHENTICATOR_RECOVERY_CODE == 3 && AUTHENTICATOR_REMOVED == 4, "the numbers above");
-    if (err != KEER_OK)
-        return err;
-    db_bind_i64(s, 1, now_us);
-    db_bind_text(s, 2, account);
-    db_bind_text(s, 3, but);
-    db_bind_i64(s, 4, states);
-    return rows_ended(s, &n);
-}
-
-enum keer_err code_make(struct db *db, struct slice account, int64_t now_us, struct code_set *ret)
-{
-    struct authenticator a = {.kind = AUTHENTICATOR_RECOVERY_CODE, .state = AUTHENTICATOR_ENROLLING, .created_us = now_us};
+    struct authenticator a = {
+        .account = *account, .kind = AUTHENTICATOR_RECOVERY_CODE, .state = AUTHENTICATOR_ENROLLING, .created_us = now_us};
     struct code_set set;
-    struct crypto_hash hash;
-    if (!row_copy(account, a.account, sizeof a.account))
-        return KEER_ELIMIT;
-    enum keer_err err =
-        remove_sets(db, account, SLICE(""), AUTHENTICATOR_BIT(AUTHENTICATOR_ENROLLING), now_us);
+    struct id none = {0};
+    enum keer_err err = remove_sets(db, account, &none, AUTHENTICATOR_BIT(AUTHENTICATOR_ENROLLING), now_us);
     if (err == KEER_OK)
         err = authenticator_add(db, &a);
-    memcpy(set.id, a.id, sizeof set.id);
+    set.id = a.id;
     for (unsigned i = 0; err == KEER_OK && i < CODE_COUNT; i++) {
+        struct crypto_hash hash;
         unsigned char random[CODE_LETTERS];
         char code[CODE_LETTERS];
         crypto_random(random, sizeof random);
@@ -93,7 +71,7 @@ enum keer_err code_make(struct db *db, struct slice account, int64_t now_us, str
         print_code(code, set.code[i]);
         crypto_wipe(code, sizeof code);
         crypto_wipe(random, sizeof random);
-        err = put(db, a.id, &hash);
+        err = QUERY_DO(db, "INSERT INTO recovery_code (authenticator, hash) VALUES ($1, $2)", Q_ID(&a.id), Q_HASH(&hash));
     }
     if (err == KEER_OK)
         *ret = set;
@@ -101,7 +79,7 @@ enum keer_err code_make(struct db *db, struct slice account, int64_t now_us, str
     return err;
 }
 
-enum keer_err code_activate(struct db *db, struct slice account, struct slice id, int64_t now_us)
+enum keer_err code_activate(struct db *db, const struct id *account, const struct id *id, int64_t now_us)
 {
     enum keer_err err = authenticator_move(
         db, account, id, AUTHENTICATOR_BIT(AUTHENTICATOR_ENROLLING) | AUTHENTICATOR_BIT(AUTHENTICATOR_WAITING),
@@ -112,49 +90,41 @@ enum keer_err code_activate(struct db *db, struct slice account, struct slice id
     return err;
 }
 
-enum keer_err code_left(struct db *db, struct slice account, unsigned *ret_left)
+enum keer_err code_left(struct db *db, const struct id *account, unsigned *ret_left)
 {
     struct db_stmt *s;
-    enum keer_err err = db_prepare(db,
-                                   "SELECT COUNT(*) FROM recovery_code c JOIN authenticator a ON a.id = c.authenticator"
-                                   " WHERE a.account = $1 AND a.state = 2 AND c.used_us = 0",
-                                   &s);
+    enum keer_err err = QUERY_ONE(db, &s,
+                                  "SELECT COUNT(*) FROM recovery_code c JOIN authenticator a ON a.id = c.authenticator"
+                                  " WHERE a.account = $1 AND a.state = 2 AND c.used_us = 0",
+                                  Q_ID(account));
     if (err != KEER_OK)
         return err;
-    db_bind_text(s, 1, account);
-    enum db_step step = db_step(s);
-    if (step == DB_ROW)
-        *ret_left = (unsigned)db_i64(s, 0);
+    *ret_left = (unsigned)db_i64(s, 0);
     db_free(s);
-    return step == DB_ROW ? KEER_OK : KEER_EIO;
+    return KEER_OK;
 }
 
-enum keer_err code_take(struct db *db, struct slice account, struct slice code, int64_t now_us, bool *ret_ok,
+enum keer_err code_take(struct db *db, const struct id *account, struct slice code, int64_t now_us, bool *ret_ok,
                         unsigned *ret_left)
 {
-    struct db_stmt *s;
     struct crypto_hash hash;
-    char letters_typed[CODE_LETTERS] = {0};
-    bool well = read_code(code, letters_typed);
-    enum keer_err err = db_prepare(db,
-                                   "UPDATE recovery_code SET used_us = $1 WHERE hash = $2 AND used_us = 0 AND authenticator IN"
-                                   " (SELECT id FROM authenticator WHERE account = $3 AND kind = 3 AND state = 2)"
-                                   " RETURNING authenticator",
-                                   &s);
+    char typed[CODE_LETTERS] = {0};
+    unsigned left;
+    enum keer_err err = KEER_EMISSING;
+    if (read_code(code, typed)) {
+        hash_of(account, typed, &hash);
+        err = QUERY_MET(db,
+                        "UPDATE recovery_code SET used_us = $1 WHERE hash = $2 AND used_us = 0 AND authenticator IN"
+                        " (SELECT id FROM authenticator WHERE account = $3 AND kind = 3 AND state = 2) RETURNING used_us",
+                        Q_NUMBER(now_us), Q_HASH(&hash), Q_ID(account));
+    }
+    crypto_wipe(typed, sizeof typed);
+    bool ok = err == KEER_OK;
+    if (ok || err == KEER_EMISSING)
+        err = code_left(db, account, &left);
     if (err != KEER_OK)
         return err;
-    hash_of(account, letters_typed, &hash);
-    crypto_wipe(letters_typed, sizeof letters_typed);
-    db_bind_i64(s, 1, now_us);
-    db_bind_bytes(s, 2, slice_of((const char *)hash.bytes, sizeof hash.bytes));
-    db_bind_text(s, 3, account);
-    err = row_ended(s);
-    bool ok = err == KEER_OK && well;
-    if (err == KEER_EMISSING)
-        err = KEER_OK;
-    if (err == KEER_OK)
-        err = code_left(db, account, ret_left);
-    if (err == KEER_OK)
-        *ret_ok = ok;
-    return err;
+    *ret_ok = ok;
+    *ret_left = left;
+    return KEER_OK;
 }

@@ -2,7 +2,7 @@
 #include "stepup/totp.h"
 
 #include "base/crypto_sha1.h"
-#include "stepup/rows.h"
+#include "store/query.h"
 
 static_assert(TOTP_SECRET_BYTES <= CRYPTO_HASH_BYTES, "a secret is sealed as 32 bytes, zeros behind it");
 
@@ -18,7 +18,10 @@ enum keer_err totp_hotp(struct slice secret, uint64_t counter, unsigned digits, 
         return err;
     const unsigned char *at = mac + (mac[CRYPTO_SHA1_BYTES - 1] & 15); /* dynamic truncation, RFC 4226 section 5.4 */
     uint32_t number = (uint32_t)(at[0] & 0x7F) << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-    (void)snprintf(ret_code, 9, "%0*u", (int)digits, number % moduli[digits - 6]);
+    number %= moduli[digits - 6];
+    ret_code[digits] = '\0';
+    for (unsigned i = digits; i-- > 0; number /= 10)
+        ret_code[i] = (char)('0' + number % 10);
     crypto_wipe(mac, sizeof mac);
     return KEER_OK;
 }
@@ -42,65 +45,48 @@ static void base32(const unsigned char secret[TOTP_SECRET_BYTES], char ret_text[
     ret_text[n] = '\0';
 }
 
-/* What the sealed secret is bound to. */
+/* What the sealed secret is bound to: "totp:" and the id. */
 struct bound {
-    char text[8 + STEPUP_ID_BYTES];
-    size_t len;
+    char text[5 + ID_BYTES + 1];
 };
-static struct slice bound_to(struct slice id, struct bound *b)
+static struct slice bound_to(const struct id *id, struct bound *b)
 {
-    int n = snprintf(b->text, sizeof b->text, "totp:%.*s", (int)MIN_OF(id.len, (size_t)STEPUP_ID_BYTES), id.p);
-    b->len = (size_t)n;
-    return slice_of(b->text, b->len);
+    (void)snprintf(b->text, sizeof b->text, "totp:%s", id->text);
+    return slice_str(b->text);
 }
 
-static enum keer_err put_secret(struct db *db, const struct crypto_hash *seal, struct slice id,
+static enum keer_err put_secret(struct db *db, const struct crypto_hash *seal, const struct id *id,
                                 const struct crypto_hash *secret)
 {
-    struct db_stmt *s;
     struct bound b;
     unsigned char sealed[CRYPTO_SEALED_BYTES];
-    enum keer_err err = db_prepare(db, "INSERT INTO totp (authenticator, secret) VALUES ($1, $2)", &s);
-    if (err != KEER_OK)
-        return err;
     crypto_seal(seal, bound_to(id, &b), secret, sealed);
-    db_bind_text(s, 1, id);
-    db_bind_bytes(s, 2, slice_of((const char *)sealed, sizeof sealed));
-    return row_put(s);
+    return QUERY_DO(db, "INSERT INTO totp (authenticator, secret) VALUES ($1, $2)", Q_ID(id),
+                    Q_BYTES(slice_of((const char *)sealed, sizeof sealed)));
 }
 
-/* Those that were begun and never confirmed are given up. */
-static enum keer_err remove_unconfirmed(struct db *db, struct slice account, int64_t now_us)
-{
-    struct db_stmt *s;
-    int64_t n;
-    enum keer_err err = db_prepare(db,
-                                   "UPDATE authenticator SET was = state, state = 4, state_us = $1 WHERE account = $2"
-                                   " AND kind = 1 AND state = 0 RETURNING id",
-                                   &s);
-    static_assert(AUTHENTICATOR_TOTP == 1 && AUTHENTICATOR_ENROLLING == 0 && AUTHENTICATOR_REMOVED == 4, "the numbers above");
-    if (err != KEER_OK)
-        return err;
-    db_bind_i64(s, 1, now_us);
-    db_bind_text(s, 2, account);
-    return rows_ended(s, &n);
-}
-
-enum keer_err totp_enrol(struct db *db, const struct crypto_hash *seal, struct slice account, struct slice name,
+enum keer_err totp_enrol(struct db *db, const struct crypto_hash *seal, const struct id *account, struct slice name,
                          int64_t now_us, struct totp_enrolment *ret)
 {
-    struct authenticator a = {.kind = AUTHENTICATOR_TOTP, .state = AUTHENTICATOR_ENROLLING, .created_us = now_us};
+    struct authenticator a = {
+        .account = *account, .kind = AUTHENTICATOR_TOTP, .state = AUTHENTICATOR_ENROLLING, .created_us = now_us};
     struct crypto_hash secret = {{0}};
-    if (!row_copy(account, a.account, sizeof a.account) || !row_copy(name, a.name, sizeof a.name))
+    if (name.len >= sizeof a.name)
         return KEER_ELIMIT;
-    enum keer_err err = remove_unconfirmed(db, account, now_us);
+    if (name.len)
+        memcpy(a.name, name.p, name.len);
+    /* Those that were begun and never confirmed are given up. */
+    enum keer_err err = QUERY_DO(db,
+                                 "UPDATE authenticator SET was = state, state = 4, state_us = $1 WHERE account = $2"
+                                 " AND kind = 1 AND state = 0",
+                                 Q_NUMBER(now_us), Q_ID(account));
     if (err == KEER_OK)
         err = authenticator_add(db, &a);
     crypto_random(secret.bytes, TOTP_SECRET_BYTES);
     if (err == KEER_OK)
-        err = put_secret(db, seal, slice_str(a.id), &secret);
+        err = put_secret(db, seal, &a.id, &secret);
     if (err == KEER_OK) {
-        memcpy(ret->id, a.id, sizeof a.id);
+        ret->id = a.id;
         base32(secret.bytes, ret->secret);
     }
     crypto_wipe(&secret, sizeof secret);
@@ -109,19 +95,15 @@ enum keer_err totp_enrol(struct db *db, const struct crypto_hash *seal, struct s
 
 /* --- taking a code --- */
 
-static enum keer_err get_secret(struct db *db, const struct crypto_hash *seal, struct slice id, struct crypto_hash *ret)
+static enum keer_err get_secret(struct db *db, const struct crypto_hash *seal, const struct id *id, struct crypto_hash *ret)
 {
     struct db_stmt *s;
     struct bound b;
-    enum keer_err err = db_prepare(db, "SELECT secret FROM totp WHERE authenticator = $1", &s);
+    enum keer_err err = QUERY_ONE(db, &s, "SELECT secret FROM totp WHERE authenticator = $1", Q_ID(id));
     if (err != KEER_OK)
         return err;
-    db_bind_text(s, 1, id);
-    enum db_step step = db_step(s);
-    if (step != DB_ROW)
-        err = step == DB_END ? KEER_EMISSING : KEER_EIO;
-    else if (db_bytes(s, 0).len != CRYPTO_SEALED_BYTES ||
-             !crypto_open(seal, bound_to(id, &b), (const unsigned char *)db_bytes(s, 0).p, ret))
+    if (db_bytes(s, 0).len != CRYPTO_SEALED_BYTES ||
+        !crypto_open(seal, bound_to(id, &b), (const unsigned char *)db_bytes(s, 0).p, ret))
         err = KEER_EFORMAT;
     db_free(s);
     return err;
@@ -142,30 +124,13 @@ static bool digits_of(struct slice typed, char ret_code[TOTP_DIGITS + 1])
     return n == TOTP_DIGITS;
 }
 
-/* Takes a step once: false when it, or a later one, was taken. */
-static enum keer_err take_step(struct db *db, struct slice id, int64_t step, bool *ret_taken)
-{
-    struct db_stmt *s;
-    enum keer_err err =
-        db_prepare(db, "UPDATE totp SET step = $1 WHERE authenticator = $2 AND step < $1 RETURNING step", &s);
-    if (err != KEER_OK)
-        return err;
-    db_bind_i64(s, 1, step);
-    db_bind_text(s, 2, id);
-    err = row_ended(s);
-    if (err == KEER_OK || err == KEER_EMISSING)
-        *ret_taken = err == KEER_OK;
-    return err == KEER_EMISSING ? KEER_OK : err;
-}
-
-enum keer_err totp_take(struct db *db, const struct crypto_hash *seal, struct slice account, struct slice id,
+enum keer_err totp_take(struct db *db, const struct crypto_hash *seal, const struct id *account, const struct id *id,
                         unsigned states, struct slice code, int64_t now_us, bool *ret_ok)
 {
     struct authenticator a;
     struct crypto_hash secret;
     char typed[TOTP_DIGITS + 1] = "", want[9];
     int64_t matched = -1, now = totp_step(now_us);
-    bool ok = false;
     enum keer_err err = authenticator_get(db, account, id, &a);
     if (err == KEER_OK && (a.kind != AUTHENTICATOR_TOTP || !(states & AUTHENTICATOR_BIT(a.state))))
         err = KEER_EMISSING;
@@ -184,11 +149,17 @@ enum keer_err totp_take(struct db *db, const struct crypto_hash *seal, struct sl
     crypto_wipe(&secret, sizeof secret);
     crypto_wipe(want, sizeof want);
     crypto_wipe(typed, sizeof typed);
-    if (err == KEER_OK && digits && matched >= 0)
-        err = take_step(db, id, matched, &ok);
-    if (err == KEER_OK)
-        *ret_ok = ok;
-    return err;
+    if (err != KEER_OK)
+        return err;
+    /* Once: a step that was taken, and every one before it, is taken no more (RFC 6238 section 5.2). */
+    err = digits && matched >= 0
+              ? QUERY_MET(db, "UPDATE totp SET step = $1 WHERE authenticator = $2 AND step < $1 RETURNING step",
+                          Q_NUMBER(matched), Q_ID(id))
+              : KEER_EMISSING;
+    if (err != KEER_OK && err != KEER_EMISSING)
+        return err;
+    *ret_ok = err == KEER_OK;
+    return KEER_OK;
 }
 
 /* --- showing it --- */
