@@ -55,8 +55,8 @@ enum keer_err account_read(struct db *db, const struct id *id, struct account *r
 {
     struct db_stmt *s;
     struct account a = {0};
-    enum keer_err err =
-        QUERY_ONE(db, &s, "SELECT id, state, name, locale, frozen_why, created_us, state_us FROM account WHERE id = $1", Q_ID(id));
+    enum keer_err err = QUERY_ONE(
+        db, &s, "SELECT id, state, name, locale, frozen_why, created_us, state_us FROM account WHERE id = $1", Q_ID(id));
     if (err != KEER_OK)
         return err;
     int64_t state = db_i64(s, 1);
@@ -81,14 +81,16 @@ enum keer_err account_read(struct db *db, const struct id *id, struct account *r
 enum keer_err account_rename(struct db *db, const struct id *id, struct slice name)
 {
     enum keer_err err = account_name_check(name);
-    return err != KEER_OK ? err : QUERY_MET(db, "UPDATE account SET name = $1 WHERE id = $2 RETURNING id", Q_TEXT(name), Q_ID(id));
+    return err != KEER_OK ? err
+                          : QUERY_MET(db, "UPDATE account SET name = $1 WHERE id = $2 RETURNING id", Q_TEXT(name), Q_ID(id));
 }
 
 enum keer_err account_set_locale(struct db *db, const struct id *id, struct slice locale)
 {
     enum keer_err err = account_locale_check(locale);
-    return err != KEER_OK ? err
-                          : QUERY_MET(db, "UPDATE account SET locale = $1 WHERE id = $2 RETURNING id", Q_TEXT(locale), Q_ID(id));
+    return err != KEER_OK
+               ? err
+               : QUERY_MET(db, "UPDATE account SET locale = $1 WHERE id = $2 RETURNING id", Q_TEXT(locale), Q_ID(id));
 }
 
 static enum keer_err end_sessions(struct db *db, const struct id *id, int64_t now_us)
@@ -100,10 +102,11 @@ enum keer_err account_freeze(struct db *db, const struct id *id, struct slice wh
 {
     if (why.len > ACCOUNT_WHY_BYTES || !utf8_line(why))
         return KEER_EINVALID;
-    enum keer_err err = QUERY_MET(db,
-                                  "UPDATE account SET state = $1, state_us = $2, frozen_why = $3 WHERE id = $4 AND state = $5"
-                                  " RETURNING id",
-                                  Q_NUMBER(ACCOUNT_FROZEN), Q_NUMBER(now_us), Q_TEXT(why), Q_ID(id), Q_NUMBER(ACCOUNT_ACTIVE));
+    enum keer_err err =
+        QUERY_MET(db,
+                  "UPDATE account SET state = $1, state_us = $2, frozen_why = $3 WHERE id = $4 AND state = $5"
+                  " RETURNING id",
+                  Q_NUMBER(ACCOUNT_FROZEN), Q_NUMBER(now_us), Q_TEXT(why), Q_ID(id), Q_NUMBER(ACCOUNT_ACTIVE));
     if (err == KEER_EMISSING) /* it may be frozen already */
         err = QUERY_MET(db, "SELECT id FROM account WHERE id = $1 AND state = $2", Q_ID(id), Q_NUMBER(ACCOUNT_FROZEN));
     return err == KEER_OK ? end_sessions(db, id, now_us) : err;
@@ -111,9 +114,9 @@ enum keer_err account_freeze(struct db *db, const struct id *id, struct slice wh
 
 enum keer_err account_thaw(struct db *db, const struct id *id, int64_t now_us)
 {
-    return QUERY_MET(db,
-                     "UPDATE account SET state = $1, state_us = $2, frozen_why = '' WHERE id = $3 AND state = $4 RETURNING id",
-                     Q_NUMBER(ACCOUNT_ACTIVE), Q_NUMBER(now_us), Q_ID(id), Q_NUMBER(ACCOUNT_FROZEN));
+    return QUERY_MET(
+        db, "UPDATE account SET state = $1, state_us = $2, frozen_why = '' WHERE id = $3 AND state = $4 RETURNING id",
+        Q_NUMBER(ACCOUNT_ACTIVE), Q_NUMBER(now_us), Q_ID(id), Q_NUMBER(ACCOUNT_FROZEN));
 }
 
 enum keer_err account_close(struct db *db, const struct id *id, int64_t now_us)

@@ -33,7 +33,8 @@ struct account {
     int64_t created_us, state_us; /* state_us: since when the state is this one */
 };
 
-/* Makes an account of an id that the caller made. KEER_EINVALID for a name (it may be empty) or locale that can't be taken. */
+/* Makes an account of an id that the caller made. KEER_EINVALID for a name (it may be empty) or locale that can't be taken.
+ */
 KEER_NODISCARD enum keer_err account_add(struct db *db, const struct id *id, struct slice name, struct slice locale,
                                          int64_t now_us);
 /* KEER_EMISSING when there is none of that id. */

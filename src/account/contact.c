@@ -43,7 +43,8 @@ enum keer_err contact_list(struct db *db, const struct id *account, struct conta
     return err == KEER_OK ? take_all(s, CONTACTS_MAX, room, ret_count) : err;
 }
 
-enum keer_err contact_notified(struct db *db, const struct id *account, int64_t now_us, struct contact *room, unsigned *ret_count)
+enum keer_err contact_notified(struct db *db, const struct id *account, int64_t now_us, struct contact *room,
+                               unsigned *ret_count)
 {
     struct db_stmt *s;
     enum keer_err err = QUERY_ROWS(db, &s,
@@ -57,8 +58,9 @@ enum keer_err contact_read(struct db *db, const struct id *account, const struct
 {
     struct db_stmt *s;
     struct contact c;
-    enum keer_err err = QUERY_ONE(db, &s, "SELECT " COLUMNS " FROM contact WHERE account = $1 AND id = $2 AND removed_us = 0",
-                                  Q_ID(account), Q_ID(contact));
+    enum keer_err err =
+        QUERY_ONE(db, &s, "SELECT " COLUMNS " FROM contact WHERE account = $1 AND id = $2 AND removed_us = 0", Q_ID(account),
+                  Q_ID(contact));
     if (err != KEER_OK)
         return err;
     err = take(s, &c);
@@ -83,18 +85,19 @@ enum keer_err contact_add(struct db *db, const struct id *account, const struct 
     if (err == KEER_OK && count == CONTACTS_MAX)
         err = KEER_ELIMIT;
     if (err == KEER_OK) /* one that was removed, and still gets notices, gives its place to the new one */
-        err = QUERY_DO(db, "DELETE FROM contact WHERE account = $1 AND kind = $2 AND value = $3 AND removed_us > 0", Q_ID(account),
-                       Q_NUMBER(address->kind), Q_STR(address->text));
+        err = QUERY_DO(db, "DELETE FROM contact WHERE account = $1 AND kind = $2 AND value = $3 AND removed_us > 0",
+                       Q_ID(account), Q_NUMBER(address->kind), Q_STR(address->text));
     if (err == KEER_OK)
         err = QUERY_DO(db, "DELETE FROM contact WHERE account = $1 AND removed_us > 0 AND removed_us <= $2", Q_ID(account),
                        Q_NUMBER(now_us - CONTACT_AFTER_US));
     id_make(&id);
     if (err == KEER_OK)
-        err = QUERY_MET(db,
-                        "INSERT INTO contact (id, account, kind, value, created_us, verified_us) VALUES ($1, $2, $3, $4, $5, $6)"
-                        " ON CONFLICT DO NOTHING RETURNING id",
-                        Q_ID(&id), Q_ID(account), Q_NUMBER(address->kind), Q_STR(address->text), Q_NUMBER(now_us),
-                        Q_NUMBER(verified_us));
+        err = QUERY_MET(
+            db,
+            "INSERT INTO contact (id, account, kind, value, created_us, verified_us) VALUES ($1, $2, $3, $4, $5, $6)"
+            " ON CONFLICT DO NOTHING RETURNING id",
+            Q_ID(&id), Q_ID(account), Q_NUMBER(address->kind), Q_STR(address->text), Q_NUMBER(now_us),
+            Q_NUMBER(verified_us));
     if (err == KEER_OK)
         *ret_id = id;
     return err == KEER_EMISSING ? KEER_ECONFLICT : err;
@@ -107,8 +110,8 @@ enum keer_err contact_verify(struct db *db, const struct id *account, const stru
     if (err == KEER_OK && c.verified_us)
         return KEER_OK;
     if (err == KEER_OK)
-        err = QUERY_MET(db, "UPDATE contact SET verified_us = $1 WHERE id = $2 AND removed_us = 0 RETURNING id", Q_NUMBER(now_us),
-                        Q_ID(contact));
+        err = QUERY_MET(db, "UPDATE contact SET verified_us = $1 WHERE id = $2 AND removed_us = 0 RETURNING id",
+                        Q_NUMBER(now_us), Q_ID(contact));
     if (err != KEER_OK)
         return err;
     err = identifier_add(db, account, &c.address, now_us);
@@ -132,8 +135,8 @@ enum keer_err contact_remove(struct db *db, const struct id *account, const stru
     if (found->verified_us && verified == 1)
         return KEER_EINVALID;
     err = found->verified_us
-              ? QUERY_MET(db, "UPDATE contact SET removed_us = $1 WHERE id = $2 AND removed_us = 0 RETURNING id", Q_NUMBER(now_us),
-                          Q_ID(contact))
+              ? QUERY_MET(db, "UPDATE contact SET removed_us = $1 WHERE id = $2 AND removed_us = 0 RETURNING id",
+                          Q_NUMBER(now_us), Q_ID(contact))
               : QUERY_MET(db, "DELETE FROM contact WHERE id = $1 RETURNING id", Q_ID(contact));
     if (err == KEER_OK)
         err = identifier_remove(db, account, &found->address);

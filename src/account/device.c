@@ -17,7 +17,8 @@ void device_mark(const struct crypto_hash *token_hash, struct id *ret_mark)
 static enum keer_err take(struct db_stmt *s, struct device *d)
 {
     struct crypto_hash hash;
-    *d = (struct device){.first_us = db_i64(s, 5), .last_us = db_i64(s, 6), .trusted_us = db_i64(s, 7), .revoked_us = db_i64(s, 8)};
+    *d = (struct device){
+        .first_us = db_i64(s, 5), .last_us = db_i64(s, 6), .trusted_us = db_i64(s, 7), .revoked_us = db_i64(s, 8)};
     enum keer_err err = query_id(s, 0, &d->id);
     if (err == KEER_OK)
         err = query_id(s, 1, &d->account);
@@ -45,11 +46,12 @@ static enum keer_err take_one(enum keer_err err, struct db_stmt *s, struct devic
     return err;
 }
 
-enum keer_err device_find(struct db *db, const struct id *account, const struct crypto_hash *token_hash, struct device *ret_device)
+enum keer_err device_find(struct db *db, const struct id *account, const struct crypto_hash *token_hash,
+                          struct device *ret_device)
 {
     struct db_stmt *s = NULL;
-    enum keer_err err =
-        QUERY_ONE(db, &s, "SELECT " COLUMNS " FROM device WHERE account = $1 AND hash = $2", Q_ID(account), Q_HASH(token_hash));
+    enum keer_err err = QUERY_ONE(db, &s, "SELECT " COLUMNS " FROM device WHERE account = $1 AND hash = $2", Q_ID(account),
+                                  Q_HASH(token_hash));
     return take_one(err, s, ret_device);
 }
 
@@ -105,8 +107,8 @@ enum keer_err device_rename(struct db *db, const struct id *account, const struc
 {
     if (!slice_trim(name).len || name.len > DEVICE_NAME_BYTES || !utf8_line(name))
         return KEER_EINVALID;
-    return QUERY_MET(db, "UPDATE device SET name = $1 WHERE account = $2 AND id = $3 AND revoked_us = 0 RETURNING id", Q_TEXT(name),
-                     Q_ID(account), Q_ID(device));
+    return QUERY_MET(db, "UPDATE device SET name = $1 WHERE account = $2 AND id = $3 AND revoked_us = 0 RETURNING id",
+                     Q_TEXT(name), Q_ID(account), Q_ID(device));
 }
 
 enum keer_err device_trust(struct db *db, const struct id *account, const struct id *device, bool trusted, int64_t now_us)
@@ -122,8 +124,8 @@ enum keer_err device_revoke(struct db *db, const struct id *account, const struc
                                   " AND revoked_us = 0 RETURNING id",
                                   Q_NUMBER(now_us), Q_ID(account), Q_ID(device));
     if (err == KEER_OK)
-        err = QUERY_DO(db, "UPDATE session SET ended_us = $1 WHERE account = $2 AND device = $3 AND ended_us = 0", Q_NUMBER(now_us),
-                       Q_ID(account), Q_ID(device));
+        err = QUERY_DO(db, "UPDATE session SET ended_us = $1 WHERE account = $2 AND device = $3 AND ended_us = 0",
+                       Q_NUMBER(now_us), Q_ID(account), Q_ID(device));
     return err;
 }
 

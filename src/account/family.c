@@ -36,7 +36,7 @@ static enum keer_err take_member(struct db_stmt *s, struct family_member *m)
     return err == KEER_OK ? query_text(s, 4, m->name, sizeof m->name) : err;
 }
 
-#define MEMBERS                                                                                                        \
+#define MEMBERS \
     "SELECT m.family, m.account, m.role, m.joined_us, a.name FROM family_member m JOIN account a ON a.id = m.account"
 
 enum keer_err family_of(struct db *db, const struct id *account, struct family_member *ret_member)
@@ -58,8 +58,8 @@ enum keer_err family_members(struct db *db, const struct id *family, struct fami
     struct db_stmt *s;
     unsigned count = 0;
     enum db_step step = DB_END;
-    enum keer_err err = QUERY_ROWS(db, &s, MEMBERS " WHERE m.family = $1 ORDER BY m.role, m.joined_us, m.account LIMIT $2", Q_ID(family),
-                                   Q_NUMBER(FAMILY_MEMBERS_MAX));
+    enum keer_err err = QUERY_ROWS(db, &s, MEMBERS " WHERE m.family = $1 ORDER BY m.role, m.joined_us, m.account LIMIT $2",
+                                   Q_ID(family), Q_NUMBER(FAMILY_MEMBERS_MAX));
     if (err != KEER_OK)
         return err;
     while (err == KEER_OK && count < FAMILY_MEMBERS_MAX && (step = db_step(s)) == DB_ROW)
@@ -129,7 +129,8 @@ enum keer_err family_leave(struct db *db, const struct id *by, const struct id *
     if (m.role == FAMILY_ORGANISER)
         return end(db, &m.family);
     err = QUERY_DO(db, "DELETE FROM family_approval WHERE account = $1", Q_ID(account));
-    return err == KEER_OK ? QUERY_MET(db, "DELETE FROM family_member WHERE account = $1 RETURNING account", Q_ID(account)) : err;
+    return err == KEER_OK ? QUERY_MET(db, "DELETE FROM family_member WHERE account = $1 RETURNING account", Q_ID(account))
+                          : err;
 }
 
 /* --- invitations --- */
@@ -165,18 +166,21 @@ enum keer_err family_invite(struct db *db, const struct id *organiser, const str
         return KEER_EINVALID;
     enum keer_err err = organised_by(db, organiser, &family);
     if (err == KEER_OK)
-        err = QUERY_DO(db, "DELETE FROM family_invitation WHERE family = $1 AND ends_us <= $2", Q_ID(&family), Q_NUMBER(now_us));
+        err = QUERY_DO(db, "DELETE FROM family_invitation WHERE family = $1 AND ends_us <= $2", Q_ID(&family),
+                       Q_NUMBER(now_us));
     if (err == KEER_OK)
-        err = count_of(db, "SELECT COUNT(*) FROM family_invitation WHERE family = $1 AND ends_us > $2", &family, now_us, &open);
+        err = count_of(db, "SELECT COUNT(*) FROM family_invitation WHERE family = $1 AND ends_us > $2", &family, now_us,
+                       &open);
     if (err == KEER_OK && open >= FAMILY_INVITATIONS_MAX)
         err = KEER_ELIMIT;
     if (err != KEER_OK)
         return err;
     id_make(&id);
-    err = QUERY_MET(db,
-                    "INSERT INTO family_invitation (id, family, account, role, created_us, ends_us) VALUES ($1, $2, $3, $4, $5, $6)"
-                    " ON CONFLICT DO NOTHING RETURNING id",
-                    Q_ID(&id), Q_ID(&family), Q_ID(account), Q_NUMBER(role), Q_NUMBER(now_us), Q_NUMBER(now_us + FAMILY_INVITATION_US));
+    err = QUERY_MET(
+        db,
+        "INSERT INTO family_invitation (id, family, account, role, created_us, ends_us) VALUES ($1, $2, $3, $4, $5, $6)"
+        " ON CONFLICT DO NOTHING RETURNING id",
+        Q_ID(&id), Q_ID(&family), Q_ID(account), Q_NUMBER(role), Q_NUMBER(now_us), Q_NUMBER(now_us + FAMILY_INVITATION_US));
     if (err == KEER_OK)
         *ret_invitation = id;
     return err == KEER_EMISSING ? KEER_ECONFLICT : err;
@@ -188,11 +192,12 @@ enum keer_err family_invitations(struct db *db, const struct id *account, int64_
     struct db_stmt *s;
     unsigned count = 0;
     enum db_step step = DB_END;
-    enum keer_err err = QUERY_ROWS(db, &s,
-                                   "SELECT i.id, i.family, i.account, i.role, i.created_us, i.ends_us, a.name FROM family_invitation i"
-                                   " JOIN family f ON f.id = i.family JOIN account a ON a.id = f.organiser"
-                                   " WHERE i.account = $1 AND i.ends_us > $2 ORDER BY i.created_us, i.id LIMIT $3",
-                                   Q_ID(account), Q_NUMBER(now_us), Q_NUMBER(FAMILY_INVITATIONS_MAX));
+    enum keer_err err =
+        QUERY_ROWS(db, &s,
+                   "SELECT i.id, i.family, i.account, i.role, i.created_us, i.ends_us, a.name FROM family_invitation i"
+                   " JOIN family f ON f.id = i.family JOIN account a ON a.id = f.organiser"
+                   " WHERE i.account = $1 AND i.ends_us > $2 ORDER BY i.created_us, i.id LIMIT $3",
+                   Q_ID(account), Q_NUMBER(now_us), Q_NUMBER(FAMILY_INVITATIONS_MAX));
     if (err != KEER_OK)
         return err;
     while (err == KEER_OK && count < FAMILY_INVITATIONS_MAX && (step = db_step(s)) == DB_ROW) {
@@ -254,8 +259,8 @@ enum keer_err family_decline(struct db *db, const struct id *account, const stru
 
 static bool asks_well(const struct approval_new *n)
 {
-    return n->what.len && n->what.len <= FAMILY_WHAT_BYTES && utf8_line(n->what) && n->currency.len == FAMILY_CURRENCY_BYTES &&
-           utf8_line(n->currency) && n->amount_minor > 0;
+    return n->what.len && n->what.len <= FAMILY_WHAT_BYTES && utf8_line(n->what) &&
+           n->currency.len == FAMILY_CURRENCY_BYTES && utf8_line(n->currency) && n->amount_minor > 0;
 }
 
 enum keer_err approval_ask(struct db *db, const struct approval_new *n, int64_t now_us, struct id *ret_id)
@@ -269,8 +274,8 @@ enum keer_err approval_ask(struct db *db, const struct approval_new *n, int64_t 
     if (err == KEER_OK && m.role == FAMILY_ORGANISER)
         err = KEER_EMISSING;
     if (err == KEER_OK)
-        err = count_of(db, "SELECT COUNT(*) FROM family_approval WHERE family = $1 AND ends_us > $2 AND state = 0", &m.family, now_us,
-                       &open);
+        err = count_of(db, "SELECT COUNT(*) FROM family_approval WHERE family = $1 AND ends_us > $2 AND state = 0",
+                       &m.family, now_us, &open);
     if (err == KEER_OK && open >= FAMILY_APPROVALS_MAX)
         err = KEER_ELIMIT;
     if (err != KEER_OK)
@@ -279,39 +284,44 @@ enum keer_err approval_ask(struct db *db, const struct approval_new *n, int64_t 
     err = QUERY_DO(db,
                    "INSERT INTO family_approval (id, family, account, what, amount_minor, currency, asked_us, ends_us)"
                    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-                   Q_ID(&id), Q_ID(&m.family), Q_ID(&n->account), Q_TEXT(n->what), Q_NUMBER(n->amount_minor), Q_TEXT(n->currency),
-                   Q_NUMBER(now_us), Q_NUMBER(now_us + FAMILY_APPROVAL_US));
+                   Q_ID(&id), Q_ID(&m.family), Q_ID(&n->account), Q_TEXT(n->what), Q_NUMBER(n->amount_minor),
+                   Q_TEXT(n->currency), Q_NUMBER(now_us), Q_NUMBER(now_us + FAMILY_APPROVAL_US));
     if (err == KEER_OK)
         *ret_id = id;
     return err;
 }
 
-enum keer_err approval_answer(struct db *db, const struct id *organiser, const struct id *approval, bool granted, int64_t now_us)
+enum keer_err approval_answer(struct db *db, const struct id *organiser, const struct id *approval, bool granted,
+                              int64_t now_us)
 {
     return QUERY_MET(db,
                      "UPDATE family_approval SET state = $1, answered_us = $2, answered_by = $3 WHERE id = $4 AND state = 0"
                      " AND ends_us > $2 AND family IN (SELECT id FROM family WHERE organiser = $3) RETURNING id",
-                     Q_NUMBER(granted ? APPROVAL_GRANTED : APPROVAL_REFUSED), Q_NUMBER(now_us), Q_ID(organiser), Q_ID(approval));
+                     Q_NUMBER(granted ? APPROVAL_GRANTED : APPROVAL_REFUSED), Q_NUMBER(now_us), Q_ID(organiser),
+                     Q_ID(approval));
 }
 
 enum keer_err approval_use(struct db *db, const struct approval_new *n, const struct id *approval, int64_t now_us)
 {
-    return QUERY_MET(db,
-                     "UPDATE family_approval SET state = $1 WHERE id = $2 AND account = $3 AND what = $4 AND amount_minor = $5"
-                     " AND currency = $6 AND state = $7 AND ends_us > $8 RETURNING id",
-                     Q_NUMBER(APPROVAL_USED), Q_ID(approval), Q_ID(&n->account), Q_TEXT(n->what), Q_NUMBER(n->amount_minor),
-                     Q_TEXT(n->currency), Q_NUMBER(APPROVAL_GRANTED), Q_NUMBER(now_us));
+    return QUERY_MET(
+        db,
+        "UPDATE family_approval SET state = $1 WHERE id = $2 AND account = $3 AND what = $4 AND amount_minor = $5"
+        " AND currency = $6 AND state = $7 AND ends_us > $8 RETURNING id",
+        Q_NUMBER(APPROVAL_USED), Q_ID(approval), Q_ID(&n->account), Q_TEXT(n->what), Q_NUMBER(n->amount_minor),
+        Q_TEXT(n->currency), Q_NUMBER(APPROVAL_GRANTED), Q_NUMBER(now_us));
 }
 
-enum keer_err approval_list(struct db *db, const struct id *family, int64_t now_us, struct family_approval *room, unsigned *ret_count)
+enum keer_err approval_list(struct db *db, const struct id *family, int64_t now_us, struct family_approval *room,
+                            unsigned *ret_count)
 {
     struct db_stmt *s;
     unsigned count = 0;
     enum db_step step = DB_END;
-    enum keer_err err = QUERY_ROWS(db, &s,
-                                   "SELECT id, family, account, what, amount_minor, currency, state, asked_us, ends_us"
-                                   " FROM family_approval WHERE family = $1 AND ends_us > $2 ORDER BY state, asked_us, id LIMIT $3",
-                                   Q_ID(family), Q_NUMBER(now_us), Q_NUMBER(FAMILY_APPROVALS_MAX));
+    enum keer_err err =
+        QUERY_ROWS(db, &s,
+                   "SELECT id, family, account, what, amount_minor, currency, state, asked_us, ends_us"
+                   " FROM family_approval WHERE family = $1 AND ends_us > $2 ORDER BY state, asked_us, id LIMIT $3",
+                   Q_ID(family), Q_NUMBER(now_us), Q_NUMBER(FAMILY_APPROVALS_MAX));
     if (err != KEER_OK)
         return err;
     while (err == KEER_OK && count < FAMILY_APPROVALS_MAX && (step = db_step(s)) == DB_ROW) {

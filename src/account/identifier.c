@@ -142,7 +142,8 @@ static enum keer_err canon_han(struct slice text, struct identifier *ret, struct
         if (utf8_next(&rest, &c) != KEER_OK)
             return refuse(why, "it holds what is no text");
         if (!is_han(c) && (points == 0 || (c != '_' && !(c >= '0' && c <= '9'))))
-            return c < 0x80 ? refuse(why, "a name in Chinese characters has these, digits and _ only") : refuse_foreign(at, why);
+            return c < 0x80 ? refuse(why, "a name in Chinese characters has these, digits and _ only")
+                            : refuse_foreign(at, why);
     }
     if (points < 2 || points > USER_MAX)
         return refuse(why, "a name in Chinese characters has 2 to 32");
@@ -189,20 +190,11 @@ enum keer_err identifier_canon(enum identifier_kind kind, struct slice text, str
     if (text.len > IDENTIFIER_BYTES)
         return refuse(ret_why, "it is too long");
     switch (kind) {
-    case IDENTIFIER_EMAIL:
-        err = canon_email(text, &found, ret_why);
-        break;
-    case IDENTIFIER_PHONE:
-        err = canon_phone(text, &found, ret_why);
-        break;
-    case IDENTIFIER_USER_NAME:
-        err = canon_user_name(text, &found, ret_why);
-        break;
-    case IDENTIFIER_SUBJECT:
-        err = canon_subject(text, &found, ret_why);
-        break;
-    case IDENTIFIER_KIND_MAX:
-        break;
+    case IDENTIFIER_EMAIL: err = canon_email(text, &found, ret_why); break;
+    case IDENTIFIER_PHONE: err = canon_phone(text, &found, ret_why); break;
+    case IDENTIFIER_USER_NAME: err = canon_user_name(text, &found, ret_why); break;
+    case IDENTIFIER_SUBJECT: err = canon_subject(text, &found, ret_why); break;
+    case IDENTIFIER_KIND_MAX: break;
     }
     if (err == KEER_OK)
         *ret_identifier = found;
@@ -277,8 +269,9 @@ enum keer_err identifier_list(struct db *db, const struct id *account, struct id
     struct db_stmt *s;
     unsigned count = 0;
     enum db_step step = DB_END;
-    enum keer_err err = QUERY_ROWS(db, &s, "SELECT kind, value FROM identifier WHERE account = $1 ORDER BY created_us, kind, value LIMIT $2",
-                                   Q_ID(account), Q_NUMBER(IDENTIFIERS_MAX));
+    enum keer_err err =
+        QUERY_ROWS(db, &s, "SELECT kind, value FROM identifier WHERE account = $1 ORDER BY created_us, kind, value LIMIT $2",
+                   Q_ID(account), Q_NUMBER(IDENTIFIERS_MAX));
     if (err != KEER_OK)
         return err;
     while (err == KEER_OK && count < IDENTIFIERS_MAX && (step = db_step(s)) == DB_ROW) {

@@ -30,8 +30,8 @@ void notice_not_me(const struct crypto_hash *key, const struct id *notice, struc
     crypto_wipe(&id, sizeof id);
 }
 
-static enum keer_err put(struct db *db, const struct crypto_hash *key, const struct notice_new *n, const struct identifier *to,
-                         struct slice locale, int64_t now_us)
+static enum keer_err put(struct db *db, const struct crypto_hash *key, const struct notice_new *n,
+                         const struct identifier *to, struct slice locale, int64_t now_us)
 {
     struct id id;
     struct token token;
@@ -42,12 +42,13 @@ static enum keer_err put(struct db *db, const struct crypto_hash *key, const str
     crypto_wipe(&token, sizeof token);
     if (err != KEER_OK)
         return err;
-    return QUERY_DO(db,
-                    "INSERT INTO notice (id, account, kind, about, proof, to_kind, to_value, locale, what, place, created_us, until_us,"
-                    " due_us, not_me) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $11, $13)",
-                    Q_ID(&id), Q_ID(&n->account), Q_NUMBER(n->kind), Q_ID(&n->about), Q_ID(&n->proof), Q_NUMBER(to->kind),
-                    Q_STR(to->text), Q_TEXT(locale), Q_TEXT(n->what), Q_TEXT(n->where), Q_NUMBER(now_us), Q_NUMBER(n->until_us),
-                    Q_HASH(&hash));
+    return QUERY_DO(
+        db,
+        "INSERT INTO notice (id, account, kind, about, proof, to_kind, to_value, locale, what, place, created_us, until_us,"
+        " due_us, not_me) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $11, $13)",
+        Q_ID(&id), Q_ID(&n->account), Q_NUMBER(n->kind), Q_ID(&n->about), Q_ID(&n->proof), Q_NUMBER(to->kind),
+        Q_STR(to->text), Q_TEXT(locale), Q_TEXT(n->what), Q_TEXT(n->where), Q_NUMBER(now_us), Q_NUMBER(n->until_us),
+        Q_HASH(&hash));
 }
 
 enum keer_err notice_add(struct db *db, const struct crypto_hash *key, const struct notice_new *n, int64_t now_us,
@@ -57,8 +58,8 @@ enum keer_err notice_add(struct db *db, const struct crypto_hash *key, const str
     struct account account = {.locale = "en"};
     enum keer_err err = KEER_OK;
     unsigned count = 0;
-    if (n->what.len > NOTICE_VALUE_BYTES || n->where.len > NOTICE_VALUE_BYTES || !utf8_line(n->what) || !utf8_line(n->where) ||
-        n->locale.len > ACCOUNT_LOCALE_BYTES)
+    if (n->what.len > NOTICE_VALUE_BYTES || n->where.len > NOTICE_VALUE_BYTES || !utf8_line(n->what) ||
+        !utf8_line(n->where) || n->locale.len > ACCOUNT_LOCALE_BYTES)
         return KEER_EINVALID;
     if (id_is(&n->account))
         err = account_read(db, &n->account, &account);
@@ -76,12 +77,14 @@ enum keer_err notice_add(struct db *db, const struct crypto_hash *key, const str
     return err;
 }
 
-#define COLUMNS "id, account, kind, about, proof, to_kind, to_value, locale, what, place, created_us, until_us, tries, due_us"
+#define COLUMNS \
+    "id, account, kind, about, proof, to_kind, to_value, locale, what, place, created_us, until_us, tries, due_us"
 
 static enum keer_err take(struct db_stmt *s, struct notice *n)
 {
     int64_t kind = db_i64(s, 2), to = db_i64(s, 5);
-    *n = (struct notice){.created_us = db_i64(s, 10), .until_us = db_i64(s, 11), .tries = db_i64(s, 12), .due_us = db_i64(s, 13)};
+    *n = (struct notice){
+        .created_us = db_i64(s, 10), .until_us = db_i64(s, 11), .tries = db_i64(s, 12), .due_us = db_i64(s, 13)};
     if (kind < 0 || kind >= NOTICE_KIND_MAX || to < 0 || to >= IDENTIFIER_KIND_MAX)
         return KEER_EFORMAT;
     n->kind = (enum notice_kind)kind;
@@ -111,8 +114,9 @@ enum keer_err notice_due(struct db *db, int64_t now_us, unsigned limit, struct n
     struct db_stmt *s;
     unsigned count = 0;
     enum db_step step = DB_END;
-    enum keer_err err = QUERY_ROWS(db, &s, "SELECT " COLUMNS " FROM notice WHERE state = 0 AND due_us <= $1 ORDER BY due_us, id LIMIT $2",
-                                   Q_NUMBER(now_us), Q_NUMBER(limit));
+    enum keer_err err =
+        QUERY_ROWS(db, &s, "SELECT " COLUMNS " FROM notice WHERE state = 0 AND due_us <= $1 ORDER BY due_us, id LIMIT $2",
+                   Q_NUMBER(now_us), Q_NUMBER(limit));
     if (err != KEER_OK)
         return err;
     while (err == KEER_OK && count < limit && (step = db_step(s)) == DB_ROW)
@@ -125,13 +129,17 @@ enum keer_err notice_due(struct db *db, int64_t now_us, unsigned limit, struct n
     return err;
 }
 
-enum keer_err notice_settle(struct db *db, const struct id *id, enum notice_end end, int64_t due_us, struct slice why, int64_t now_us)
+enum keer_err notice_settle(struct db *db, const struct id *id, enum notice_end end, int64_t due_us, struct slice why,
+                            int64_t now_us)
 {
     int64_t state = end == NOTICE_SENT ? SENT : end == NOTICE_DEAD ? DEAD : WAITING;
     if (why.len > NOTICE_WHY_BYTES)
         why.len = NOTICE_WHY_BYTES;
-    return QUERY_MET(db, "UPDATE notice SET state = $1, due_us = $2, tries = tries + 1, why = $3 WHERE id = $4 AND state = 0 RETURNING id",
-                     Q_NUMBER(state), Q_NUMBER(end == NOTICE_LATER ? due_us : now_us), Q_TEXT(utf8_line(why) ? why : SLICE("")), Q_ID(id));
+    return QUERY_MET(
+        db,
+        "UPDATE notice SET state = $1, due_us = $2, tries = tries + 1, why = $3 WHERE id = $4 AND state = 0 RETURNING id",
+        Q_NUMBER(state), Q_NUMBER(end == NOTICE_LATER ? due_us : now_us), Q_TEXT(utf8_line(why) ? why : SLICE("")),
+        Q_ID(id));
 }
 
 enum keer_err notice_forget(struct db *db, int64_t before_us, int64_t limit, int64_t *ret_count)
@@ -139,10 +147,11 @@ enum keer_err notice_forget(struct db *db, int64_t before_us, int64_t limit, int
     struct db_stmt *s;
     int64_t count = 0;
     enum db_step step;
-    enum keer_err err = QUERY_ROWS(db, &s,
-                                   "DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE state <> 0 AND due_us < $1 LIMIT $2)"
-                                   " RETURNING id",
-                                   Q_NUMBER(before_us), Q_NUMBER(limit));
+    enum keer_err err =
+        QUERY_ROWS(db, &s,
+                   "DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE state <> 0 AND due_us < $1 LIMIT $2)"
+                   " RETURNING id",
+                   Q_NUMBER(before_us), Q_NUMBER(limit));
     if (err != KEER_OK)
         return err;
     while ((step = db_step(s)) == DB_ROW)
@@ -167,7 +176,8 @@ enum keer_err notice_count(struct db *db, struct notice_figures *ret_figures)
     return err;
 }
 
-enum keer_err notice_take_not_me(struct db *db, const struct crypto_hash *token_hash, int64_t now_us, struct notice *ret_notice)
+enum keer_err notice_take_not_me(struct db *db, const struct crypto_hash *token_hash, int64_t now_us,
+                                 struct notice *ret_notice)
 {
     struct db_stmt *s;
     struct notice n;

@@ -7,7 +7,7 @@ enum language { EN, NL, ZH, LANGUAGE_MAX };
 static const struct {
     const char *subject[LANGUAGE_MAX], *text[LANGUAGE_MAX];
 } texts[] = {
-#define NOTICE(name, code, flags, en_subject, en_text, nl_subject, nl_text, zh_subject, zh_text)                       \
+#define NOTICE(name, code, flags, en_subject, en_text, nl_subject, nl_text, zh_subject, zh_text) \
     {{en_subject, nl_subject, zh_subject}, {en_text, nl_text, zh_text}},
 #include "account/notices.def"
 };
@@ -85,8 +85,8 @@ static void print(struct buf *b, const char *text, const struct notice *n, const
     }
 }
 
-void notice_print(const struct notice *n, const struct crypto_hash *key, const struct notice_words *words, struct buf *subject,
-                  struct buf *text)
+void notice_print(const struct notice *n, const struct crypto_hash *key, const struct notice_words *words,
+                  struct buf *subject, struct buf *text)
 {
     enum language l = language_of(n->locale);
     print(subject, texts[n->kind].subject[l], n, key, words);

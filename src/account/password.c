@@ -30,14 +30,15 @@ static void key_id(const struct crypto_hash *key, unsigned char ret_id[KEY_ID_RA
 }
 
 /* The slow part, then the keyed one (NIST SP 800-63B-4 section 3.1.1.2). */
-static enum keer_err derive(struct slice password, const struct crypto_hash *key, const struct id *account, const struct phc *p,
-                            struct crypto_hash *ret_hash)
+static enum keer_err derive(struct slice password, const struct crypto_hash *key, const struct id *account,
+                            const struct phc *p, struct crypto_hash *ret_hash)
 {
     struct crypto_hash raw;
     enum keer_err err = crypto_argon2id(password, p->salt, p->cost.memory_kib, p->cost.passes, &raw);
     if (err != KEER_OK)
         return err;
-    const struct slice parts[] = {SLICE("keer password 1"), id_slice(account), slice_of((const char *)raw.bytes, sizeof raw.bytes)};
+    const struct slice parts[] = {SLICE("keer password 1"), id_slice(account),
+                                  slice_of((const char *)raw.bytes, sizeof raw.bytes)};
     crypto_hmac(slice_of((const char *)key->bytes, sizeof key->bytes), parts, ARRAY_LEN(parts), ret_hash);
     crypto_wipe(&raw, sizeof raw);
     return KEER_OK;
@@ -76,7 +77,8 @@ static enum keer_err parse(const char *text, struct phc *ret)
         !part(&params, ',', "keyid=", &key) || params.p)
         return KEER_EFORMAT;
     if (num_u64(m, 8, 1u << 20, &memory) != KEER_OK || num_u64(t, 1, 1000, &passes) != KEER_OK ||
-        crypto_unb64(key, ret->key_id, sizeof ret->key_id) != KEER_OK || crypto_unb64(salt, ret->salt, sizeof ret->salt) != KEER_OK ||
+        crypto_unb64(key, ret->key_id, sizeof ret->key_id) != KEER_OK ||
+        crypto_unb64(salt, ret->salt, sizeof ret->salt) != KEER_OK ||
         crypto_unb64(hash, ret->hash.bytes, sizeof ret->hash.bytes) != KEER_OK)
         return KEER_EFORMAT;
     ret->cost = (struct password_cost){(uint32_t)memory, (uint32_t)passes};
@@ -96,8 +98,8 @@ enum keer_err password_hash(struct slice password, const struct crypto_hash *key
     return err;
 }
 
-enum keer_err password_verify(struct slice password, const struct crypto_hash *key, const struct id *account, const char *phc,
-                              enum password_verdict *ret_verdict)
+enum keer_err password_verify(struct slice password, const struct crypto_hash *key, const struct id *account,
+                              const char *phc, enum password_verdict *ret_verdict)
 {
     struct phc p;
     struct crypto_hash got;
@@ -109,7 +111,8 @@ enum keer_err password_verify(struct slice password, const struct crypto_hash *k
         return err;
     key_id(key, now);
     struct password_cost cost = password_cost_now();
-    bool old = p.cost.memory_kib != cost.memory_kib || p.cost.passes != cost.passes || memcmp(now, p.key_id, sizeof now) != 0;
+    bool old =
+        p.cost.memory_kib != cost.memory_kib || p.cost.passes != cost.passes || memcmp(now, p.key_id, sizeof now) != 0;
     *ret_verdict = !crypto_hash_eq(&got, &p.hash) ? PASSWORD_WRONG : old ? PASSWORD_RIGHT_OLD : PASSWORD_RIGHT;
     crypto_wipe(&got, sizeof got);
     return KEER_OK;
@@ -148,6 +151,6 @@ enum keer_err password_write(struct db *db, const struct id *account, const char
 
 enum keer_err password_renew(struct db *db, const struct id *account, const char *old, const char *phc)
 {
-    return QUERY_MET(db, "UPDATE password SET phc = $1 WHERE account = $2 AND phc = $3 RETURNING account", Q_STR(phc), Q_ID(account),
-                     Q_STR(old));
+    return QUERY_MET(db, "UPDATE password SET phc = $1 WHERE account = $2 AND phc = $3 RETURNING account", Q_STR(phc),
+                     Q_ID(account), Q_STR(old));
 }

@@ -18,11 +18,11 @@ void proof_digits(const struct crypto_hash *key, const struct id *proof, char re
 enum keer_err proof_ask(struct db *db, const struct proof_new *n, int64_t now_us, struct id *ret_id)
 {
     struct id id;
-    enum keer_err err = QUERY_DO(db,
-                                 "UPDATE proof SET used_us = $1 WHERE kind = $2 AND value = $3 AND purpose = $4 AND account = $5"
-                                 " AND used_us = 0",
-                                 Q_NUMBER(now_us), Q_NUMBER(n->address.kind), Q_STR(n->address.text), Q_NUMBER(n->purpose),
-                                 Q_ID(&n->account));
+    enum keer_err err = QUERY_DO(
+        db,
+        "UPDATE proof SET used_us = $1 WHERE kind = $2 AND value = $3 AND purpose = $4 AND account = $5"
+        " AND used_us = 0",
+        Q_NUMBER(now_us), Q_NUMBER(n->address.kind), Q_STR(n->address.text), Q_NUMBER(n->purpose), Q_ID(&n->account));
     if (err != KEER_OK)
         return err;
     id_make(&id);
@@ -76,10 +76,11 @@ enum keer_err proof_check(struct db *db, const struct crypto_hash *key, const st
     struct proof p;
     bool decoy = false;
     /* The try is counted by the statement that lets it in: of parallel ones no more than the limit come past it. */
-    enum keer_err err = QUERY_ONE(db, &s,
-                                  "UPDATE proof SET tries = tries + 1 WHERE id = $1 AND purpose = $2 AND used_us = 0 AND ends_us > $3"
-                                  " AND tries < $4 RETURNING id, account, purpose, kind, value, decoy, created_us, ends_us",
-                                  Q_ID(id), Q_NUMBER(purpose), Q_NUMBER(now_us), Q_NUMBER(PROOF_TRIES_MAX));
+    enum keer_err err =
+        QUERY_ONE(db, &s,
+                  "UPDATE proof SET tries = tries + 1 WHERE id = $1 AND purpose = $2 AND used_us = 0 AND ends_us > $3"
+                  " AND tries < $4 RETURNING id, account, purpose, kind, value, decoy, created_us, ends_us",
+                  Q_ID(id), Q_NUMBER(purpose), Q_NUMBER(now_us), Q_NUMBER(PROOF_TRIES_MAX));
     if (err == KEER_EMISSING) {
         *ret_verdict = PROOF_OVER;
         return KEER_OK;
@@ -94,7 +95,8 @@ enum keer_err proof_check(struct db *db, const struct crypto_hash *key, const st
         *ret_verdict = PROOF_WRONG;
         return KEER_OK;
     }
-    err = QUERY_MET(db, "UPDATE proof SET used_us = $1 WHERE id = $2 AND used_us = 0 RETURNING id", Q_NUMBER(now_us), Q_ID(id));
+    err = QUERY_MET(db, "UPDATE proof SET used_us = $1 WHERE id = $2 AND used_us = 0 RETURNING id", Q_NUMBER(now_us),
+                    Q_ID(id));
     if (err == KEER_OK)
         *ret_proof = p;
     if (err == KEER_OK || err == KEER_EMISSING)

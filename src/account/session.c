@@ -4,11 +4,12 @@
 #include "base/timefmt.h"
 #include "store/query.h"
 
-#define COLUMNS                                                                                                        \
-    "s.id, s.account, s.device, s.rights, s.acr, s.amr, s.auth_us, s.step_us, s.created_us, s.used_us, s.ends_us, s.ip, s.family," \
+#define COLUMNS                                                                                                           \
+    "s.id, s.account, s.device, s.rights, s.acr, s.amr, s.auth_us, s.step_us, s.created_us, s.used_us, s.ends_us, s.ip, " \
+    "s.family,"                                                                                                           \
     " s.device_hash"
-#define FROM_VALID                                                                                                     \
-    " FROM session s JOIN account a ON a.id = s.account LEFT JOIN device d ON d.id = s.device"                         \
+#define FROM_VALID                                                                             \
+    " FROM session s JOIN account a ON a.id = s.account LEFT JOIN device d ON d.id = s.device" \
     " WHERE s.ended_us = 0 AND a.state = 0 AND COALESCE(d.revoked_us, 0) = 0 AND s.ends_us > $1"
 static_assert(ACCOUNT_ACTIVE == 0, "the state in FROM_VALID");
 
@@ -88,7 +89,8 @@ static enum keer_err take_one(enum keer_err err, struct db_stmt *st, int64_t now
 enum keer_err session_find(struct db *db, const struct crypto_hash *token_hash, int64_t now_us, struct session *ret_session)
 {
     struct db_stmt *s = NULL;
-    enum keer_err err = QUERY_ONE(db, &s, "SELECT " COLUMNS FROM_VALID " AND s.hash = $2", Q_NUMBER(now_us), Q_HASH(token_hash));
+    enum keer_err err =
+        QUERY_ONE(db, &s, "SELECT " COLUMNS FROM_VALID " AND s.hash = $2", Q_NUMBER(now_us), Q_HASH(token_hash));
     return take_one(err, s, now_us, ret_session);
 }
 
@@ -103,13 +105,15 @@ enum keer_err session_read(struct db *db, const struct id *id, int64_t now_us, s
 
 static enum keer_err make_room(struct db *db, const struct id *account, int64_t now_us)
 {
-    return QUERY_DO(db,
-                    "UPDATE session SET ended_us = $1 WHERE id IN (SELECT id FROM session WHERE account = $2 AND ended_us = 0"
-                    " ORDER BY used_us DESC, id LIMIT 1000000 OFFSET $3)",
-                    Q_NUMBER(now_us), Q_ID(account), Q_NUMBER(SESSIONS_MAX - 1));
+    return QUERY_DO(
+        db,
+        "UPDATE session SET ended_us = $1 WHERE id IN (SELECT id FROM session WHERE account = $2 AND ended_us = 0"
+        " ORDER BY used_us DESC, id LIMIT 1000000 OFFSET $3)",
+        Q_NUMBER(now_us), Q_ID(account), Q_NUMBER(SESSIONS_MAX - 1));
 }
 
-enum keer_err session_begin(struct db *db, const struct session_new *n, int64_t now_us, struct id *ret_id, struct token *ret_token)
+enum keer_err session_begin(struct db *db, const struct session_new *n, int64_t now_us, struct id *ret_id,
+                            struct token *ret_token)
 {
     struct id id;
     struct token token;
@@ -122,12 +126,13 @@ enum keer_err session_begin(struct db *db, const struct session_new *n, int64_t 
     token_make(&token, &hash);
     copy(ip, sizeof ip, n->ip);
     copy(family, sizeof family, n->family);
-    err = QUERY_DO(db,
-                   "INSERT INTO session (id, hash, account, device, device_hash, rights, acr, amr, auth_us, step_us, created_us,"
-                   " used_us, ends_us, ip, family) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9, $9, $11, $12, $13)",
-                   Q_ID(&id), Q_HASH(&hash), Q_ID(&n->account), Q_ID(&n->device), Q_HASH(&n->device_hash), Q_NUMBER(n->rights),
-                   Q_NUMBER(n->acr), Q_STR(n->amr), Q_NUMBER(now_us), Q_NUMBER(n->step_us),
-                   Q_NUMBER(now_us + limits[n->rights].whole_us), Q_STR(ip), Q_STR(family));
+    err = QUERY_DO(
+        db,
+        "INSERT INTO session (id, hash, account, device, device_hash, rights, acr, amr, auth_us, step_us, created_us,"
+        " used_us, ends_us, ip, family) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9, $9, $11, $12, $13)",
+        Q_ID(&id), Q_HASH(&hash), Q_ID(&n->account), Q_ID(&n->device), Q_HASH(&n->device_hash), Q_NUMBER(n->rights),
+        Q_NUMBER(n->acr), Q_STR(n->amr), Q_NUMBER(now_us), Q_NUMBER(n->step_us),
+        Q_NUMBER(now_us + limits[n->rights].whole_us), Q_STR(ip), Q_STR(family));
     if (err == KEER_OK) {
         *ret_id = id;
         *ret_token = token;
@@ -138,7 +143,8 @@ enum keer_err session_begin(struct db *db, const struct session_new *n, int64_t 
 
 enum keer_err session_touch(struct db *db, const struct id *id, int64_t now_us)
 {
-    return QUERY_DO(db, "UPDATE session SET used_us = $1 WHERE id = $2 AND ended_us = 0 AND used_us < $1", Q_NUMBER(now_us), Q_ID(id));
+    return QUERY_DO(db, "UPDATE session SET used_us = $1 WHERE id = $2 AND ended_us = 0 AND used_us < $1", Q_NUMBER(now_us),
+                    Q_ID(id));
 }
 
 /* Adds the words of `more` that `amr` does not have. */
@@ -177,12 +183,13 @@ enum keer_err session_raise(struct db *db, const struct id *id, const struct ses
     enum session_rights rights = MAX_OF(r->rights, s.rights);
     int64_t ends = rights != s.rights ? now_us + limits[rights].whole_us : s.ends_us;
     token_make(&token, &hash);
-    err = QUERY_MET(db,
-                    "UPDATE session SET hash = $1, rights = $2, acr = $3, amr = $4, auth_us = $5, step_us = $6, used_us = $5,"
-                    " ends_us = $7, device = $8 WHERE id = $9 AND ended_us = 0 RETURNING id",
-                    Q_HASH(&hash), Q_NUMBER(rights), Q_NUMBER(MAX_OF(r->acr, s.acr)), Q_STR(s.amr), Q_NUMBER(now_us),
-                    Q_NUMBER(r->second_step ? now_us : s.step_us), Q_NUMBER(ends), Q_ID(id_is(&r->device) ? &r->device : &s.device),
-                    Q_ID(id));
+    err =
+        QUERY_MET(db,
+                  "UPDATE session SET hash = $1, rights = $2, acr = $3, amr = $4, auth_us = $5, step_us = $6, used_us = $5,"
+                  " ends_us = $7, device = $8 WHERE id = $9 AND ended_us = 0 RETURNING id",
+                  Q_HASH(&hash), Q_NUMBER(rights), Q_NUMBER(MAX_OF(r->acr, s.acr)), Q_STR(s.amr), Q_NUMBER(now_us),
+                  Q_NUMBER(r->second_step ? now_us : s.step_us), Q_NUMBER(ends),
+                  Q_ID(id_is(&r->device) ? &r->device : &s.device), Q_ID(id));
     if (err == KEER_OK)
         *ret_token = token;
     crypto_wipe(&token, sizeof token);
@@ -209,7 +216,8 @@ static enum keer_err count_met(struct db_stmt *s, int64_t *ret_count)
     return KEER_OK;
 }
 
-enum keer_err session_end_others(struct db *db, const struct id *account, const struct id *keep, int64_t now_us, int64_t *ret_count)
+enum keer_err session_end_others(struct db *db, const struct id *account, const struct id *keep, int64_t now_us,
+                                 int64_t *ret_count)
 {
     struct db_stmt *s;
     enum keer_err err =
@@ -218,13 +226,15 @@ enum keer_err session_end_others(struct db *db, const struct id *account, const 
     return err == KEER_OK ? count_met(s, ret_count) : err;
 }
 
-enum keer_err session_list(struct db *db, const struct id *account, int64_t now_us, struct session *room, unsigned *ret_count)
+enum keer_err session_list(struct db *db, const struct id *account, int64_t now_us, struct session *room,
+                           unsigned *ret_count)
 {
     struct db_stmt *s;
     unsigned count = 0;
     enum db_step step = DB_END;
-    enum keer_err err = QUERY_ROWS(db, &s, "SELECT " COLUMNS FROM_VALID " AND s.account = $2 ORDER BY s.used_us DESC, s.id LIMIT $3",
-                                   Q_NUMBER(now_us), Q_ID(account), Q_NUMBER(SESSIONS_MAX));
+    enum keer_err err =
+        QUERY_ROWS(db, &s, "SELECT " COLUMNS FROM_VALID " AND s.account = $2 ORDER BY s.used_us DESC, s.id LIMIT $3",
+                   Q_NUMBER(now_us), Q_ID(account), Q_NUMBER(SESSIONS_MAX));
     if (err != KEER_OK)
         return err;
     while (err == KEER_OK && count < SESSIONS_MAX && (step = db_step(s)) == DB_ROW) {
@@ -243,8 +253,8 @@ enum keer_err session_list(struct db *db, const struct id *account, int64_t now_
 enum keer_err session_forget(struct db *db, int64_t before_us, int64_t limit, int64_t *ret_count)
 {
     struct db_stmt *s;
-    enum keer_err err =
-        QUERY_ROWS(db, &s, "DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ends_us < $1 LIMIT $2) RETURNING id",
-                   Q_NUMBER(before_us), Q_NUMBER(limit));
+    enum keer_err err = QUERY_ROWS(
+        db, &s, "DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ends_us < $1 LIMIT $2) RETURNING id",
+        Q_NUMBER(before_us), Q_NUMBER(limit));
     return err == KEER_OK ? count_met(s, ret_count) : err;
 }

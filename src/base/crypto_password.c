@@ -40,7 +40,8 @@ enum keer_err crypto_unb64(struct slice text, unsigned char *ret_bytes, size_t l
     const char *end = NULL;
     unsigned char room[CRYPTO_HASH_BYTES];
     if (len > sizeof room ||
-        sodium_base642bin(room, sizeof room, text.p, text.len, NULL, &got, &end, sodium_base64_VARIANT_ORIGINAL_NO_PADDING) != 0 ||
+        sodium_base642bin(room, sizeof room, text.p, text.len, NULL, &got, &end,
+                          sodium_base64_VARIANT_ORIGINAL_NO_PADDING) != 0 ||
         end != text.p + text.len || got != len)
         return KEER_EFORMAT;
     memcpy(ret_bytes, room, len);

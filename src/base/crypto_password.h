@@ -1,4 +1,5 @@
-/* crypto_password.h - Argon2id (RFC 9106), by libsodium, and SHA-1 (FIPS 180-4), by OpenSSL, for lists of stolen passwords. */
+/* crypto_password.h - Argon2id (RFC 9106), by libsodium, and SHA-1 (FIPS 180-4), by OpenSSL, for lists of stolen passwords.
+ */
 #ifndef BASE_CRYPTO_PASSWORD_H
 #define BASE_CRYPTO_PASSWORD_H
 #include "base/crypto.h"
