@@ -39,7 +39,7 @@ struct notice_new {
     struct id account; /* none: `to` says where (sign-up) */
     enum notice_kind kind;
     struct id about;             /* the change, challenge, session or device that 'not me' undoes */
-    struct id code;              /* whose digits stand in the text */
+    struct id proof;             /* whose digits stand in the text */
     const struct identifier *to; /* this address alone; NULL: every one that is notified */
     struct slice what, where;    /* a device's family, a contact, an amount ...; an address of the net */
     struct slice locale;         /* when there is no account */

@@ -54,7 +54,8 @@ struct session_new {
     int64_t step_us;
 };
 
-#define SESSION_TOUCH_US (60 * 1000000LL) /* used_us is written when it is older */
+#define SESSION_ACR_2_US (60 * 60 * 1000000LL) /* how long a second step counts for the session's acr */
+#define SESSION_TOUCH_US (60 * 1000000LL)      /* used_us is written when it is older */
 
 KEER_NODISCARD enum keer_err session_begin(struct db *db, const struct session_new *n, int64_t now_us, struct id *ret_id,
                                            struct token *ret_token);
