@@ -18,7 +18,7 @@ static_assert(ARRAY_LEN(kinds) == NOTICE_KIND_MAX, "a row for each");
 const char *notice_kind_code(enum notice_kind kind) { return kinds[kind].code; }
 bool notice_has_not_me(enum notice_kind kind) { return kinds[kind].flags & NOTICE_NOT_ME; }
 
-void notice_not_me(const struct crypto_hash *key, const struct id *notice, struct token *ret_token)
+void notice_not_me(const struct crypto_hash *key, const struct id *notice, struct bearer *ret_token)
 {
     struct crypto_hash mac;
     struct id id;
@@ -34,7 +34,7 @@ static enum keer_err put(struct db *db, const struct crypto_hash *key, const str
                          const struct identifier *to, struct slice locale, int64_t now_us)
 {
     struct id id;
-    struct token token;
+    struct bearer token;
     struct crypto_hash hash;
     id_make(&id);
     notice_not_me(key, &id, &token);

@@ -70,7 +70,7 @@ struct notice_figures {
 KEER_NODISCARD enum keer_err notice_count(struct db *db, struct notice_figures *ret_figures);
 
 /* --- the 'not me' of a notice --- */
-void notice_not_me(const struct crypto_hash *key, const struct id *notice, struct token *ret_token);
+void notice_not_me(const struct crypto_hash *key, const struct id *notice, struct bearer *ret_token);
 /* Uses the token: KEER_EMISSING when it is none, was used, or is too old; of parallel uses one wins. What it undoes is the
  * caller's. */
 KEER_NODISCARD enum keer_err notice_take_not_me(struct db *db, const struct crypto_hash *token_hash, int64_t now_us,

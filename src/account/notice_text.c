@@ -60,7 +60,7 @@ static void print(struct buf *b, const char *text, const struct notice *n, const
         ASSERT(close); /* the table's rows are printed by a test, every one */
         struct slice name = slice_of(open + 1, (size_t)(close - open - 1));
         char digits[PROOF_DIGITS + 1];
-        struct token token;
+        struct bearer token;
         if (slice_eq(name, SLICE("service"))) {
             buf_puts(b, words->service);
         } else if (slice_eq(name, SLICE("what"))) {

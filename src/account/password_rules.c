@@ -5,10 +5,11 @@
 #include "account/password.h"
 #include "base/utf8.h"
 
-#define BITS_MIN 28.0 /* by the meter: some hundred million guesses, a million times what the limits let through in a year \
-                       */
-#define WORD_MIN 3    /* bytes of a context word that counts */
-#define REST_MIN 8    /* code points that must be left without the person's own words */
+#define BITS_MIN                                                                                                        \
+    28.0           /* by the meter: some hundred million guesses, a million times what the limits let through in a year \
+                    */
+#define WORD_MIN 3 /* bytes of a context word that counts */
+#define REST_MIN 8 /* code points that must be left without the person's own words */
 
 static const char *const common[] = {
 #define PASSWORD_COMMON(text) text,

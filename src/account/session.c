@@ -113,10 +113,10 @@ static enum keer_err make_room(struct db *db, const struct id *account, int64_t 
 }
 
 enum keer_err session_begin(struct db *db, const struct session_new *n, int64_t now_us, struct id *ret_id,
-                            struct token *ret_token)
+                            struct bearer *ret_token)
 {
     struct id id;
-    struct token token;
+    struct bearer token;
     struct crypto_hash hash;
     char ip[SESSION_IP_BYTES + 1], family[DEVICE_FAMILY_BYTES + 1];
     enum keer_err err = make_room(db, &n->account, now_us);
@@ -170,10 +170,10 @@ static enum keer_err add_amr(char amr[SESSION_AMR_BYTES + 1], const char *more)
 }
 
 enum keer_err session_raise(struct db *db, const struct id *id, const struct session_raise *r, int64_t now_us,
-                            struct token *ret_token)
+                            struct bearer *ret_token)
 {
     struct session s;
-    struct token token;
+    struct bearer token;
     struct crypto_hash hash;
     enum keer_err err = session_read(db, id, now_us, &s);
     if (err == KEER_OK)
