@@ -466,15 +466,25 @@ enum keer_err guard_freeze(struct db *db, const struct guard *g, const struct id
 }
 
 /* What a notice told of: a change that waits or was made, a device, or nothing that can be taken back by itself. */
-static enum keer_err undo(struct db *db, const struct guard *g, const struct notice *n, int64_t now_us, bool *ret_undone)
+static enum keer_err undo(struct db *db, const struct guard *g, const struct notice *n, int64_t now_us, bool *ret_undone,
+                          bool *ret_nothing)
 {
     struct guard_full f;
-    *ret_undone = false;
     if (!id_is(&n->about))
         return KEER_OK;
-    enum keer_err err = read_full(db, &n->account, &n->about, &f);
-    if (err == KEER_EMISSING) {
-        err = device_revoke(db, &n->account, &n->about, now_us);
+    enum keer_err err = recovery_undo(db, &n->account, &n->about, now_us, ret_nothing);
+    *ret_undone = err == KEER_OK;
+    if (err != KEER_EMISSING)
+        return err;
+    err = read_full(db, &n->account, &n->about, &f);
+    if (err == KEER_EMISSING) { /* a session (of a new device), or a device */
+        struct session s;
+        struct id device = n->about;
+        err = session_read(db, &n->about, now_us, &s);
+        if (err == KEER_OK && id_eq(&s.account, &n->account))
+            device = s.device;
+        if (err == KEER_OK || err == KEER_EMISSING)
+            err = device_revoke(db, &n->account, &device, now_us);
         *ret_undone = err == KEER_OK;
         return err == KEER_EMISSING ? KEER_OK : err;
     }
@@ -503,12 +513,13 @@ enum keer_err guard_not_me(struct db *db, const struct guard *g, struct slice to
     if (err != KEER_OK)
         return err;
     struct guard_not_me r = {.account = n.account, .kind = n.kind};
+    bool nothing = false;
     err = id_is(&n.about) ? challenge_get(db, &n.about, now_us, &c) : KEER_EMISSING;
     if (err == KEER_OK && id_eq(&c.account, &n.account))
         memcpy(r.event, c.event, sizeof r.event);
     if (err == KEER_OK || err == KEER_EMISSING)
-        err = undo(db, g, &n, now_us, &r.undone);
-    if (err == KEER_OK)
+        err = undo(db, g, &n, now_us, &r.undone, &nothing);
+    if (err == KEER_OK && !nothing)
         err = guard_freeze(db, g, &n.account, SLICE("You said that something in your account was not you."), now_us);
     if (err == KEER_OK)
         *ret = r;
