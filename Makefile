@@ -43,7 +43,7 @@ LIBS_LIB := -lm
 # libxgboost is C++ and is loaded later: the sanitizers want its run-time library from the start.
 LIBS_SAN := $(if $(filter asan tsan,$(V)),-Wl$(comma)--no-as-needed -lstdc++)
 # The daemon's libraries: the program has them, libkeer does not.
-LIBS_DAEMON := -lmicrohttpd -lgnutls -lcurl -lsqlite3 -lpq -lsodium -lseccomp -lmaxminddb
+LIBS_DAEMON := -lmicrohttpd -lgnutls -lcurl -lsqlite3 -lpq -lsodium -lcrypto -lseccomp -lmaxminddb
 LIBS_BIN := $(LIBS_LIB) $(LIBS_DAEMON) -ldl -lpthread $(LIBS_SAN)
 # jansson reads what the program writes, and judges our own reader of JSON: for the unit tests alone.
 LIBS_TEST = $(shell $(PKG) --libs check 2>/dev/null || echo -lcheck) -ljansson
