@@ -49,9 +49,9 @@ LIBS_BIN := $(LIBS_LIB) $(LIBS_DAEMON) -ldl -lpthread $(LIBS_SAN)
 LIBS_TEST = $(shell $(PKG) --libs check 2>/dev/null || echo -lcheck) -ljansson
 
 # --- sources -----------------------------------------------------------------------------------------------------
-SRC_TOOLS_BASE := src/base/crypto.c src/base/histogram.c src/base/log.c
+SRC_TOOLS_BASE := $(wildcard src/base/crypto*.c) src/base/base64.c src/base/histogram.c src/base/id.c src/base/log.c
 SRC_LIB   := $(filter-out $(SRC_TOOLS_BASE),$(wildcard src/base/*.c)) $(wildcard src/core/*.c src/core/policy/*.c)
-SRC_TOOLS := $(SRC_TOOLS_BASE) $(wildcard src/learn/*.c src/sim/*.c src/store/*.c src/store/sqlite/*.c src/store/postgres/*.c src/net/*.c src/http/*.c src/flow/*.c src/api/*.c)
+SRC_TOOLS := $(SRC_TOOLS_BASE) $(wildcard src/account/*.c src/stepup/*.c src/jose/*.c src/oidc/*.c src/learn/*.c src/sim/*.c src/store/*.c src/store/sqlite/*.c src/store/postgres/*.c src/net/*.c src/http/*.c src/flow/*.c src/api/*.c)
 SRC_CLI   := $(wildcard src/cli/*.c)
 GEN_C     := $(GEN)/policy_lexer.c $(GEN)/policy_grammar.c
 OBJ_LIB   := $(SRC_LIB:%.c=$(B)/%.o) $(GEN_C:build/%.c=$(B)/%.o)

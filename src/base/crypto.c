@@ -6,6 +6,9 @@
 #include <openssl/evp.h>
 #include <sodium.h>
 
+#include "base/crypto_inside.h"
+#include "base/crypto_key.h"
+
 static_assert(CRYPTO_HASH_BYTES == crypto_hash_sha256_BYTES, "SHA-256");
 static_assert(CRYPTO_TEXT_BYTES == sodium_base64_ENCODED_LEN(CRYPTO_HASH_BYTES, sodium_base64_VARIANT_URLSAFE_NO_PADDING),
               "base64url");
@@ -19,11 +22,10 @@ static EVP_MD *sha256; /* looked up once, by crypto_start: OpenSSL's search for 
 
 enum keer_err crypto_start(void)
 {
-    if (sodium_init() < 0)
-        return KEER_EIO;
-    if (!sha256)
-        sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    return KEER_OK;
+    enum keer_err err = sodium_init() < 0 ? KEER_EIO : crypto_key_start();
+    if (err == KEER_OK && !sha256)
+        sha256 = EVP_MD_fetch(crypto_context(), "SHA256", NULL);
+    return err;
 }
 
 /* OpenSSL's needs memory; without it, libsodium's gives the same hash. */
