@@ -76,8 +76,40 @@ static void api_turn(void *ctx, unsigned thread)
     t->first = t->last = NULL;
 }
 
+struct blocking {
+    struct desk_job job;
+    struct http_exchange *x;
+};
+
+static void run_blocking(struct desk_job *j, struct desk_worker *w)
+{
+    struct blocking *b = j->ctx;
+    struct http_exchange *x = b->x;
+    free(b);
+    x->worker = w;
+    http_run(x);
+}
+
+static bool api_blocking(void *ctx, struct http_exchange *x)
+{
+    struct api *a = ctx;
+    struct blocking *b = calloc(1, sizeof *b);
+    if (!b)
+        return false;
+    b->x = x;
+    b->job = (struct desk_job){.run = run_blocking, .ctx = b};
+    bool taken = desk_take(a->desk, &b->job); /* `b` may be gone afterwards */
+    if (!taken)
+        free(b);
+    return taken;
+}
+
 struct http_site api_site(struct api *a)
 {
-    return (struct http_site){
-        .routes = routes, .count = ARRAY_LEN(routes), .ctx = a, .key_roles = key_roles, .turn = api_turn};
+    return (struct http_site){.routes = routes,
+                              .count = ARRAY_LEN(routes),
+                              .ctx = a,
+                              .key_roles = key_roles,
+                              .turn = api_turn,
+                              .blocking = api_blocking};
 }

@@ -8,8 +8,10 @@
 #define API_API_H
 #include "base/json.h"
 #include "flow/decider.h"
+#include "flow/desk.h"
 #include "flow/key_change.h"
 #include "flow/outbox.h"
+#include "flow/prepare.h"
 #include "flow/reading.h"
 #include "flow/records.h"
 #include "flow/search.h"
@@ -26,6 +28,7 @@ struct api {
     struct records *records;
     struct search *search;
     struct streams *streams;
+    struct desk *desk;           /* runs handlers with HTTP_BLOCKING; x->worker is a struct desk_worker */
     struct outbox *outbox;       /* NULL: webhooks are off */
     const struct enrich *enrich; /* NULL: nothing is added */
     int64_t (*now_us)(void), (*wall_us)(void);
@@ -53,14 +56,6 @@ void api_openapi(struct buf *out);
 #define OPENAPI_BYTES ((size_t)1 << 20)
 http_fn openapi_get;
 
-/* What a request to the decider points at: stays until it is done. */
-struct api_texts {
-    struct buf canon, added;
-    struct buf target; /* of a label */
-};
-void api_texts_init(struct api_texts *t);
-void api_texts_clear(struct api_texts *t);
-void api_texts_release(struct api_texts *t);
 struct api_given {
     unsigned thread;
     struct slice body;
@@ -68,7 +63,7 @@ struct api_given {
 };
 /* The event of a body, and all else of `request` that comes from it. KEER_ENOMEM, or what is wrong, in *ret_why; then too
  * the caller frees request->event. */
-KEER_NODISCARD enum keer_err api_read(struct api *a, const struct api_given *given, struct api_texts *t,
+KEER_NODISCARD enum keer_err api_read(struct api *a, const struct api_given *given, struct prepare_texts *t,
                                       struct decide_request *request, struct reading_error *ret_why);
 /* What a refusal of decider_reserve, and an end that is no success, is as a problem. */
 enum http_problem api_refusal(enum keer_err err);

@@ -20,7 +20,7 @@
 struct line {
     struct decide_request request;
     struct batch *batch;
-    struct api_texts texts;
+    struct prepare_texts texts;
     unsigned number;
     bool problem; /* request.answer is one already */
     bool done;    /* with the batch's lock */
@@ -45,7 +45,7 @@ static void batch_free(struct batch *b)
     for (unsigned i = 0; i < b->size; i++) {
         free(b->line[i].request.event);
         buf_release(&b->line[i].request.answer);
-        api_texts_release(&b->line[i].texts);
+        prepare_texts_release(&b->line[i].texts);
     }
     (void)pthread_mutex_destroy(&b->lock);
     (void)atomic_fetch_sub(&b->api->batches, 1);
@@ -69,7 +69,7 @@ static void begin(struct http_exchange *x)
     (void)pthread_mutex_init(&b->lock, NULL);
     for (unsigned i = 0; i < size; i++) {
         b->line[i].batch = b;
-        api_texts_init(&b->line[i].texts);
+        prepare_texts_init(&b->line[i].texts);
     }
     buf_init(&x->reply, LIMIT_BATCH_BYTES); /* nothing is in it yet */
     x->data = b;
@@ -157,7 +157,7 @@ static void drain(struct batch *b)
         put_answer(b, l);
         free(l->request.event);
         buf_release(&l->request.answer);
-        api_texts_clear(&l->texts);
+        prepare_texts_clear(&l->texts);
         l->request = (struct decide_request){0};
         l->problem = l->done = false;
     }

@@ -1,82 +1,18 @@
 /* decisions.c - /v1/decisions and /v1/labels: one event in, its decision out once it is on disk. */
 #include "api/api.h"
-#include "flow/label.h"
-
-#define AHEAD_MAX_US US_HOUR /* an event from the future would make all that follow late */
 
 /* One request of a decision: lives in the exchange's `data`. */
 struct asked {
     struct decide_request request;
     struct http_exchange *x;
-    struct api_texts texts;
+    struct prepare_texts texts;
 };
 
-void api_texts_init(struct api_texts *t)
-{
-    buf_init(&t->canon, LIMIT_LINE_BYTES);
-    buf_init(&t->added, ENRICH_BYTES);
-    buf_init(&t->target, LIMIT_TEXT_BYTES);
-}
-
-void api_texts_clear(struct api_texts *t)
-{
-    buf_clear(&t->canon);
-    buf_clear(&t->added);
-    buf_clear(&t->target);
-}
-
-void api_texts_release(struct api_texts *t)
-{
-    buf_release(&t->canon);
-    buf_release(&t->added);
-    buf_release(&t->target);
-}
-
-/* The canonical form of a label's event, of its canonical body. */
-static enum keer_err read_label(struct reading *r, struct buf *target, struct slice *canon, struct reading_error *why)
-{
-    struct buf text;
-    buf_init(&text, LIMIT_LINE_BYTES);
-    enum keer_err err = label_event(*canon, &text, target, why);
-    if (err == KEER_OK)
-        err = reading_canon(r, buf_view(&text), canon, why);
-    buf_release(&text);
-    return err;
-}
-
-enum keer_err api_read(struct api *a, const struct api_given *given, struct api_texts *t, struct decide_request *request,
+enum keer_err api_read(struct api *a, const struct api_given *given, struct prepare_texts *t, struct decide_request *request,
                        struct reading_error *ret_why)
 {
-    struct slice canon = {NULL, 0};
-    struct reading *r = api_reader(a, given->thread);
-    if (!r)
-        return KEER_ENOMEM;
-    enum keer_err err = reading_canon(r, given->body, &canon, ret_why);
-    if (err == KEER_OK && given->label)
-        err = read_label(r, &t->target, &canon, ret_why);
-    if (err == KEER_OK) {
-        buf_slice(&t->canon, canon);
-        err = t->canon.err;
-    }
-    if (err == KEER_OK && a->enrich) {
-        reading_enrich(r, a->enrich, &t->added, &request->missing);
-        err = t->added.err;
-    }
-    if (err == KEER_OK)
-        err = reading_event(r, canon, buf_view(&t->added), &request->event, ret_why);
-    if (err == KEER_OK && request->event->time_us > a->wall_us() + AHEAD_MAX_US) {
-        *ret_why =
-            (struct reading_error){.code = KEER_ERANGE, .what = "time: more than an hour ahead of this server's clock"};
-        err = KEER_ERANGE;
-    }
-    if (err != KEER_OK)
-        return err;
-    request->body = buf_view(&t->canon);
-    request->added = buf_view(&t->added);
-    if (given->label)
-        request->target = buf_view(&t->target);
-    crypto_sha256(request->body, &request->body_hash);
-    return KEER_OK;
+    struct prepare p = {api_reader(a, given->thread), a->enrich, a->wall_us(), given->body, given->label};
+    return p.reading ? prepare_request(&p, t, request, ret_why) : KEER_ENOMEM;
 }
 
 static void on_done(struct decide_request *r)
@@ -114,7 +50,7 @@ static void submit(struct http_exchange *x, bool label)
     }
     x->data = q;
     q->x = x;
-    api_texts_init(&q->texts);
+    prepare_texts_init(&q->texts);
     buf_init(&q->request.answer, VERDICT_BYTES);
     struct api_given given = {x->thread, buf_view(&x->body), label};
     enum keer_err err = api_read(a, &given, &q->texts, &q->request, &why);
@@ -160,7 +96,7 @@ void decisions_release(struct http_exchange *x)
         return;
     free(q->request.event);
     buf_release(&q->request.answer);
-    api_texts_release(&q->texts);
+    prepare_texts_release(&q->texts);
     free(q);
 }
 

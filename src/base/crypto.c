@@ -3,6 +3,8 @@
 
 #include <sodium.h>
 
+#include "base/crypto_key.h"
+
 static_assert(CRYPTO_HASH_BYTES == crypto_hash_sha256_BYTES, "SHA-256");
 static_assert(CRYPTO_TEXT_BYTES == sodium_base64_ENCODED_LEN(CRYPTO_HASH_BYTES, sodium_base64_VARIANT_URLSAFE_NO_PADDING),
               "base64url");
@@ -12,7 +14,7 @@ static_assert(CRYPTO_SEALED_BYTES == NONCE_BYTES + CRYPTO_HASH_BYTES + crypto_ae
                   crypto_aead_xchacha20poly1305_ietf_KEYBYTES == CRYPTO_HASH_BYTES,
               "what is sealed");
 
-enum keer_err crypto_start(void) { return sodium_init() < 0 ? KEER_EIO : KEER_OK; }
+enum keer_err crypto_start(void) { return sodium_init() < 0 ? KEER_EIO : crypto_key_start(); }
 
 void crypto_sha256(struct slice s, struct crypto_hash *ret_hash)
 {

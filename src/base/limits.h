@@ -50,5 +50,7 @@
 #define LIMIT_WEBHOOKS 64              /* webhooks of a daemon, each with a transfer under way */
 #define LIMIT_RETRIES 20               /* tries of a delivery after the first */
 #define LIMIT_STREAMS 1000             /* clients of /v1/events */
+#define LIMIT_CERT_BYTES 16384         /* a certificate of a chain, as DER */
+#define LIMIT_CERTS_BYTES (8u << 20)   /* a file of trusted certificates */
 
 #endif

@@ -56,6 +56,16 @@ static int open_decider(struct serving *s)
         err = records_open(&look, &s->api.records, &why);
     if (err == KEER_OK)
         err = search_new(s->decider, o.database, &s->log, &s->api.search, &why);
+    struct desk_options desk = {.decider = s->decider,
+                                .enrich = s->enrich,
+                                .database = o.database,
+                                .threads = (unsigned)cli_count(cli, "workers", 0),
+                                .queue_max = (unsigned)cli_count(cli, "workers-queue", 0),
+                                .log = &s->log,
+                                .now_us = cli->env.now_us,
+                                .wall_us = cli->env.wall_us};
+    if (err == KEER_OK)
+        err = desk_new(&desk, &s->api.desk, &why);
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, err == KEER_ENOMEM ? CLI_RESOURCES : CLI_IO, err, "%s", why.text);
 }
 
@@ -95,6 +105,8 @@ static int start(struct serving *s)
     enum keer_err err = decider_start(s->decider);
     if (err == KEER_OK)
         err = search_start(s->api.search);
+    if (err == KEER_OK)
+        err = desk_start(s->api.desk);
     if (err == KEER_OK && s->outbox)
         err = outbox_start(s->outbox);
     if (err == KEER_OK)
@@ -127,6 +139,7 @@ static void finish(struct serving *s, bool started)
         streams_stop(&s->api);
         wait_until_zero(&http_statistics(s->server)->active, GRACE_MS);
         search_stop(s->api.search);
+        desk_stop(s->api.desk); /* with the requests that it runs */
         outbox_stop(s->outbox); /* what it has to write goes through the decider */
         decider_stop(s->decider);
         while (atomic_load(&decider_statistics(s->decider)->waiting)) /* their commit comes, or fails */
@@ -139,6 +152,7 @@ static void finish(struct serving *s, bool started)
     http_tls_unref(s->tls);
     records_close(s->api.records);
     search_free(s->api.search);
+    desk_free(s->api.desk);
     outbox_stop(s->outbox);
     decider_free(s->decider);
     outbox_free(s->outbox);

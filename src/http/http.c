@@ -6,6 +6,7 @@
  */
 #include <stdarg.h>
 
+#include "base/crypto.h"
 #include "base/num.h"
 #include "http/inside.h"
 
@@ -58,6 +59,12 @@ void http_stream(struct http_exchange *x, const char *type, http_more_fn *more)
     x->more = more;
 }
 
+void http_redirect(struct http_exchange *x, int status, struct slice url)
+{
+    http_set_header(x, "Location", url);
+    http_reply_fixed(x, status, HTTP_HTML, slice_of(NULL, 0));
+}
+
 /* MHD_ContentReaderCallback of a stream. */
 static ssize_t on_more(void *cls, uint64_t at, char *room, size_t max)
 {
@@ -89,13 +96,47 @@ static struct MHD_Response *response_of(struct http_exchange *x)
     return MHD_create_response_from_buffer(x->fixed.len, body.out, MHD_RESPMEM_PERSISTENT);
 }
 
+static bool has_header(const struct http_exchange *x, const char *name)
+{
+    const char *at = x->headers.p;
+    for (unsigned i = 0; i < x->headers_count; i++) {
+        if (strcmp(at, name) == 0)
+            return true;
+        at += strlen(at) + 1; /* its value */
+        at += strlen(at) + 1;
+    }
+    return false;
+}
+
+/* What http_set_header has kept. */
+static enum MHD_Result add_headers(struct http_exchange *x, struct MHD_Response *r)
+{
+    enum MHD_Result ok = MHD_YES;
+    bool cached = false;
+    const char *at = x->headers.p;
+    for (unsigned i = 0; ok && i < x->headers_count; i++) {
+        const char *name = at, *value = name + strlen(name) + 1;
+        cached = cached || strcmp(name, "Cache-Control") == 0;
+        ok = MHD_add_response_header(r, name, value);
+        at = value + strlen(value) + 1;
+    }
+    return ok && !cached ? MHD_add_response_header(r, "Cache-Control", "no-store") : ok;
+}
+
 static enum MHD_Result queue(struct http_exchange *x)
 {
+    if (x->headers.err != KEER_OK) {
+        x->headers_count = 0;
+        x->headers.err = KEER_OK;
+        x->replied = false; /* this goes in its place */
+        http_problem(x, HTTP_INTERNAL, "a header of the answer can't be sent");
+    }
     struct MHD_Response *r = response_of(x);
     if (!r)
         return MHD_NO;
+    x->queued = true;
     enum MHD_Result ok = MHD_add_response_header(r, "Content-Type", x->type);
-    ok = ok && MHD_add_response_header(r, "Cache-Control", "no-store");
+    ok = ok && add_headers(x, r);
     ok = ok && MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
     if (x->server->options.tls) /* a year (RFC 6797 section 6.1) */
         ok = ok && MHD_add_response_header(r, "Strict-Transport-Security", "max-age=31536000");
@@ -103,7 +144,7 @@ static enum MHD_Result queue(struct http_exchange *x)
         ok = ok && MHD_add_response_header(r, "Retry-After", x->retry_after);
     if (x->allow)
         ok = ok && MHD_add_response_header(r, "Allow", x->allow);
-    if (x->status == 401)
+    if (x->status == 401 && !has_header(x, "WWW-Authenticate"))
         ok = ok && MHD_add_response_header(r, "WWW-Authenticate", "Bearer realm=\"keer\"");
     if (x->close)
         ok = ok && MHD_add_response_header(r, "Connection", "close");
@@ -123,6 +164,25 @@ void http_suspend(struct http_exchange *x)
 void http_pause(struct http_exchange *x) { MHD_suspend_connection(connection_of(x)); }
 
 void http_resume(struct http_exchange *x) { loop_resume(x->loop, x); }
+
+/* --- forms --- */
+
+bool http_form(struct http_exchange *x, struct http_param *params, unsigned count)
+{
+    struct slice name = {NULL, 0};
+    if (!buf_reserve(&x->query, MIN_OF(x->body.len + 1, x->query.max))) {
+        http_problem(x, HTTP_NO_MEMORY, "%s", "");
+        return false;
+    }
+    enum keer_err err =
+        x->body.len < x->query.max ? http_form_read(buf_view(&x->body), params, count, &x->query, &name) : KEER_ELIMIT;
+    if (err == KEER_ELIMIT)
+        http_problem(x, HTTP_BAD_BODY, "at most %d parameters and %d bytes are taken", HTTP_QUERY_MAX, HTTP_QUERY_BYTES);
+    else if (err != KEER_OK)
+        http_problem(x, HTTP_BAD_BODY, "%.*s: %s", (int)MIN_OF(name.len, 60u), name.p ? name.p : "",
+                     err == KEER_ECONFLICT ? "stands twice" : "escaped wrongly");
+    return err == KEER_OK;
+}
 
 /* --- the query --- */
 
@@ -241,7 +301,9 @@ static bool is_framed(struct http_exchange *x, const char *version)
 
 static bool type_fits(unsigned flags, struct slice type)
 {
-    return flags & HTTP_BODY ? http_is_json(type) : flags & HTTP_LINES ? http_is_lines(type) : true;
+    if (flags & (HTTP_BODY | HTTP_FORM))
+        return (flags & HTTP_BODY && http_is_json(type)) || (flags & HTTP_FORM && http_is_form(type));
+    return flags & HTTP_LINES ? http_is_lines(type) : true;
 }
 
 /* What can be refused before the body; the order is the one in which a caller can learn least: a key comes first of all that
@@ -297,8 +359,15 @@ static struct http_exchange *exchange_new(struct http_loop *loop, struct MHD_Con
     buf_init(&x->path, PATH_BYTES);
     buf_init(&x->query, HTTP_QUERY_BYTES + 1);
     buf_init(&x->reply, REPLY_BYTES);
+    buf_init(&x->headers, HTTP_HEADERS_BYTES);
     (void)atomic_fetch_add(&s->stats.active, 1);
     return x;
+}
+
+static void wipe(struct buf *b)
+{
+    if (b->p)
+        crypto_wipe(b->p, b->cap);
 }
 
 void exchange_completed(void *cls, struct MHD_Connection *connection, void **con_cls, enum MHD_RequestTerminationCode why)
@@ -314,11 +383,18 @@ void exchange_completed(void *cls, struct MHD_Connection *connection, void **con
     log_request(s->options.log, &line);
     if (x->route && x->route->release)
         x->route->release(x);
+    if (x->route && x->route->flags & HTTP_BLOCKING) { /* bodies with passwords, answers with secrets */
+        wipe(&x->body);
+        wipe(&x->query);
+        wipe(&x->reply);
+        wipe(&x->headers);
+    }
     buf_release(&x->body);
     buf_release(&x->id);
     buf_release(&x->path);
     buf_release(&x->query);
     buf_release(&x->reply);
+    buf_release(&x->headers);
     free(x);
     *con_cls = NULL;
     (void)atomic_fetch_sub(&s->stats.active, 1);
@@ -341,6 +417,23 @@ static enum MHD_Result take_lines(struct http_exchange *x, const char *upload, s
     *upload_size = x->piece.len;
     ASSERT(x->ended ? x->replied || x->suspended : !x->replied && (!x->piece.len || x->suspended));
     return x->replied ? queue(x) : MHD_YES;
+}
+
+/* To a thread that may wait. It is suspended first: the answer may come at once. */
+static void hand_over(struct http_exchange *x)
+{
+    http_suspend(x);
+    if (x->server->site.blocking(x->ctx, x))
+        return;
+    http_problem(x, HTTP_FULL, "%s", "");
+    http_resume(x);
+}
+
+void http_run(struct http_exchange *x)
+{
+    x->route->handle(x);
+    ASSERT(x->replied);
+    http_resume(x);
 }
 
 /* A piece of the body; false when the connection should be dropped. */
@@ -372,7 +465,7 @@ enum MHD_Result exchange_access(void *cls, struct MHD_Connection *connection, co
             begin(x, slice_str(method), http_target(slice_str(url)), &m);
         return x->replied ? queue(x) : MHD_YES;
     }
-    if (x->replied) /* the server was being stopped when the answer was queued: libmicrohttpd has dropped it */
+    if (x->queued) /* the server was being stopped when the answer was queued: libmicrohttpd has dropped it */
         return MHD_NO;
     if (x->route->flags & HTTP_LINES)
         return take_lines(x, upload, upload_size);
@@ -385,10 +478,14 @@ enum MHD_Result exchange_access(void *cls, struct MHD_Connection *connection, co
     conn_expect(x->conn, 0);
     if (x->suspended) {
         x->suspended = false;
-        x->route->answered(x);
+        if (!x->replied)
+            x->route->answered(x);
     } else if (x->too_large) {
         http_problem(x, x->body.err == KEER_ENOMEM ? HTTP_NO_MEMORY : HTTP_TOO_LARGE, "at most %zu bytes are taken",
                      x->body.max);
+    } else if (x->route->flags & HTTP_BLOCKING) {
+        hand_over(x);
+        return MHD_YES; /* it belongs to another thread until it is resumed */
     } else {
         x->route->handle(x);
     }

@@ -5,7 +5,8 @@
  *     begin ── refused (404, 405, 401, 403, 415, 413) ──────────────► replied ──► completed
  *       └─► reading the body ─► handle ── http_reply ──────────────┘
  *                                 ├─ http_stream ─► more ─► ... ─► HTTP_END ─► completed
- *                                 └─ http_suspend ─► (another thread) http_resume ─► answered ── http_reply ──┘
+ *                                 ├─ http_suspend ─► (another thread) http_resume ─► answered ── http_reply ──┤
+ *       with HTTP_BLOCKING: site.blocking ─► (another thread) http_run: handle ── http_reply ─► http_resume ──────┘
  *
  * Invariants
  * 1. An exchange lives until the server calls the route's `release`, after the answer has left or the connection has died: a
@@ -14,8 +15,8 @@
  * 3. Bodies, headers, connections and times are bounded; a body is never kept past its route's maximum.
  * 4. Each thread is a loop of its own over its connections: what was resumed, what has come, then site.turn. It sleeps only
  *    when there is nothing, and only then costs http_resume a system call: a group of answers wakes it once.
- * 5. Every answer has Cache-Control: no-store; every one that is no success is application/problem+json. Over TLS every one
- *    has Strict-Transport-Security.
+ * 5. Every answer has Cache-Control: no-store, unless its handler says otherwise; every one that is no success is
+ * application/problem+json. Over TLS every one has Strict-Transport-Security.
  */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H
@@ -34,6 +35,10 @@ enum http_problem {
 #define HTTP_BODY 1u  /* takes application/json */
 #define HTTP_LARGE 2u /* of up to body_large_max bytes rather than body_max */
 #define HTTP_LINES 4u /* takes application/x-ndjson of any length, as it comes: see below */
+#define HTTP_FORM 8u  /* takes application/x-www-form-urlencoded; with HTTP_BODY, either */
+/* `handle` may wait: it runs where site.blocking takes it, on a thread that is none of HTTP's, and always replies. It does
+ * not touch what is kept for x->thread. `answered` is NULL. */
+#define HTTP_BLOCKING 16u
 
 struct http_exchange;
 typedef void http_fn(struct http_exchange *x);
@@ -58,8 +63,11 @@ struct http_route {
 #define HTTP_ID_BYTES 4096
 #define HTTP_CALLER_BYTES 32
 #define HTTP_QUERY_BYTES 8192
-#define HTTP_QUERY_MAX 16
-struct http_param { /* of a query: what may stand there, and what did */
+#define HTTP_QUERY_MAX 32
+#define HTTP_HEADERS_BYTES 16384 /* of an answer, those of http_set_header */
+#define HTTP_HEADERS_MAX 16
+#define HTTP_PEER_BYTES 64
+struct http_param { /* of a query or a form: what may stand there, and what did */
     const char *name;
     struct slice value; /* decoded; p NULL: not given */
 };
@@ -73,7 +81,8 @@ struct http_exchange {
     struct slice piece; /* with HTTP_LINES; so are `ended` and `drop` */
     bool ended, drop;
     struct buf id;                  /* what stood for {id}, decoded */
-    struct buf query;               /* values of http_query */
+    struct buf query;               /* values of http_query and http_form */
+    void *worker;                   /* with HTTP_BLOCKING: who runs `handle`, from site.blocking */
     char caller[HTTP_CALLER_BYTES]; /* the public part of its key; "" without one */
     int64_t begun_us;
     /* the rest is http.c's */
@@ -86,7 +95,9 @@ struct http_exchange {
     http_more_fn *more; /* a stream */
     size_t sent;        /* of what it put into `reply` */
     size_t seen;        /* bytes of the body, kept or not */
-    bool close, too_large, suspended, replied;
+    struct buf headers; /* name, NUL, value, NUL, ... */
+    unsigned headers_count;
+    bool close, too_large, suspended, replied, queued;
     void *connection;
     struct http_loop *loop;
     struct http_conn *conn;
@@ -101,6 +112,9 @@ struct http_site {
     unsigned (*key_roles)(void *ctx, struct slice key, char ret_caller[HTTP_CALLER_BYTES]);
     /* A thread has handled all that had come: what its handlers have gathered can go on, together. NULL when not needed. */
     void (*turn)(void *ctx, unsigned thread);
+    /* Takes a suspended exchange of a route with HTTP_BLOCKING elsewhere, for http_run. False when there is no place: it is
+     * told HTTP_FULL. NULL when no route has the flag. */
+    bool (*blocking)(void *ctx, struct http_exchange *x);
 };
 struct http_options {
     const char *listen;                            /* ADDRESS:PORT, [ADDRESS]:PORT; port 0 is any free one */
@@ -167,6 +181,33 @@ void http_problem(struct http_exchange *x, enum http_problem problem, const char
 KEER_NODISCARD bool http_query(struct http_exchange *x, struct http_param *params, unsigned count);
 /* A header, p NULL when there is none. */
 struct slice http_header(struct http_exchange *x, const char *name);
+/* One value of a form in the body, as http_query: BAD_BODY is told. Values that may be secret are wiped with the exchange.
+ */
+KEER_NODISCARD bool http_form(struct http_exchange *x, struct http_param *params, unsigned count);
+/* A header of the answer, before or after the reply is put, besides those that every answer has; the same name may come
+ * again (Set-Cookie). Cache-Control given here stands in place of no-store. A value with a control character, or too many of
+ * them, makes the answer HTTP_INTERNAL: what came from outside is escaped by who puts it. */
+void http_set_header(struct http_exchange *x, const char *name, struct slice value);
+/* A cookie (RFC 6265 section 4.1) for the whole site: HttpOnly, SameSite=Lax, and Secure when `secure`. max_age_s 0: until
+ * the browser ends; below 0: it is removed. */
+struct http_cookie {
+    const char *name;
+    struct slice value; /* of characters that need no quoting */
+    int64_t max_age_s;
+    bool secure;
+};
+void http_set_cookie(struct http_exchange *x, const struct http_cookie *cookie);
+/* The value of a cookie; p NULL when there is none, or several of the name, of which one may be somebody else's. */
+struct slice http_cookie(struct http_exchange *x, const char *name);
+struct slice http_cookie_find(struct slice header, const char *name); /* pure */
+/* An answer without a body that sends the browser to `url` (303 after a POST, 302 else). */
+void http_redirect(struct http_exchange *x, int status, struct slice url);
+/* The address of who is at the other end of the connection, without a port. */
+void http_peer(struct http_exchange *x, char ret_address[HTTP_PEER_BYTES]);
+/* Whether the connection is TLS. */
+bool http_secure(const struct http_exchange *x);
+/* On the thread that site.blocking chose: runs the handler and resumes the exchange, which may be gone afterwards. */
+void http_run(struct http_exchange *x);
 void http_suspend(struct http_exchange *x);
 void http_resume(struct http_exchange *x); /* from any thread */
 
@@ -210,7 +251,14 @@ struct slice http_bearer(struct slice authorization);
 /* Media type of Content-Type without its parameters is application/json; a charset other than utf-8 is not taken. */
 bool http_is_json(struct slice content_type);
 bool http_is_lines(struct slice content_type); /* the same of application/x-ndjson */
+bool http_is_form(struct slice content_type);  /* and of application/x-www-form-urlencoded */
+/* The parameters of a form (URL Standard, section 5.1): as http_param_put for each, with + as a blank; empty values are
+ * there. KEER_ELIMIT for more than HTTP_QUERY_MAX. *ret_name is the one that is wrong. */
+KEER_NODISCARD enum keer_err http_form_read(struct slice body, struct http_param *params, unsigned count, struct buf *room,
+                                            struct slice *ret_name);
 #define HTTP_JSON "application/json"
 #define HTTP_NDJSON "application/x-ndjson"
 #define HTTP_PROBLEM_JSON "application/problem+json"
+#define HTTP_FORM_TYPE "application/x-www-form-urlencoded"
+#define HTTP_HTML "text/html; charset=utf-8"
 #endif

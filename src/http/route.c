@@ -128,6 +128,65 @@ static bool is_type(struct slice content_type, struct slice wanted)
 
 bool http_is_json(struct slice content_type) { return is_type(content_type, SLICE(HTTP_JSON)); }
 bool http_is_lines(struct slice content_type) { return is_type(content_type, SLICE(HTTP_NDJSON)); }
+bool http_is_form(struct slice content_type) { return is_type(content_type, SLICE(HTTP_FORM_TYPE)); }
+
+/* Percent-decoding with + as a blank; empty is fine. */
+static enum keer_err decode_form(struct slice s, struct buf *room, struct slice *ret_text)
+{
+    size_t from = room->len;
+    for (size_t i = 0; i < s.len; i++) {
+        uint64_t byte = s.p[i] == '+' ? ' ' : (unsigned char)s.p[i];
+        if (s.p[i] == '%') {
+            if (s.len - i < 3 || num_hex(slice_of(s.p + i + 1, 2), &byte) != KEER_OK || !byte)
+                return KEER_ESYNTAX;
+            i += 2;
+        }
+        buf_char(room, (char)byte);
+    }
+    *ret_text = slice_of(room->p + from, room->len - from);
+    return room->err;
+}
+
+enum keer_err http_form_read(struct slice body, struct http_param *params, unsigned count, struct buf *room,
+                             struct slice *ret_name)
+{
+    unsigned given = 0;
+    if (!buf_reserve(room, body.len + 1)) /* it must not move: values are slices of it */
+        return room->err;
+    while (body.p && body.len) {
+        struct slice value = slice_cut(&body, '&'), name = slice_cut(&value, '='), text;
+        if (++given > HTTP_QUERY_MAX)
+            return KEER_ELIMIT;
+        *ret_name = name;
+        enum keer_err err = decode_form(name, room, &text);
+        struct http_param *p = params;
+        while (err == KEER_OK && p < params + count && !slice_eq(text, slice_str(p->name)))
+            p++;
+        if (err == KEER_OK && p == params + count)
+            continue; /* RFC 6749 section 3.1: what is not known is ignored */
+        if (err == KEER_OK && p->value.p)
+            err = KEER_ECONFLICT;
+        if (err == KEER_OK)
+            err = decode_form(value, room, &p->value);
+        if (err != KEER_OK)
+            return err;
+    }
+    return KEER_OK;
+}
+
+struct slice http_cookie_find(struct slice header, const char *name)
+{
+    struct slice found = {NULL, 0}, none = {NULL, 0};
+    while (header.p) {
+        struct slice value = slice_cut(&header, ';'), its = slice_trim(slice_cut(&value, '='));
+        if (!value.p || !slice_eq(its, slice_str(name)))
+            continue;
+        if (found.p)
+            return none;
+        found = slice_trim(value);
+    }
+    return found;
+}
 
 struct slice http_bearer(struct slice authorization)
 {

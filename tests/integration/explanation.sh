@@ -61,7 +61,7 @@ one twice, written otherwise|top=3&%74op=3|stands twice
 an unknown one|tip=3|tip: there is no
 a wrong escape|top=%3|escaped wrongly
 a wrong escape of a name|t%zz=3|escaped wrongly
-too many parameters|a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=|at most 16
+too many parameters|a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=&a=|at most 32
 TABLE
 why 'an escaped digit' 200 '"models"' 'e700/explanation?%74op=%33'
 "$KEER" verify -q --policy $POLICY --database "$dir/k.db" > "$dir/body"; ok $? "verify: $(cat "$dir/body")"
