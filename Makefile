@@ -69,7 +69,7 @@ BENCHES   := $(patsubst bench/micro/%.c,$(B)/bench/%,$(wildcard bench/micro/*_be
 WRAP      := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 WRAP_DB   := -Wl,--wrap=db_begin,--wrap=db_step,--wrap=db_put,--wrap=db_commit
 
-.PHONY: all help lib demo test unit rig-bins unit-bins crash crash-disk crash-pg bench-load integration asan tsan cov bench bench-peers docs check-docs lint layers install \
+.PHONY: all help lib demo test unit rig-bins unit-bins crash crash-disk crash-pg bench-load bench-overload integration asan asan-http tsan cov bench bench-peers docs check-docs lint layers install \
         uninstall clean deps format headers
 all: $(B)/keer $(B)/libkeer.a $(B)/libkeer.so.0 $(B)/keer.pc
 
@@ -155,6 +155,9 @@ unit: all unit-bins ## the unit tests alone
 	@tools/run-tests $(B) unit
 asan: ## the unit tests under AddressSanitizer and UBSan (clang)
 	@$(MAKE) --no-print-directory V=asan CC=clang unit
+asan-http: ## the daemon under AddressSanitizer and UBSan (clang) against the table of bad requests, slow senders and 10,000 idle sockets
+	@$(MAKE) --no-print-directory V=asan CC=clang build/asan/keer
+	@KEER=build/asan/keer bash tests/integration/http_cases.sh
 # Tests that train go through libgomp, which ThreadSanitizer does not understand: they are left out.
 TSAN_TESTS := $(filter-out %/train_test %/model_test,$(TESTS))
 tsan: ## the unit tests without training under ThreadSanitizer (clang)
