@@ -1,7 +1,7 @@
 /* prompt.c - approval on a trusted device. */
 #include "stepup/prompt.h"
 
-#include "base/crypto_sha1.h"
+#include "base/crypto_key.h"
 #include "store/query.h"
 
 static const char *const states[PROMPT_STATE_MAX] = {"waiting", "approved", "refused", "not_me", "expired"};
@@ -200,7 +200,7 @@ enum keer_err prompt_approve(struct db *db, const struct crypto_hash *seal, cons
         if (well)
             typed[n++] = number.p[i];
     }
-    bool ok = crypto_eq(typed, want, PROMPT_DIGITS) && well && n == PROMPT_DIGITS;
+    bool ok = crypto_eq(slice_of(typed, PROMPT_DIGITS), slice_of(want, PROMPT_DIGITS)) && well && n == PROMPT_DIGITS;
     crypto_wipe(want, sizeof want);
     if (ok)
         err = answer(db, account, id, device, PROMPT_APPROVED, now_us);

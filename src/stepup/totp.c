@@ -1,22 +1,23 @@
 /* totp.c - time-based one-time passwords. */
 #include "stepup/totp.h"
 
-#include "base/crypto_sha1.h"
+#include "base/crypto_key.h"
 #include "store/query.h"
 
+#define MAC_BYTES 20 /* of HMAC-SHA-1 */
 static_assert(TOTP_SECRET_BYTES <= CRYPTO_HASH_BYTES, "a secret is sealed as 32 bytes, zeros behind it");
 
 enum keer_err totp_hotp(struct slice secret, uint64_t counter, unsigned digits, char ret_code[9])
 {
     static const uint32_t moduli[] = {1000000, 10000000, 100000000};
-    unsigned char text[8], mac[CRYPTO_SHA1_BYTES];
+    unsigned char text[8], mac[CRYPTO_DIGEST_BYTES_MAX];
     ASSERT(digits >= 6 && digits <= 8);
     for (unsigned i = 0; i < sizeof text; i++)
         text[i] = (unsigned char)(counter >> (56 - 8 * i));
-    enum keer_err err = crypto_hmac_sha1(secret, slice_of((const char *)text, sizeof text), mac);
+    enum keer_err err = crypto_mac(CRYPTO_SHA1, secret, slice_of((const char *)text, sizeof text), mac);
     if (err != KEER_OK)
         return err;
-    const unsigned char *at = mac + (mac[CRYPTO_SHA1_BYTES - 1] & 15); /* dynamic truncation, RFC 4226 section 5.4 */
+    const unsigned char *at = mac + (mac[MAC_BYTES - 1] & 15); /* dynamic truncation, RFC 4226 section 5.4 */
     uint32_t number = (uint32_t)(at[0] & 0x7F) << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
     number %= moduli[digits - 6];
     ret_code[digits] = '\0';
@@ -143,7 +144,7 @@ enum keer_err totp_take(struct db *db, const struct crypto_hash *seal, const str
         if (step < 0)
             continue;
         err = totp_hotp(slice_of((const char *)secret.bytes, TOTP_SECRET_BYTES), (uint64_t)step, TOTP_DIGITS, want);
-        if (err == KEER_OK && crypto_eq(typed, want, TOTP_DIGITS))
+        if (err == KEER_OK && crypto_eq(slice_of(typed, TOTP_DIGITS), slice_of(want, TOTP_DIGITS)))
             matched = step;
     }
     crypto_wipe(&secret, sizeof secret);

@@ -23,7 +23,7 @@
 #define TOTP_URI_BYTES 512
 #define TOTP_QR_BYTES 65536
 
-/* RFC 4226 section 5.3: the code of `digits` (6 to 8) digits, NUL-terminated. KEER_EIO when there is no SHA-1. */
+/* RFC 4226 section 5.3: the code of `digits` (6 to 8) digits, NUL-terminated. KEER_ENOMEM. */
 KEER_NODISCARD enum keer_err totp_hotp(struct slice secret, uint64_t counter, unsigned digits, char ret_code[9]);
 /* The step of a time (RFC 6238 section 4.2), T0 0. */
 int64_t totp_step(int64_t now_us);
