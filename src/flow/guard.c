@@ -521,7 +521,8 @@ enum keer_err guard_not_me(struct db *db, const struct guard *g, struct slice to
         memcpy(r.event, c.event, sizeof r.event);
     if (err == KEER_OK || err == KEER_EMISSING)
         err = undo(db, g, &n, now_us, &r.undone, &nothing);
-    if (err == KEER_OK && !nothing)
+    r.frozen = !nothing;
+    if (err == KEER_OK && r.frozen)
         err = guard_freeze(db, g, &n.account, SLICE("You said that something in your account was not you."), now_us);
     if (err == KEER_OK)
         *ret = r;
