@@ -1,25 +1,12 @@
 /* account_change.c - what the guard guards: the password, addresses, trusting a device. */
-#include "account/proof.h"
 #include "api/account.h"
 #include "base/timefmt.h"
+#include "flow/account_use.h"
 #include "flow/notifier.h"
 
 #define ADDRESS_BYTES 400
 
 /* --- the guard --- */
-
-struct guarding {
-    const struct accounts *a;
-    struct guard_request request;
-    int64_t now_us;
-    struct guard_answer answer;
-};
-
-static enum keer_err ask_guard(struct db *db, void *ctx)
-{
-    struct guarding *g = ctx;
-    return guard_ask(db, &g->a->guard, &g->request, g->now_us, &g->answer);
-}
 
 struct id account_challenge(struct http_exchange *x)
 {
@@ -70,7 +57,7 @@ static void answer_guard(struct http_exchange *x, const struct guard_answer *a)
 
 void account_guard(struct http_exchange *x, const struct visitor *v, const struct account_ask *ask)
 {
-    struct guarding g = {.a = visit_accounts(x), .now_us = desk_wall_us(x->worker)};
+    struct account_guarding g = {.a = visit_accounts(x), .now_us = desk_wall_us(x->worker)};
     bool denied = false, told = false;
     enum keer_err err = KEER_OK;
     g.request = (struct guard_request){.session = &v->now,
@@ -89,7 +76,7 @@ void account_guard(struct http_exchange *x, const struct visitor *v, const struc
         return;
     }
     if (err == KEER_OK)
-        err = desk_write(x->worker, ask_guard, &g);
+        err = desk_write(x->worker, account_guard_ask, &g);
     if (err == KEER_OK && !told && (g.answer.outcome == GUARD_APPLIED || g.answer.outcome == GUARD_WAITS))
         err = tell_engine(x, v, ask->event, &denied);
     notifier_wake(g.a->notifier);
@@ -103,38 +90,16 @@ void account_guard(struct http_exchange *x, const struct visitor *v, const struc
 
 /* --- the password --- */
 
-struct judging {
-    const struct accounts *a;
-    const struct id *account;
-    struct slice password;
-    enum password_flaw flaw;
-};
-
-static enum keer_err judge(struct db *db, void *ctx)
-{
-    struct judging *j = ctx;
-    struct password_context context;
-    unsigned methods = 0;
-    enum keer_err err = authenticators_methods(db, j->account, &methods);
-    if (err != KEER_OK)
-        return err;
-    password_context_init(&context, j->a, methods != 0);
-    err = password_context_account(&context, db, j->account);
-    if (err == KEER_OK)
-        j->flaw = password_judge(j->password, &context.rules);
-    return err;
-}
-
 void account_password(struct http_exchange *x)
 {
     struct visitor v;
     struct api_body b = {0};
     char phc[PASSWORD_PHC_BYTES] = "";
-    struct judging j = {.a = visit_accounts(x), .account = &v.now.account};
+    struct account_judging j = {.a = visit_accounts(x), .account = &v.now.account};
     if (!visit_begin(x, VISIT_FULL, &v) || !api_body_read(x, &b, "password") ||
         !api_body_text(x, &b, "password", /* required */ true, &j.password))
         goto out;
-    enum keer_err err = desk_read(x->worker, judge, &j);
+    enum keer_err err = desk_read(x->worker, account_password_judge, &j);
     if (err == KEER_OK && j.flaw != PASSWORD_FINE) {
         http_problem(x, HTTP_PASSWORD_REFUSED, "%s: %s", password_flaw_code(j.flaw), password_flaw_text(j.flaw));
         goto out;
@@ -158,54 +123,13 @@ out:
 
 /* --- addresses --- */
 
-struct addressing { /* one request */
-    const struct accounts *a;
-    const struct visitor *v;
-    struct identifier address;
-    struct id contact, proof;
-    struct slice code;
-    struct id challenge;
-    int64_t now_us;
-    struct attempt_begun begun;
-    enum proof_verdict verdict;
-    struct contact found;
-    bool confirmed, last;
-};
-
-/* Adds an address that is not verified, or finds it again, and sends a code there. */
-static enum keer_err add_contact(struct db *db, void *ctx)
-{
-    struct addressing *c = ctx;
-    struct contact room[CONTACTS_MAX];
-    unsigned count = 0, sent;
-    struct attempt_subject s = {.account = id_slice(&c->v->now.account), .address = slice_str(c->v->ip)};
-    enum keer_err err = attempt_begin(db, ATTEMPT_USE_MESSAGE, &s, c->now_us, &c->begun);
-    if (err != KEER_OK || c->begun.verdict != ATTEMPT_MAY)
-        return err;
-    err = contact_add(db, &c->v->now.account, &c->address, /* verified_us */ 0, c->now_us, &c->contact);
-    if (err == KEER_ECONFLICT) {
-        err = contact_list(db, &c->v->now.account, room, &count);
-        for (unsigned i = 0; i < count; i++)
-            if (room[i].address.kind == c->address.kind && strcmp(room[i].address.text, c->address.text) == 0) {
-                c->contact = room[i].id;
-                if (room[i].verified_us)
-                    return KEER_ECONFLICT;
-            }
-    }
-    struct proof_new proof = {.account = c->v->now.account, .purpose = PROOF_CONTACT, .address = c->address};
-    if (err == KEER_OK)
-        err = proof_ask(db, &proof, c->now_us, &c->proof);
-    struct notice_new n = {.account = c->v->now.account, .kind = NOTICE_CONTACT_CODE, .proof = c->proof, .to = &c->address};
-    return err == KEER_OK ? notice_add(db, &c->a->key, &n, c->now_us, &sent) : err;
-}
-
 void account_contact_add(struct http_exchange *x)
 {
     struct visitor v;
     struct api_body b = {0};
     struct slice email = {NULL, 0}, phone = {NULL, 0};
     struct identifier_why why;
-    struct addressing c = {.a = visit_accounts(x), .v = &v, .now_us = desk_wall_us(x->worker)};
+    struct account_addressing c = {.a = visit_accounts(x), .v = &v, .now_us = desk_wall_us(x->worker)};
     if (!visit_begin(x, VISIT_FULL, &v) || !api_body_read(x, &b, "email phone") ||
         !api_body_line(x, &b, "email", false, ADDRESS_BYTES, &email) ||
         !api_body_line(x, &b, "phone", false, ADDRESS_BYTES, &phone))
@@ -218,7 +142,7 @@ void account_contact_add(struct http_exchange *x)
     } else if (!c.a->notifier || (phone.p && !c.a->phones)) {
         http_problem(x, HTTP_NOTICES_OFF, "%s", phone.p ? "this service sends no messages to phones" : "");
     } else {
-        enum keer_err err = desk_write(x->worker, add_contact, &c);
+        enum keer_err err = desk_write(x->worker, account_contact_put, &c);
         notifier_wake(c.a->notifier);
         if (err == KEER_OK && c.begun.verdict != ATTEMPT_MAY) {
             visit_later(x, MAX_OF(c.begun.retry_us, 1));
@@ -237,51 +161,16 @@ out:
     api_body_release(&b);
 }
 
-/* A step that was asked after the code was right does not ask for it again (guard_confirmed). */
-static enum keer_err find_contact(struct db *db, void *ctx)
-{
-    struct addressing *c = ctx;
-    const struct id *account = &c->v->now.account;
-    enum keer_err err = contact_read(db, account, &c->contact, &c->found);
-    if (err == KEER_OK && id_is(&c->challenge))
-        err = guard_confirmed(db, &c->challenge, account, GUARD_CONTACT_ADD, &c->contact, c->now_us, &c->confirmed);
-    return err;
-}
-
-static enum keer_err count_code(struct db *db, void *ctx)
-{
-    struct addressing *c = ctx;
-    struct attempt_subject s = {.account = id_slice(&c->v->now.account),
-                                .device = id_slice(&c->v->now.device),
-                                .challenge = id_slice(&c->contact),
-                                .address = slice_str(c->v->ip)};
-    return attempt_begin(db, ATTEMPT_USE_CONTACT, &s, c->now_us, &c->begun);
-}
-
-static enum keer_err check_code(struct db *db, void *ctx)
-{
-    struct addressing *c = ctx;
-    struct proof proof;
-    struct proof_new wanted = {.account = c->v->now.account, .purpose = PROOF_CONTACT, .address = c->found.address};
-    c->verdict = PROOF_OVER;
-    enum keer_err err = proof_find(db, &wanted, c->now_us, &c->proof);
-    if (err == KEER_EMISSING)
-        return KEER_OK;
-    if (err == KEER_OK)
-        err = proof_check(db, &c->a->key, &c->proof, PROOF_CONTACT, c->code, c->now_us, &proof, &c->verdict);
-    return err == KEER_OK && c->verdict == PROOF_RIGHT ? attempt_ok(db, &c->begun.attempt) : err;
-}
-
 /* False when a problem was told. */
-static bool show_code(struct http_exchange *x, struct addressing *c)
+static bool show_code(struct http_exchange *x, struct account_addressing *c)
 {
-    enum keer_err err = desk_write(x->worker, count_code, c);
+    enum keer_err err = desk_write(x->worker, account_contact_count, c);
     if (err == KEER_OK && c->begun.verdict == ATTEMPT_LATER) {
         visit_later(x, MAX_OF(c->begun.retry_us, 1));
         return false;
     }
     if (err == KEER_OK && c->begun.verdict == ATTEMPT_MAY)
-        err = desk_write(x->worker, check_code, c);
+        err = desk_write(x->worker, account_contact_check, c);
     if (err != KEER_OK)
         visit_failed(x, err);
     else if (c->begun.verdict != ATTEMPT_MAY || c->verdict != PROOF_RIGHT)
@@ -293,12 +182,12 @@ void account_contact_confirm(struct http_exchange *x)
 {
     struct visitor v;
     struct api_body b = {0};
-    struct addressing c = {
+    struct account_addressing c = {
         .a = visit_accounts(x), .v = &v, .now_us = desk_wall_us(x->worker), .challenge = account_challenge(x)};
     if (!visit_begin(x, VISIT_FULL, &v) || !visit_id(x, &c.contact) || !api_body_read(x, &b, "code") ||
         !api_body_line(x, &b, "code", /* required */ true, 64, &c.code))
         goto out;
-    enum keer_err err = desk_read(x->worker, find_contact, &c);
+    enum keer_err err = desk_read(x->worker, account_contact_find, &c);
     if (err == KEER_EMISSING || (err == KEER_OK && c.found.verified_us)) {
         http_problem(x, HTTP_NOT_FOUND, "no address of this id waits for a code");
     } else if (err != KEER_OK) {
@@ -314,35 +203,15 @@ out:
     api_body_release(&b);
 }
 
-static enum keer_err look_at_contact(struct db *db, void *ctx)
-{
-    struct addressing *c = ctx;
-    struct contact room[CONTACTS_MAX];
-    unsigned count = 0, verified = 0;
-    enum keer_err err = contact_read(db, &c->v->now.account, &c->contact, &c->found);
-    if (err == KEER_OK)
-        err = contact_list(db, &c->v->now.account, room, &count);
-    for (unsigned i = 0; err == KEER_OK && i < count; i++)
-        verified += room[i].verified_us > 0;
-    c->last = c->found.verified_us && verified == 1;
-    return err;
-}
-
-static enum keer_err drop_contact(struct db *db, void *ctx)
-{
-    struct addressing *c = ctx;
-    return contact_remove(db, &c->v->now.account, &c->contact, c->now_us);
-}
-
 void account_contact_delete(struct http_exchange *x)
 {
     struct visitor v;
-    struct addressing c = {.a = visit_accounts(x), .v = &v, .now_us = desk_wall_us(x->worker)};
+    struct account_addressing c = {.a = visit_accounts(x), .v = &v, .now_us = desk_wall_us(x->worker)};
     if (!visit_begin(x, VISIT_FULL, &v) || !visit_id(x, &c.contact))
         return;
-    enum keer_err err = desk_read(x->worker, look_at_contact, &c);
+    enum keer_err err = desk_read(x->worker, account_contact_look, &c);
     if (err == KEER_OK && !c.found.verified_us) { /* nothing was ever sent there but a code */
-        err = desk_write(x->worker, drop_contact, &c);
+        err = desk_write(x->worker, account_contact_drop, &c);
         if (err == KEER_OK) {
             visit_empty(x);
             return;
@@ -365,31 +234,11 @@ void account_contact_delete(struct http_exchange *x)
 
 /* --- a device --- */
 
-struct naming {
-    const struct visitor *v;
-    struct id id;
-    struct slice name;
-    bool distrust;
-    int64_t now_us;
-    struct device found;
-};
-
-static enum keer_err change_device(struct db *db, void *ctx)
-{
-    struct naming *n = ctx;
-    enum keer_err err = device_read(db, &n->v->now.account, &n->id, &n->found);
-    if (err == KEER_OK && n->name.p)
-        err = device_rename(db, &n->v->now.account, &n->id, n->name);
-    if (err == KEER_OK && n->distrust)
-        err = device_trust(db, &n->v->now.account, &n->id, /* trusted */ false, n->now_us);
-    return err;
-}
-
 void account_device_change(struct http_exchange *x)
 {
     struct visitor v;
     struct api_body b = {0};
-    struct naming n = {.v = &v, .now_us = desk_wall_us(x->worker)};
+    struct account_naming n = {.v = &v, .now_us = desk_wall_us(x->worker)};
     if (!visit_begin(x, VISIT_FULL, &v) || !visit_id(x, &n.id) || !api_body_read(x, &b, "name trusted") ||
         !api_body_line(x, &b, "name", /* required */ false, DEVICE_NAME_BYTES, &n.name))
         goto out;
@@ -399,7 +248,7 @@ void account_device_change(struct http_exchange *x)
         goto out;
     }
     n.distrust = trusted && tape_type(&b.tape, trusted) == TAPE_FALSE;
-    enum keer_err err = desk_write(x->worker, change_device, &n);
+    enum keer_err err = desk_write(x->worker, account_device_put, &n);
     if (err == KEER_OK && trusted && !n.distrust && !n.found.trusted_us) {
         struct account_ask ask = {.change = GUARD_DEVICE_TRUST,
                                   .thing = n.id,
