@@ -235,3 +235,43 @@ enum keer_err enrol_remove(const struct steps *s, struct desk_worker *w, const s
                               .where = visitor_where(r->v)};
     return enrol_guarded(s, w, r->v, "custom.authenticator_removed", &g, ret);
 }
+
+/* --- what waits --- */
+
+struct listing {
+    const struct visitor *v;
+    int64_t now_us;
+    struct enrol_waiting *w;
+};
+
+static enum keer_err list(struct db *db, void *ctx)
+{
+    struct listing *l = ctx;
+    const struct id *account = &l->v->now.account;
+    enum keer_err err = guard_pending(db, account, l->w->rows, &l->w->count);
+    if (err == KEER_OK)
+        err = guard_hold(db, account, l->now_us, &l->w->hold);
+    if (err == KEER_OK)
+        err = recovery_waiting(db, account, &l->w->recovery);
+    l->w->recovers = err == KEER_OK;
+    return err == KEER_EMISSING ? KEER_OK : err;
+}
+
+enum keer_err enrol_waits(const struct steps *s, struct desk_worker *w, const struct visitor *v, struct enrol_waiting *ret)
+{
+    struct listing l = {v, desk_wall_us(w), ret};
+    UNUSED(s);
+    return desk_read(w, list, &l);
+}
+
+static enum keer_err call_off(struct db *db, void *ctx)
+{
+    struct enrolling *e = ctx;
+    return guard_cancel(db, &e->s->accounts->guard, &e->v->now.account, e->id, visitor_where(e->v), e->now_us);
+}
+
+enum keer_err enrol_call_off(const struct steps *s, struct desk_worker *w, const struct visitor *v, const struct id *change)
+{
+    struct enrolling e = {.s = s, .v = v, .id = change, .now_us = desk_wall_us(w)};
+    return desk_write(w, call_off, &e);
+}

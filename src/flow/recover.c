@@ -93,7 +93,8 @@ static enum keer_err count(struct db *db, void *ctx)
 static enum keer_err prove(struct db *db, void *ctx)
 {
     struct proving *p = ctx;
-    enum keer_err err = recovery_prove(db, &p->s->accounts->guard, p->flow, p->code, p->now_us, &p->right, &p->ret->recovery);
+    enum keer_err err =
+        recovery_prove(db, &p->s->accounts->guard, p->flow, p->code, p->now_us, &p->right, &p->ret->recovery);
     if (err == KEER_OK && p->right)
         err = attempt_ok(db, &p->begun.attempt);
     if (err == KEER_OK && p->right)
@@ -318,8 +319,8 @@ struct ticking {
 static enum keer_err tick_changes(struct db *db, void *ctx)
 {
     struct ticking *t = ctx;
-    return guard_apply_due(db, &t->s->accounts->guard, t->now_us, /* one in a transaction: one that fails leaves the others alone */ 1,
-                           &t->count);
+    return guard_apply_due(db, &t->s->accounts->guard, t->now_us,
+                           /* one in a transaction: one that fails leaves the others alone */ 1, &t->count);
 }
 static enum keer_err tick_recoveries(struct db *db, void *ctx)
 {

@@ -20,7 +20,7 @@
 #include "flow/guard.h"
 #include "stepup/prompt.h"
 
-struct steps { /* does not change after the start */
+struct steps {                       /* does not change after the start */
     const struct accounts *accounts; /* with the guard */
     /* Signs the claims of an answer as a JWT of that typ; NULL: answers are not signed, and not told. */
     enum keer_err (*sign)(void *ctx, struct desk_worker *w, const char *typ, struct slice claims, struct buf *out);
