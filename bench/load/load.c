@@ -56,6 +56,7 @@ struct load {
     struct connection *c;
     int epoll;
     uint64_t next, ok, refused, broken;
+    uint64_t odd; /* of the refused: not a 429 that says when to come again */
     uint32_t *latency;
     uint64_t latency_count;
     int64_t begun_us;
@@ -215,6 +216,7 @@ static void answered(struct load *l, struct connection *c, int status, const cha
             l->latency[l->latency_count++] = (uint32_t)(now_us() - c->due_us);
     } else {
         l->refused++;
+        l->odd += status != 429 || !strcasestr(c->answer, "\r\nretry-after: ");
     }
     if (strcasestr(c->answer, "\r\nconnection: close"))
         lose(l, c);
@@ -300,6 +302,8 @@ static void tell(struct load *l)
     if (n)
         printf("; p50 %.2f, p99 %.2f, p99.9 %.2f, most %.2f ms", l->latency[n / 2] / 1e3, l->latency[n * 99 / 100] / 1e3,
                l->latency[n * 999 / 1000] / 1e3, l->latency[n - 1] / 1e3);
+    if (l->odd)
+        printf("; %llu of the refused were no 429 with Retry-After", (unsigned long long)l->odd);
     printf("\n");
 }
 
