@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # search.sh - GET /v1/decisions, held against a filter over all decisions (search_judge.mjs): every filter and pairs of them, pages of many sizes, pages while decisions
 # come in, restarts, a journal that is older than its index, an index that lies, refusals. With SQLite, and with PostgreSQL where it is here.
-export KEER_ALLOW_ROOT=yes
 set -u
 cd "$(dirname "$0")/../.." || exit
 KEER=${KEER:-build/release/keer} BUILD=${BUILD:-build/release}
@@ -91,7 +90,7 @@ else
 fi
 [ -w /dev/shm ] && PG_DIR=/dev/shm
 if pg_find; then
-    trap '[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null; pg_end; rm -rf "$dir"' EXIT
+    finally() { pg_end; }
     pg_new a || { echo 'not ok - a server'; exit 1; }
     DATABASE=$(pg_address a)
     run PostgreSQL
