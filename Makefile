@@ -43,7 +43,10 @@ LIBS_LIB := -lm
 # libxgboost is C++ and is loaded later: the sanitizers want its run-time library from the start.
 LIBS_SAN := $(if $(filter asan tsan,$(V)),-Wl$(comma)--no-as-needed -lstdc++)
 # The daemon's libraries: the program has them, libkeer does not.
-LIBS_DAEMON := -lmicrohttpd -lgnutls -lcurl -lsqlite3 -lpq -lsodium -lcrypto -lseccomp -lmaxminddb
+LIBS_DAEMON := -lmicrohttpd -lgnutls -lcurl -lsqlite3 -lpq -lsodium -lseccomp -lmaxminddb
+LIBS_DAEMON += -lcrypto
+LIBS_DAEMON += -lqrencode
+LIBS_DAEMON += -lzxcvbn
 LIBS_BIN := $(LIBS_LIB) $(LIBS_DAEMON) -ldl -lpthread $(LIBS_SAN)
 # jansson reads what the program writes, and judges our own reader of JSON: for the unit tests alone.
 LIBS_TEST = $(shell $(PKG) --libs check 2>/dev/null || echo -lcheck) -ljansson
@@ -51,7 +54,8 @@ LIBS_TEST = $(shell $(PKG) --libs check 2>/dev/null || echo -lcheck) -ljansson
 # --- sources -----------------------------------------------------------------------------------------------------
 SRC_TOOLS_BASE := $(wildcard src/base/crypto*.c) src/base/base64.c src/base/histogram.c src/base/id.c src/base/log.c
 SRC_LIB   := $(filter-out $(SRC_TOOLS_BASE),$(wildcard src/base/*.c)) $(wildcard src/core/*.c src/core/policy/*.c)
-SRC_TOOLS := $(SRC_TOOLS_BASE) $(wildcard src/account/*.c src/stepup/*.c src/jose/*.c src/oidc/*.c src/learn/*.c src/sim/*.c src/store/*.c src/store/sqlite/*.c src/store/postgres/*.c src/net/*.c src/http/*.c src/flow/*.c src/api/*.c)
+SRC_DIRS  := learn sim store store/sqlite store/postgres net jose http account stepup oidc flow api
+SRC_TOOLS := $(SRC_TOOLS_BASE) $(foreach d,$(SRC_DIRS),$(wildcard src/$(d)/*.c))
 SRC_CLI   := $(wildcard src/cli/*.c)
 GEN_C     := $(GEN)/policy_lexer.c $(GEN)/policy_grammar.c
 OBJ_LIB   := $(SRC_LIB:%.c=$(B)/%.o) $(GEN_C:build/%.c=$(B)/%.o)
