@@ -179,6 +179,8 @@ crash-pg: all rig-bins ## kill PostgreSQL KILLS times (1000), fail over FAILOVER
 	@BUILD=$(B) KEER=$(B)/keer tests/crash/pg $(KILLS) $(or $(FAILOVERS),20)
 bench-load: all rig-bins ## requests a second, each durable, beside an empty handler of libmicrohttpd
 	@bench/load/run $(B)
+bench-overload: all $(B)/bench/http-load ## five times what the daemon can do for 60 s: goodput, memory, recovery; fails when a bound does not hold
+	@bench/load/overload $(B)
 FUZZ_SECONDS ?= 600
 fuzz-%: ## fuzz one parser with libFuzzer, ASan and UBSan for FUZZ_SECONDS (600)
 	@$(MAKE) --no-print-directory V=fuzz build/fuzz/libfuzzer-$*
