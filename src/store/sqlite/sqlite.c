@@ -82,9 +82,15 @@ static int prepare_transaction(struct lite *l)
 
 static enum keer_err settings(struct lite *l)
 {
-    static const char *const writer[] = {
-        "PRAGMA journal_mode=WAL",  "PRAGMA synchronous=FULL",        "PRAGMA mmap_size=0",       "PRAGMA foreign_keys=ON",
-        "PRAGMA temp_store=MEMORY", "PRAGMA wal_autocheckpoint=1000", "PRAGMA cache_size=-16384", NULL};
+    static const char *const writer[] = {"PRAGMA page_size=8192" /* of a new database: half the writes of 4096 */,
+                                         "PRAGMA journal_mode=WAL",
+                                         "PRAGMA synchronous=FULL",
+                                         "PRAGMA mmap_size=0",
+                                         "PRAGMA foreign_keys=ON",
+                                         "PRAGMA temp_store=MEMORY",
+                                         "PRAGMA wal_autocheckpoint=500",
+                                         "PRAGMA cache_size=-16384",
+                                         NULL};
     static const char *const reader[] = {
         "PRAGMA query_only=ON",        "PRAGMA temp_store=MEMORY",           "PRAGMA mmap_size=0",
         "PRAGMA wal_autocheckpoint=0", "SELECT COUNT(*) FROM sqlite_master", NULL};
