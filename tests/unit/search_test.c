@@ -63,6 +63,7 @@ START_TEST(places_that_are_none_are_refused)
         {"\x80\x10", 2, KEER_EFORMAT},             /* 2048 */
         {"\xFF\x0F\0", 3, KEER_EFORMAT},           /* one after the last */
         {"\x80\x80\x01", 3, KEER_EFORMAT},         /* a third byte */
+        {"\x85\0", 2, KEER_EFORMAT},               /* a small gap in two bytes */
         {"\x05\x80\x08\x80\x08", 5, KEER_EFORMAT}, /* 5, 1030, 2055 */
         {"\x05\x80\x08\x10", 4, KEER_OK},
     };
