@@ -437,12 +437,9 @@ void decider_observe(struct decider *d, const struct decider_observer *o)
     d->observer[d->observers++] = *o;
 }
 
-static enum db_outcome write_batch(struct decider *d, const struct pending *batch)
+static struct journal_entry entry_of(const struct pending *p)
 {
-    enum keer_err err = db_begin(d->writer);
-    int64_t last = 0;
-    for (const struct pending *p = batch; err == KEER_OK && p; p = p->next) {
-        struct journal_entry e = {.seq = p->seq,
+    return (struct journal_entry){.seq = p->seq,
                                   .id = p->first->event->id,
                                   .time_us = p->first->event->time_us,
                                   .decided_us = p->decided_us,
@@ -453,12 +450,32 @@ static enum db_outcome write_batch(struct decider *d, const struct pending *batc
                                   .missing = p->first->missing,
                                   .decision = buf_view(&p->verdict),
                                   .saw = buf_view(&p->saw)};
-        err = journal_add(&d->journal, &e);
-        if (err == KEER_OK)
-            err = tell_write(d, p);
-        last = e.seq;
-        (void)atomic_fetch_add_explicit(&d->stats.rows, 1, memory_order_relaxed);
+}
+
+static enum keer_err write_rows(struct decider *d, const struct pending *batch, int64_t *ret_last)
+{
+    enum keer_err err = KEER_OK;
+    for (const struct pending *p = batch; err == KEER_OK && p;) {
+        struct journal_entry e[JOURNAL_TOGETHER];
+        unsigned n = 0;
+        const struct pending *from = p;
+        for (; p && n < JOURNAL_TOGETHER; p = p->next)
+            e[n++] = entry_of(p);
+        *ret_last = e[n - 1].seq;
+        err = journal_add_all(&d->journal, e, n);
+        for (; err == KEER_OK && from != p; from = from->next)
+            err = tell_write(d, from);
+        (void)atomic_fetch_add_explicit(&d->stats.rows, n, memory_order_relaxed);
     }
+    return err;
+}
+
+static enum db_outcome write_batch(struct decider *d, const struct pending *batch)
+{
+    int64_t last = 0;
+    enum keer_err err = db_begin(d->writer);
+    if (err == KEER_OK)
+        err = write_rows(d, batch, &last);
     enum db_outcome outcome = err == KEER_OK ? db_commit(d->writer) : DB_NOT_COMMITTED;
     if (outcome == DB_COMMITTED) {
         atomic_store(&d->committed, last);
