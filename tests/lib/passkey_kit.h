@@ -82,7 +82,7 @@ struct recipe {
 
 struct ceremony {
     unsigned char challenge[32], id[1100];
-    struct buf client, object, data, signature, key;
+    struct buf client, object, data, signature, key, statement;
     struct webauthn_expect expect;
     struct webauthn_payment payment;
     struct webauthn_registration registration;
@@ -657,9 +657,10 @@ static inline void kit_put_object(const struct kit *k, const struct recipe *r, s
         kit_text(b, "fmt");
         kit_text(b, r->fmt);
     }
+    kit_put_statement(k, r, c, &c->statement);
     if (!r->no_statement) {
         kit_text(b, "attStmt");
-        kit_put_statement(k, r, c, b);
+        buf_slice(b, buf_view(&c->statement));
     }
     if (!r->other_order && !r->no_data)
         buf_slice(b, buf_view(&data));
@@ -726,6 +727,7 @@ static inline void ceremony_init(struct ceremony *c)
     buf_init(&c->data, 1u << 14);
     buf_init(&c->signature, 4096);
     buf_init(&c->key, 4096);
+    buf_init(&c->statement, 1u << 15);
 }
 
 static inline void ceremony_release(struct ceremony *c)
@@ -735,6 +737,7 @@ static inline void ceremony_release(struct ceremony *c)
     buf_release(&c->data);
     buf_release(&c->signature);
     buf_release(&c->key);
+    buf_release(&c->statement);
 }
 
 static inline void kit_expect(const struct kit *k, const struct recipe *r, struct ceremony *c)
@@ -789,6 +792,7 @@ static inline void ceremony_make(const struct kit *k, const struct recipe *r, st
     buf_clear(&c->data);
     buf_clear(&c->signature);
     buf_clear(&c->key);
+    buf_clear(&c->statement);
     for (size_t i = 0; i < sizeof c->challenge; i++)
         c->challenge[i] = (unsigned char)rng_u64(rng);
     for (size_t i = 0; i < sizeof c->id; i++)
