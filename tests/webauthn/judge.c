@@ -16,7 +16,7 @@
 #define RIGHT 1000
 #define EACH 3
 
-static struct kit kit;
+static struct passkey_kit kit;
 static struct ceremony c;
 static struct rng rng;
 
@@ -162,7 +162,7 @@ int main(int argc, char **argv)
     MADE(crypto_start());
     fido_init(0);
     rng_seed(&rng, seed);
-    kit_make(&kit);
+    passkey_kit_make(&kit);
     ceremony_init(&c);
     buf_init(&root, 8192);
     base64_put(&root, crypto_cert_bytes(kit.root));
@@ -186,6 +186,6 @@ int main(int argc, char **argv)
         }
     buf_release(&root);
     ceremony_release(&c);
-    kit_release(&kit);
+    passkey_kit_release(&kit);
     return 0;
 }
