@@ -8,6 +8,16 @@
 
 static const struct passkeys *passkeys(struct http_exchange *x) { return ((struct api *)x->ctx)->passkeys; }
 
+static bool begin(struct http_exchange *x, enum visit_needs needs, struct visitor *v)
+{
+    if (!visit_begin(x, needs, v))
+        return false;
+    if (passkeys(x)->origins_count)
+        return true;
+    http_problem(x, HTTP_PASSKEYS_OFF, "%s", "");
+    return false;
+}
+
 /* Options are printed straight into the reply. */
 static void answer_options(struct http_exchange *x, const struct visitor *v, enum keer_err err)
 {
@@ -47,7 +57,7 @@ void passkey_sign_in_options_post(struct http_exchange *x)
 {
     struct api_body b = {0};
     struct visitor v;
-    if (visit_begin(x, VISIT_ANYBODY, &v) && api_body_read(x, &b, ""))
+    if (begin(x, VISIT_ANYBODY, &v) && api_body_read(x, &b, ""))
         answer_options(x, &v, passkeys_sign_in_options(passkeys(x), x->worker, &v, &x->reply));
     api_body_release(&b);
 }
@@ -59,8 +69,8 @@ void passkey_sign_in_post(struct http_exchange *x)
     struct sign_in s;
     struct id flow;
     struct passkey_reply reply = {0};
-    if (visit_begin(x, VISIT_ANYBODY, &v) && api_body_read(x, &b, "flow credential") &&
-        visit_body_id(x, &b, "flow", &flow) && read_credential(x, &b, /* registration */ false, &reply)) {
+    if (begin(x, VISIT_ANYBODY, &v) && api_body_read(x, &b, "flow credential") && visit_body_id(x, &b, "flow", &flow) &&
+        read_credential(x, &b, /* registration */ false, &reply)) {
         enum keer_err err = passkeys_sign_in(passkeys(x), x->worker, &v, &flow, &reply, &s);
         if (err == KEER_OK)
             account_sign_in_answer(x, &v, &s);
@@ -78,7 +88,7 @@ void passkey_options_post(struct http_exchange *x)
     struct api_body b = {0};
     struct visitor v;
     struct slice use = {NULL, 0};
-    if (visit_begin(x, VISIT_RESTRICTED, &v) && api_body_read(x, &b, "use") &&
+    if (begin(x, VISIT_RESTRICTED, &v) && api_body_read(x, &b, "use") &&
         api_body_line(x, &b, "use", /* required */ false, 16, &use)) {
         bool payment = slice_eq(use, SLICE("payment"));
         if (use.p && !payment && !slice_eq(use, SLICE("sign_in")))
@@ -114,8 +124,8 @@ void passkey_post(struct http_exchange *x)
     struct passkey_reply reply = {0};
     struct passkeys_registering r = {.reply = &reply};
     struct passkeys_registered made;
-    if (visit_begin(x, VISIT_RESTRICTED, &v) && step_header(x, &r.challenge) &&
-        api_body_read(x, &b, "flow credential name") && visit_body_id(x, &b, "flow", &r.flow) &&
+    if (begin(x, VISIT_RESTRICTED, &v) && step_header(x, &r.challenge) && api_body_read(x, &b, "flow credential name") &&
+        visit_body_id(x, &b, "flow", &r.flow) &&
         api_body_line(x, &b, "name", /* required */ false, AUTHENTICATOR_NAME_BYTES, &r.name) &&
         read_credential(x, &b, /* registration */ true, &reply)) {
         enum keer_err err = passkeys_register(passkeys(x), x->worker, &v, &r, &made);
@@ -137,7 +147,7 @@ void step_passkey_options_post(struct http_exchange *x)
     struct api_body b = {0};
     struct visitor v;
     struct id id;
-    if (visit_begin(x, VISIT_ANYBODY, &v) && visit_id(x, &id) && api_body_read(x, &b, ""))
+    if (begin(x, VISIT_ANYBODY, &v) && visit_id(x, &id) && api_body_read(x, &b, ""))
         answer_options(x, &v, passkeys_answer_options(passkeys(x), x->worker, &v, &id, &x->reply));
     api_body_release(&b);
 }
@@ -149,7 +159,7 @@ void step_passkey_post(struct http_exchange *x)
     struct step s;
     struct id id;
     struct passkey_reply reply = {0};
-    if (visit_begin(x, VISIT_ANYBODY, &v) && visit_id(x, &id) && api_body_read(x, &b, "credential") &&
+    if (begin(x, VISIT_ANYBODY, &v) && visit_id(x, &id) && api_body_read(x, &b, "credential") &&
         read_credential(x, &b, /* registration */ false, &reply)) {
         enum keer_err err = passkeys_answer(passkeys(x), x->worker, &v, &id, &reply, &s);
         if (err == KEER_OK)
