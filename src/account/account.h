@@ -33,9 +33,10 @@ struct account {
     int64_t created_us, state_us; /* state_us: since when the state is this one */
 };
 
-/* Makes an account. KEER_EINVALID for a name or locale that can't be taken (account_name_check). */
-KEER_NODISCARD enum keer_err account_add(struct db *db, struct slice name, struct slice locale, int64_t now_us,
-                                         struct id *ret_id);
+/* Makes an account of an id that the caller made. KEER_EINVALID for a name (it may be empty) or locale that can't be taken.
+ */
+KEER_NODISCARD enum keer_err account_add(struct db *db, const struct id *id, struct slice name, struct slice locale,
+                                         int64_t now_us);
 /* KEER_EMISSING when there is none of that id. */
 KEER_NODISCARD enum keer_err account_read(struct db *db, const struct id *id, struct account *ret_account);
 KEER_NODISCARD enum keer_err account_rename(struct db *db, const struct id *id, struct slice name);

@@ -7,15 +7,13 @@
  * 3. Kinds don't meet: an e-mail has '@', a phone number begins with '+', a user name has neither and no digit in front.
  *    Subjects are the store's own, compared byte for byte, and nobody signs in by one.
  *
- * Canonical forms
- *   e-mail     the part before '@' as a dot-atom of ASCII (RFC 5321 section 4.1.2), lower case, at most 64 bytes; the domain
- *              lower case, labels of letters, digits and hyphens (RFC 1035 section 2.3.1) with a dot between, at most 253
- *              bytes; internationalised domains as xn--. Dots and +tags are kept: they are other mailboxes wherever the
- *              provider says nothing else, and two accounts are better than somebody else's.
- *   phone      E.164: '+', then 8 to 15 digits, the first not 0; spaces, hyphens, dots and parentheses between them are left
- * out. user name  ASCII letters (to lower case), digits, '.', '_', '-'; begins with a letter; 3 to 32; or 2 to 32 characters
- * of one script among Han, Hiragana/Katakana/Han, Hangul, with digits and '_': no mixing (Unicode TS 39 section 5.2).
- *   subject    1 to 128 bytes of printable ASCII.
+ * Canonical forms. E-mail: what is before the @ as a dot-atom of ASCII (RFC 5321 section 4.1.2) of at most 64 bytes; the
+ * domain as labels of letters, digits and hyphens (RFC 1035 section 2.3.1), internationalised ones as xn--; all in lower
+ * case. Dots and +tags are kept: they are other mailboxes wherever the provider says nothing else, and two accounts are
+ * better than somebody else's. Phone: E.164, a plus sign and 8 to 15 digits, the first not 0; spaces, hyphens, dots and
+ * parentheses are left out. User name: 3 to 32 ASCII letters (in lower case), digits, dots, underscores and hyphens, a
+ * letter first; or 2 to 32 Chinese characters (unified ideographs) with digits and underscores behind the first: scripts are
+ * not mixed (Unicode TS 39 section 5.2). Subject: 1 to 128 printable ASCII characters, as they are.
  */
 #ifndef ACCOUNT_IDENTIFIER_H
 #define ACCOUNT_IDENTIFIER_H

@@ -39,7 +39,7 @@ struct notice_new {
     struct id account; /* none: `to` says where (sign-up) */
     enum notice_kind kind;
     struct id about;             /* the change, challenge, session or device that 'not me' undoes */
-    struct id code;              /* whose digits stand in the text */
+    struct id proof;             /* whose digits stand in the text */
     const struct identifier *to; /* this address alone; NULL: every one that is notified */
     struct slice what, where;    /* a device's family, a contact, an amount ...; an address of the net */
     struct slice locale;         /* when there is no account */
@@ -70,7 +70,7 @@ struct notice_figures {
 KEER_NODISCARD enum keer_err notice_count(struct db *db, struct notice_figures *ret_figures);
 
 /* --- the 'not me' of a notice --- */
-void notice_not_me(const struct crypto_hash *key, const struct id *notice, struct token *ret_token);
+void notice_not_me(const struct crypto_hash *key, const struct id *notice, struct bearer *ret_token);
 /* Uses the token: KEER_EMISSING when it is none, was used, or is too old; of parallel uses one wins. What it undoes is the
  * caller's. */
 KEER_NODISCARD enum keer_err notice_take_not_me(struct db *db, const struct crypto_hash *token_hash, int64_t now_us,

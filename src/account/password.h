@@ -58,8 +58,6 @@ struct password_rules {
 enum password_flaw password_judge(struct slice password, const struct password_rules *rules);
 /* Bits as the meter guesses them, for the page's bar; 0 for what is on a list. */
 double password_bits(struct slice password, const struct password_rules *rules);
-/* Code points of valid UTF-8; KEER_EFORMAT. */
-KEER_NODISCARD enum keer_err utf8_points(struct slice text, size_t *ret_points);
 
 /* --- rows --- */
 struct password_row {

@@ -54,10 +54,11 @@ struct session_new {
     int64_t step_us;
 };
 
-#define SESSION_TOUCH_US (60 * 1000000LL) /* used_us is written when it is older */
+#define SESSION_ACR_2_US (60 * 60 * 1000000LL) /* how long a second step counts for the session's acr */
+#define SESSION_TOUCH_US (60 * 1000000LL)      /* used_us is written when it is older */
 
 KEER_NODISCARD enum keer_err session_begin(struct db *db, const struct session_new *n, int64_t now_us, struct id *ret_id,
-                                           struct token *ret_token);
+                                           struct bearer *ret_token);
 /* The valid session of a token (invariant 3). KEER_EMISSING. Reads alone: whoever finds used_us older than SESSION_TOUCH_US
  * has session_touch written. */
 KEER_NODISCARD enum keer_err session_find(struct db *db, const struct crypto_hash *token_hash, int64_t now_us,
@@ -75,7 +76,7 @@ struct session_raise {
     struct id device; /* the device that is known from now on; none keeps what is there */
 };
 KEER_NODISCARD enum keer_err session_raise(struct db *db, const struct id *id, const struct session_raise *r, int64_t now_us,
-                                           struct token *ret_token);
+                                           struct bearer *ret_token);
 /* KEER_EMISSING when the account has no such session that lives. */
 KEER_NODISCARD enum keer_err session_end(struct db *db, const struct id *account, const struct id *id, int64_t now_us);
 /* All of an account's but `keep` (none: all). */

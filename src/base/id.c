@@ -48,7 +48,7 @@ enum keer_err id_parse(struct slice text, struct id *ret_id)
     return KEER_OK;
 }
 
-void token_make(struct token *ret_token, struct crypto_hash *ret_hash)
+void token_make(struct bearer *ret_token, struct crypto_hash *ret_hash)
 {
     unsigned char raw[ID_RAW_BYTES];
     crypto_random(raw, sizeof raw);

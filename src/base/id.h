@@ -14,7 +14,7 @@
 struct id { /* text[0] '\0': none */
     char text[ID_BYTES + 1];
 };
-struct token {
+struct bearer { /* a token, whoever holds it may what it stands for; the policy language has its own struct token */
     char text[ID_BYTES + 1];
 };
 
@@ -28,7 +28,7 @@ static inline struct slice id_slice(const struct id *id) { return slice_of(id->t
 static inline bool id_eq(const struct id *a, const struct id *b) { return memcmp(a->text, b->text, ID_BYTES) == 0; }
 
 /* A token and what is kept of it; the caller wipes the token when it was told. */
-void token_make(struct token *ret_token, struct crypto_hash *ret_hash);
+void token_make(struct bearer *ret_token, struct crypto_hash *ret_hash);
 /* What is kept of a token that came in. KEER_EFORMAT for what token_make did not write. */
 KEER_NODISCARD enum keer_err token_hash(struct slice text, struct crypto_hash *ret_hash);
 #endif

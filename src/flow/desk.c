@@ -303,6 +303,7 @@ static void run_job(struct desk_worker *w)
 static void *worker_main(void *ctx)
 {
     struct desk_worker *w = ctx;
+    (void)pthread_setname_np(pthread_self(), "keer-desk");
     struct desk *d = w->desk;
     (void)pthread_mutex_lock(&d->lock);
     for (;;) {

@@ -16,10 +16,9 @@
  */
 #ifndef STEPUP_AUTHENTICATOR_H
 #define STEPUP_AUTHENTICATOR_H
-#include "base/crypto.h"
+#include "base/id.h"
 #include "store/db.h"
 
-#define STEPUP_ID_BYTES 22 /* 128 random bits as base64url without padding */
 #define AUTHENTICATORS_MAX 32
 #define AUTHENTICATOR_NAME_BYTES LIMIT_NAME_BYTES
 
@@ -46,39 +45,38 @@ enum authenticator_state {
 const char *authenticator_state_name(enum authenticator_state state);
 
 struct authenticator {
-    char id[STEPUP_ID_BYTES + 1], account[STEPUP_ID_BYTES + 1], ref[STEPUP_ID_BYTES + 1];
+    struct id id, account, ref;
     char name[AUTHENTICATOR_NAME_BYTES + 1];
     enum authenticator_kind kind;
     enum authenticator_state state, before /* it was removed */;
     int64_t created_us, used_us /* 0: never */, state_us;
 };
-/* A fresh id. */
-void stepup_id(char ret_id[STEPUP_ID_BYTES + 1]);
-/* Whether a text from outside may be an id. */
-bool stepup_id_valid(struct slice id);
-
 /* KEER_EFULL beyond AUTHENTICATORS_MAX, KEER_ELIMIT for a name that is too long, KEER_EIO. `id` is filled in when it is
- * empty; state_us is created_us. */
+ * none; state_us is created_us. */
 KEER_NODISCARD enum keer_err authenticator_add(struct db *db, struct authenticator *a);
 /* From one of the states in the mask `from` (AUTHENTICATOR_BIT(state)) to another. KEER_EMISSING when it is not that. */
-KEER_NODISCARD enum keer_err authenticator_move(struct db *db, struct slice account, struct slice id, unsigned from,
+KEER_NODISCARD enum keer_err authenticator_move(struct db *db, const struct id *account, const struct id *id, unsigned from,
                                                 enum authenticator_state to, int64_t now_us);
 /* Removed, remembering the state before; and back. KEER_EMISSING. */
-KEER_NODISCARD enum keer_err authenticator_remove(struct db *db, struct slice account, struct slice id, int64_t now_us);
-KEER_NODISCARD enum keer_err authenticator_restore(struct db *db, struct slice account, struct slice id, int64_t now_us);
-KEER_NODISCARD enum keer_err authenticator_rename(struct db *db, struct slice account, struct slice id, struct slice name);
+KEER_NODISCARD enum keer_err authenticator_remove(struct db *db, const struct id *account, const struct id *id,
+                                                  int64_t now_us);
+KEER_NODISCARD enum keer_err authenticator_restore(struct db *db, const struct id *account, const struct id *id,
+                                                   int64_t now_us);
+KEER_NODISCARD enum keer_err authenticator_rename(struct db *db, const struct id *account, const struct id *id,
+                                                  struct slice name);
 /* An active one was used. KEER_EMISSING when it is not active (any more). */
-KEER_NODISCARD enum keer_err authenticator_used(struct db *db, struct slice account, struct slice id, int64_t now_us);
+KEER_NODISCARD enum keer_err authenticator_used(struct db *db, const struct id *account, const struct id *id,
+                                                int64_t now_us);
 /* KEER_EMISSING. */
-KEER_NODISCARD enum keer_err authenticator_get(struct db *db, struct slice account, struct slice id,
+KEER_NODISCARD enum keer_err authenticator_get(struct db *db, const struct id *account, const struct id *id,
                                                struct authenticator *ret);
 /* The one that is not removed, of a kind that refers to something (a device). KEER_EMISSING. */
-KEER_NODISCARD enum keer_err authenticator_by_ref(struct db *db, struct slice account, enum authenticator_kind kind,
-                                                  struct slice ref, struct authenticator *ret);
+KEER_NODISCARD enum keer_err authenticator_by_ref(struct db *db, const struct id *account, enum authenticator_kind kind,
+                                                  const struct id *ref, struct authenticator *ret);
 /* Those that are not removed, oldest first. */
-KEER_NODISCARD enum keer_err authenticators_list(struct db *db, struct slice account,
+KEER_NODISCARD enum keer_err authenticators_list(struct db *db, const struct id *account,
                                                  struct authenticator ret_rows[AUTHENTICATORS_MAX], unsigned *ret_count);
 /* Kinds of which one is active, as bits: the methods that a challenge can be answered by. A set of recovery codes counts
  * while a code is left. */
-KEER_NODISCARD enum keer_err authenticators_methods(struct db *db, struct slice account, unsigned *ret_kinds);
+KEER_NODISCARD enum keer_err authenticators_methods(struct db *db, const struct id *account, unsigned *ret_kinds);
 #endif

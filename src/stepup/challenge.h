@@ -54,9 +54,9 @@ struct challenge_data {
 KEER_NODISCARD enum keer_err challenge_canon(const struct challenge_data *d, struct buf *out, struct crypto_hash *ret_hash);
 
 struct challenge {
-    char id[STEPUP_ID_BYTES + 1], account[STEPUP_ID_BYTES + 1];
-    char holder[CRYPTO_TEXT_BYTES]; /* a session's id or a hash; empty: nobody opened it yet */
-    char device[STEPUP_ID_BYTES + 1];
+    struct id id, account;
+    struct id holder;                  /* a session, or a browser (id_of_hash of its secret); none: nobody opened it yet */
+    struct id device;                  /* that asked; none: not known to the account */
     char event[LIMIT_NAME_BYTES + 1];  /* id of the event whose decision asked for it; empty: none */
     char client[LIMIT_NAME_BYTES + 1]; /* who made it over the API: id of the key; empty: this daemon */
     char reference[LIMIT_NAME_BYTES + 1];
@@ -93,16 +93,16 @@ void challenge_amr_json(unsigned amr, struct buf *out);
 KEER_NODISCARD enum keer_err challenge_open(struct db *db, const struct challenge_data *d, int64_t now_us,
                                             struct challenge *c, bool *ret_new);
 /* Any connection. KEER_EMISSING. */
-KEER_NODISCARD enum keer_err challenge_get(struct db *db, struct slice id, int64_t now_us, struct challenge *ret);
+KEER_NODISCARD enum keer_err challenge_get(struct db *db, const struct id *id, int64_t now_us, struct challenge *ret);
 /* Binds one that nobody holds to who opened it; KEER_EMISSING when somebody else holds it, or it is not open. Asking again
  * is fine. */
-KEER_NODISCARD enum keer_err challenge_hold(struct db *db, struct slice id, struct slice holder, int64_t now_us);
+KEER_NODISCARD enum keer_err challenge_hold(struct db *db, const struct id *id, const struct id *holder, int64_t now_us);
 /* Somebody is there: the time of a payment that is open starts anew. KEER_EMISSING. */
-KEER_NODISCARD enum keer_err challenge_touch(struct db *db, struct slice id, struct slice holder, int64_t now_us);
+KEER_NODISCARD enum keer_err challenge_touch(struct db *db, const struct id *id, const struct id *holder, int64_t now_us);
 
 /* An answer that was found right. */
 struct challenge_answer {
-    struct slice id, account, holder;
+    struct id id, account, holder;
     enum challenge_kind kind;
     const struct crypto_hash *shown_hash;
     unsigned by;  /* AUTHENTICATOR_BIT of what answered */
@@ -112,13 +112,13 @@ struct challenge_answer {
  * answer it; what was found right is then worth nothing. */
 KEER_NODISCARD enum keer_err challenge_done(struct db *db, const struct challenge_answer *a, int64_t now_us);
 /* open -> refused. KEER_EMISSING when it is not open. */
-KEER_NODISCARD enum keer_err challenge_refuse(struct db *db, struct slice id, struct slice why, int64_t now_us);
+KEER_NODISCARD enum keer_err challenge_refuse(struct db *db, const struct id *id, struct slice why, int64_t now_us);
 /* Every open one, and every done one that was not used, of an account is refused: how many. */
-KEER_NODISCARD enum keer_err challenge_refuse_all(struct db *db, struct slice account, struct slice why, int64_t now_us,
+KEER_NODISCARD enum keer_err challenge_refuse_all(struct db *db, const struct id *account, struct slice why, int64_t now_us,
                                                   int64_t *ret_count);
 /* What is done for: an answer is used by the call that asked for it, once. KEER_EMISSING. *ret: as it was done. */
 struct challenge_want {
-    struct slice id, account, holder;
+    struct id id, account, holder;
     enum challenge_kind kind;
     const struct crypto_hash *shown_hash; /* of what the call is about, made anew by challenge_canon */
 };
@@ -127,8 +127,6 @@ KEER_NODISCARD enum keer_err challenge_use(struct db *db, const struct challenge
 /* The 32 bytes that a passkey signs: SHA-256 of "keersluis challenge", kind, id, nonce and hash. Random, since the nonce is;
  * those of one kind are never those of another. */
 void challenge_bytes(const struct challenge *c, struct crypto_hash *ret_bytes);
-/* The caller's own way to bind a holder to a secret: the text of its SHA-256. */
-void challenge_holder(struct slice secret, char ret_holder[CRYPTO_TEXT_BYTES]);
 /* Forgets at most `rows_max` that ended before a time. */
 KEER_NODISCARD enum keer_err challenges_forget(struct db *db, int64_t before_us, int64_t rows_max, int64_t *ret_count);
 #endif

@@ -18,15 +18,15 @@
 #define CODE_TEXT_BYTES (CODE_LETTERS + CODE_LETTERS / 4) /* hyphens between, and a NUL */
 
 struct code_set {
-    char id[STEPUP_ID_BYTES + 1]; /* of the authenticator */
+    struct id id; /* of the authenticator */
     char code[CODE_COUNT][CODE_TEXT_BYTES];
 };
 /* A set in the state AUTHENTICATOR_ENROLLING: it does nothing until code_activate. The caller wipes it. */
-KEER_NODISCARD enum keer_err code_make(struct db *db, struct slice account, int64_t now_us, struct code_set *ret);
+KEER_NODISCARD enum keer_err code_make(struct db *db, const struct id *account, int64_t now_us, struct code_set *ret);
 /* The set answers challenges from here on (authenticator_move), and the ones before it are removed. KEER_EMISSING. */
-KEER_NODISCARD enum keer_err code_activate(struct db *db, struct slice account, struct slice id, int64_t now_us);
+KEER_NODISCARD enum keer_err code_activate(struct db *db, const struct id *account, const struct id *id, int64_t now_us);
 /* Takes a code of the active set: *ret_ok, and how many are left. Case, spaces and hyphens don't matter. KEER_EIO. */
-KEER_NODISCARD enum keer_err code_take(struct db *db, struct slice account, struct slice code, int64_t now_us, bool *ret_ok,
-                                       unsigned *ret_left);
-KEER_NODISCARD enum keer_err code_left(struct db *db, struct slice account, unsigned *ret_left);
+KEER_NODISCARD enum keer_err code_take(struct db *db, const struct id *account, struct slice code, int64_t now_us,
+                                       bool *ret_ok, unsigned *ret_left);
+KEER_NODISCARD enum keer_err code_left(struct db *db, const struct id *account, unsigned *ret_left);
 #endif

@@ -27,9 +27,9 @@
 enum prompt_state { PROMPT_WAITING, PROMPT_APPROVED, PROMPT_REFUSED, PROMPT_NOT_ME, PROMPT_EXPIRED, PROMPT_STATE_MAX };
 const char *prompt_state_name(enum prompt_state state);
 struct prompt {
-    char id[STEPUP_ID_BYTES + 1], account[STEPUP_ID_BYTES + 1], challenge[STEPUP_ID_BYTES + 1];
-    char device[STEPUP_ID_BYTES + 1]; /* of who asks, empty: not known */
-    char answered_by[STEPUP_ID_BYTES + 1];
+    struct id id, account, challenge;
+    struct id device;        /* of who asks; none: not known */
+    struct id answered_by;   /* the device */
     enum prompt_state state; /* as of the time that it was read at */
     int64_t created_us, until_us, answered_us;
 };
@@ -37,19 +37,19 @@ struct prompt {
 KEER_NODISCARD enum keer_err prompt_make(struct db *db, const struct crypto_hash *seal, const struct challenge *c,
                                          int64_t now_us, struct prompt *ret, char ret_number[PROMPT_DIGITS + 1]);
 /* The number again, for the first screen. KEER_EMISSING when none waits; KEER_EFORMAT. */
-KEER_NODISCARD enum keer_err prompt_number(struct db *db, const struct crypto_hash *seal, struct slice challenge,
+KEER_NODISCARD enum keer_err prompt_number(struct db *db, const struct crypto_hash *seal, const struct id *challenge,
                                            int64_t now_us, char ret_number[PROMPT_DIGITS + 1]);
-KEER_NODISCARD enum keer_err prompt_get(struct db *db, struct slice account, struct slice id, int64_t now_us,
+KEER_NODISCARD enum keer_err prompt_get(struct db *db, const struct id *account, const struct id *id, int64_t now_us,
                                         struct prompt *ret);
 /* Those that wait, oldest first, for a device that may answer them. */
-KEER_NODISCARD enum keer_err prompts_list(struct db *db, struct slice account, struct slice device, int64_t now_us,
+KEER_NODISCARD enum keer_err prompts_list(struct db *db, const struct id *account, const struct id *device, int64_t now_us,
                                           struct prompt ret_rows[PROMPTS_MAX], unsigned *ret_count);
 /* waiting -> approved when the number is right: *ret_ok. KEER_EMISSING when it does not wait, or the device is the one that
  * asked. Whether the device is trusted the caller has looked up. */
-KEER_NODISCARD enum keer_err prompt_approve(struct db *db, const struct crypto_hash *seal, struct slice account,
-                                            struct slice id, struct slice device, struct slice number, int64_t now_us,
-                                            bool *ret_ok);
+KEER_NODISCARD enum keer_err prompt_approve(struct db *db, const struct crypto_hash *seal, const struct id *account,
+                                            const struct id *id, const struct id *device, struct slice number,
+                                            int64_t now_us, bool *ret_ok);
 /* waiting -> refused or not_me. KEER_EMISSING. */
-KEER_NODISCARD enum keer_err prompt_refuse(struct db *db, struct slice account, struct slice id, struct slice device,
-                                           enum prompt_state to, int64_t now_us);
+KEER_NODISCARD enum keer_err prompt_refuse(struct db *db, const struct id *account, const struct id *id,
+                                           const struct id *device, enum prompt_state to, int64_t now_us);
 #endif

@@ -23,22 +23,23 @@
 #define TOTP_URI_BYTES 512
 #define TOTP_QR_BYTES 65536
 
-/* RFC 4226 section 5.3: the code of `digits` (6 to 8) digits, NUL-terminated. */
-void totp_hotp(struct slice secret, uint64_t counter, unsigned digits, char ret_code[9]);
+/* RFC 4226 section 5.3: the code of `digits` (6 to 8) digits, NUL-terminated. KEER_ENOMEM. */
+KEER_NODISCARD enum keer_err totp_hotp(struct slice secret, uint64_t counter, unsigned digits, char ret_code[9]);
 /* The step of a time (RFC 6238 section 4.2), T0 0. */
 int64_t totp_step(int64_t now_us);
 
 struct totp_enrolment {
-    char id[STEPUP_ID_BYTES + 1];
+    struct id id;
     char secret[TOTP_BASE32_BYTES]; /* RFC 4648 section 6; the caller wipes it */
 };
 /* An authenticator that is enrolling; an older one that was never confirmed is removed. As authenticator_add. */
-KEER_NODISCARD enum keer_err totp_enrol(struct db *db, const struct crypto_hash *seal, struct slice account,
+KEER_NODISCARD enum keer_err totp_enrol(struct db *db, const struct crypto_hash *seal, const struct id *account,
                                         struct slice name, int64_t now_us, struct totp_enrolment *ret);
 /* Checks a code of an authenticator in any of the states in the mask, and takes it: *ret_ok. Spaces in it are passed over.
  * KEER_EMISSING when there is none in those states; KEER_EFORMAT when its secret can't be opened (another key). */
-KEER_NODISCARD enum keer_err totp_take(struct db *db, const struct crypto_hash *seal, struct slice account, struct slice id,
-                                       unsigned states, struct slice code, int64_t now_us, bool *ret_ok);
+KEER_NODISCARD enum keer_err totp_take(struct db *db, const struct crypto_hash *seal, const struct id *account,
+                                       const struct id *id, unsigned states, struct slice code, int64_t now_us,
+                                       bool *ret_ok);
 /* otpauth://totp/ISSUER:NAME?secret=...&issuer=...&algorithm=SHA1&digits=6&period=30, percent-encoded (the Key URI format).
  * KEER_ELIMIT beyond TOTP_URI_BYTES. */
 KEER_NODISCARD enum keer_err totp_uri(struct slice issuer, struct slice name, struct slice secret, struct buf *out);
