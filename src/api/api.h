@@ -10,6 +10,7 @@
 #include "flow/decider.h"
 #include "flow/desk.h"
 #include "flow/key_change.h"
+#include "flow/oidc.h"
 #include "flow/outbox.h"
 #include "flow/prepare.h"
 #include "flow/reading.h"
@@ -31,6 +32,7 @@ struct api {
     struct desk *desk;           /* runs handlers with HTTP_BLOCKING; x->worker is a struct desk_worker */
     struct outbox *outbox;       /* NULL: webhooks are off */
     const struct enrich *enrich; /* NULL: nothing is added */
+    struct oidc *oidc;           /* NULL: there is no issuer */
     int64_t (*now_us)(void), (*wall_us)(void);
     unsigned batches_max; /* at once */
     atomic_uint batches;
@@ -88,5 +90,8 @@ http_fn policies_list, policies_one, policies_check, policies_post, policies_kep
 http_fn lists_all, lists_one, lists_put;
 http_fn labels_post, explanation_get;
 http_fn search_get, search_answer, search_release;
+http_fn oidc_discovery_get, oidc_jwks_get, oidc_authorize_get, oidc_authorize_post, oidc_resume_get, oidc_logout_get,
+    oidc_logout_post, oidc_par_post, oidc_token_post, oidc_userinfo_get, oidc_userinfo_post, oidc_introspect_post,
+    oidc_revoke_post, oidc_ciba_post, oidc_clients_post, oidc_clients_list, oidc_clients_delete;
 http_fn health_get, ready_get, metrics_get;
 #endif

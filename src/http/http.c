@@ -233,6 +233,28 @@ bool http_query(struct http_exchange *x, struct http_param *params, unsigned cou
     return true;
 }
 
+enum keer_err http_query_form(struct http_exchange *x, struct http_param *params, unsigned count)
+{
+    struct query q = {.x = x, .params = params, .count = count};
+    struct slice name = {NULL, 0};
+    struct buf text;
+    (void)MHD_get_connection_values(connection_of(x), MHD_GET_ARGUMENT_KIND, on_parameter, &q);
+    if (q.given > HTTP_QUERY_MAX || q.bytes > HTTP_QUERY_BYTES - 2 * HTTP_QUERY_MAX)
+        return KEER_ELIMIT;
+    buf_init(&text, HTTP_QUERY_BYTES);
+    for (unsigned i = 0; i < q.given; i++) { /* they came from between & and =, and have none of them */
+        buf_puts(&text, i ? "&" : "");
+        buf_slice(&text, q.name[i]);
+        buf_char(&text, '=');
+        buf_slice(&text, q.value[i]);
+    }
+    enum keer_err err = text.err;
+    if (err == KEER_OK)
+        err = http_form_read(buf_view(&text), params, count, &x->query, &name);
+    buf_release(&text);
+    return err;
+}
+
 /* --- the head --- */
 
 static struct slice header(struct http_exchange *x, const char *name)

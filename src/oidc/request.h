@@ -64,9 +64,9 @@ unsigned oidc_acr_values(struct slice list);
 struct oidc_kept {
     struct id id;
     bool pushed;
-    int64_t opened_us;            /* since when a person is asked */
-    char challenge[ID_BYTES + 1]; /* a step that was asked for; "": none */
-    struct buf params;            /* JSON; the caller releases it */
+    int64_t opened_us;   /* since when a person is asked */
+    struct id challenge; /* a step that was asked for */
+    struct buf params;   /* JSON; the caller releases it */
 };
 KEER_NODISCARD enum keer_err oidc_request_push(struct db *db, const struct id *client, struct slice params, int64_t now_us,
                                                struct id *ret_id);
@@ -77,7 +77,7 @@ KEER_NODISCARD enum keer_err oidc_request_open(struct db *db, struct slice id, s
                                                struct oidc_kept *ret_kept);
 /* One that is open. KEER_EMISSING. */
 KEER_NODISCARD enum keer_err oidc_request_get(struct db *db, struct slice id, int64_t now_us, struct oidc_kept *ret_kept);
-KEER_NODISCARD enum keer_err oidc_request_challenge(struct db *db, const struct id *id, const char *challenge);
+KEER_NODISCARD enum keer_err oidc_request_challenge(struct db *db, const struct id *id, const struct id *challenge);
 /* KEER_EMISSING when it was used. */
 KEER_NODISCARD enum keer_err oidc_request_use(struct db *db, const struct id *id, int64_t now_us);
 #endif

@@ -37,7 +37,7 @@ static enum keer_err read_row(struct db_stmt *s, struct oidc_kept *ret_kept)
     buf_init(&k.params, OIDC_PARAMS_BYTES);
     enum keer_err err = query_id(s, 0, &k.id);
     if (err == KEER_OK)
-        err = query_text(s, 3, k.challenge, sizeof k.challenge);
+        err = query_id(s, 3, &k.challenge);
     if (err == KEER_OK) {
         buf_slice(&k.params, db_bytes(s, 4));
         err = k.params.err;
@@ -75,9 +75,9 @@ enum keer_err oidc_request_get(struct db *db, struct slice id, int64_t now_us, s
     return err == KEER_OK ? read_row(s, ret_kept) : err;
 }
 
-enum keer_err oidc_request_challenge(struct db *db, const struct id *id, const char *challenge)
+enum keer_err oidc_request_challenge(struct db *db, const struct id *id, const struct id *challenge)
 {
-    return QUERY_DO(db, "UPDATE oidc_request SET challenge = $1 WHERE id = $2", Q_STR(challenge), Q_ID(id));
+    return QUERY_DO(db, "UPDATE oidc_request SET challenge = $1 WHERE id = $2", Q_ID(challenge), Q_ID(id));
 }
 
 enum keer_err oidc_request_use(struct db *db, const struct id *id, int64_t now_us)
