@@ -7,6 +7,7 @@
 #ifndef API_API_H
 #define API_API_H
 #include "base/json.h"
+#include "flow/accounts.h"
 #include "flow/decider.h"
 #include "flow/desk.h"
 #include "flow/key_change.h"
@@ -30,6 +31,7 @@ struct api {
     struct search *search;
     struct streams *streams;
     struct desk *desk;           /* runs handlers with HTTP_BLOCKING; x->worker is a struct desk_worker */
+    struct accounts *accounts;   /* what the use cases of accounts share */
     struct outbox *outbox;       /* NULL: webhooks are off */
     const struct enrich *enrich; /* NULL: nothing is added */
     struct oidc *oidc;           /* NULL: there is no issuer */
@@ -93,5 +95,7 @@ http_fn search_get, search_answer, search_release;
 http_fn oidc_discovery_get, oidc_jwks_get, oidc_authorize_get, oidc_authorize_post, oidc_resume_get, oidc_logout_get,
     oidc_logout_post, oidc_par_post, oidc_token_post, oidc_userinfo_get, oidc_userinfo_post, oidc_introspect_post,
     oidc_revoke_post, oidc_ciba_post, oidc_clients_post, oidc_clients_list, oidc_clients_delete;
+http_fn account_sign_up, account_sign_up_confirm, account_sign_in, account_sign_in_code, account_sign_out;
+http_fn account_me, account_session_delete, account_sessions_end_others, account_device_delete;
 http_fn health_get, ready_get, metrics_get;
 #endif
