@@ -42,9 +42,10 @@ bool api_oidc_form(struct http_exchange *x, struct http_param *params, unsigned 
     return false;
 }
 
-struct slice api_oidc_session(struct http_exchange *x, const struct oidc *o)
+struct slice api_oidc_session(struct http_exchange *x)
 {
-    return http_cookie(x, OIDC_COOKIE(oidc_secure(o)));
+    struct api *a = x->ctx;
+    return http_cookie(x, a->accounts->secure ? "__Host-keer" : "keer");
 }
 
 void oidc_discovery_get(struct http_exchange *x)

@@ -14,6 +14,5 @@ void api_oidc_failed(struct http_exchange *x, enum keer_err err);
 /* The parameters of the body, or of the query; false when invalid_request was told. */
 bool api_oidc_form(struct http_exchange *x, struct http_param *params, unsigned count);
 /* The cookie of the session, p NULL without one. */
-struct slice api_oidc_session(struct http_exchange *x, const struct oidc *o);
-#define OIDC_COOKIE(secure) ((secure) ? "__Host-keer" : "keer")
+struct slice api_oidc_session(struct http_exchange *x);
 #endif

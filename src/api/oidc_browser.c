@@ -1,5 +1,6 @@
 /* oidc_browser.c - /oidc/authorize and /oidc/logout: where browsers come by. */
 #include "api/oidc.h"
+#include "api/visit.h"
 
 #define POLICY "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
@@ -62,7 +63,7 @@ void oidc_authorize_get(struct http_exchange *x)
         return;
     for (unsigned i = 0; i < OIDC_PARAM_MAX; i++)
         given.v[i] = params[i].value;
-    answer(x, oidc_authorize(o, x->worker, api_oidc_session(x, o), &given, &a), &a);
+    answer(x, oidc_authorize(o, x->worker, api_oidc_session(x), &given, &a), &a);
 }
 
 /* As a GET of the same: a form that another site sends has no cookie of ours with it (SameSite), a navigation has. */
@@ -96,7 +97,7 @@ void oidc_resume_get(struct http_exchange *x)
     if (!o || !read_query(x, params, ARRAY_LEN(params)))
         return;
     struct slice id = params[0].value.p ? params[0].value : SLICE("");
-    answer(x, oidc_resume(o, x->worker, api_oidc_session(x, o), id, params[1].value.len != 0, &a), &a);
+    answer(x, oidc_resume(o, x->worker, api_oidc_session(x), id, params[1].value.len != 0, &a), &a);
 }
 
 /* --- sign-out --- */
@@ -136,7 +137,7 @@ static bool is_own(struct http_exchange *x, const struct oidc *o)
 
 static void sign_out(struct http_exchange *x, struct oidc *o, const struct http_param *params, bool confirmed)
 {
-    struct oidc_signing_out s = {.session = api_oidc_session(x, o),
+    struct oidc_signing_out s = {.session = api_oidc_session(x),
                                  .id_token_hint = params[0].value,
                                  .client_id = params[1].value,
                                  .redirect_uri = params[2].value,
@@ -145,10 +146,8 @@ static void sign_out(struct http_exchange *x, struct oidc *o, const struct http_
     struct oidc_answer a = {0};
     bool ended = false;
     enum keer_err err = oidc_sign_out(o, x->worker, &s, &a, &ended);
-    if (ended) {
-        struct http_cookie c = {OIDC_COOKIE(oidc_secure(o)), SLICE(""), -1, oidc_secure(o)};
-        http_set_cookie(x, &c);
-    }
+    if (ended)
+        visit_forget_session(x);
     if (err == KEER_OK && a.next == OIDC_TO_PAGE) {
         if (ended || !s.session.p)
             page(x, 200, "You are signed out", "You can close this page.", "");

@@ -1,12 +1,13 @@
 /* oidc.c - the OpenID provider: its keys, what it signs, what it says of itself. */
 #include "account/contact.h"
 #include "flow/oidc_inside.h"
+#include "stepup/challenge.h"
 
 #define FORGET_US (60 * US_SECOND)
 #define FORGET_ROWS 1000
 
 /* --- made and ended --- */
-static bool issuer_valid(struct slice s)
+bool oidc_issuer_valid(struct slice s)
 {
     return oidc_uri_valid(s, /* web */ true) && !memchr(s.p, '?', s.len) && s.p[s.len - 1] != '/';
 }
@@ -17,18 +18,15 @@ enum keer_err oidc_new(const struct oidc_options *opt, struct oidc **ret_oidc, s
     struct oidc *o = NULL;
     struct slice issuer = slice_str(opt->issuer);
     enum keer_err err = KEER_OK;
-    if (!issuer_valid(issuer)) {
-        (void)snprintf(ret_why->text, sizeof ret_why->text,
-                       "--issuer: https://HOST[/PATH] is wanted, or http with localhost or 127.0.0.1");
-        return KEER_EINVALID;
-    }
+    ASSERT(oidc_issuer_valid(issuer));
     if (!(o = calloc(1, sizeof *o))) {
         (void)snprintf(ret_why->text, sizeof ret_why->text, "%s", keer_err_text(KEER_ENOMEM));
         return KEER_ENOMEM;
     }
     memcpy(o->issuer, issuer.p, issuer.len);
-    o->secure = issuer.p[4] == 's';
-    o->seal = opt->seal;
+    struct slice name = SLICE("oidc signing keys");
+    crypto_hmac(slice_of((const char *)opt->accounts->key.bytes, sizeof opt->accounts->key.bytes), &name, 1, &o->seal);
+    o->prompts = opt->accounts->key;
     o->log = opt->log;
     o->allowed = opt->allowed;
     (void)pthread_rwlock_init(&o->lock, NULL);
@@ -65,12 +63,11 @@ void oidc_free(struct oidc *o)
     (void)pthread_rwlock_destroy(&o->lock);
     (void)pthread_mutex_destroy(&o->making);
     net_client_free(o->net);
-    crypto_wipe(&o->seal, sizeof o->seal);
+    crypto_wipe(o, sizeof *o);
     free(o);
 }
 
 const char *oidc_issuer(const struct oidc *o) { return o->issuer; }
-bool oidc_secure(const struct oidc *o) { return o->secure; }
 
 /* --- keys --- */
 struct key_job {
@@ -305,4 +302,17 @@ void oidc_url_parameter(struct buf *b, const char *name, struct slice value)
     buf_char(b, memchr(b->p, '?', b->len) ? '&' : '?');
     buf_fmt(b, "%s=", name);
     oidc_url_encode(b, value);
+}
+
+void oidc_amr_words(unsigned amr, char ret[OIDC_AMR_BYTES + 1])
+{
+    struct buf json;
+    size_t n = 0;
+    buf_init(&json, 256);
+    challenge_amr_json(amr, &json); /* "otp","mfa" */
+    for (size_t i = 0; i < json.len && n < OIDC_AMR_BYTES; i++)
+        if (json.p[i] != '"')
+            ret[n++] = json.p[i] == ',' ? ' ' : json.p[i];
+    ret[n] = '\0';
+    buf_release(&json);
 }

@@ -16,8 +16,7 @@
  */
 #ifndef FLOW_OIDC_H
 #define FLOW_OIDC_H
-#include "account/session.h"
-#include "flow/desk.h"
+#include "flow/accounts.h"
 #include "net/client.h"
 #include "oidc/grant.h"
 #include "oidc/request.h"
@@ -25,17 +24,18 @@
 
 struct oidc;
 struct oidc_options {
-    const char *issuer;      /* https://..., or http on a loopback host; no query, no slash at its end */
-    struct crypto_hash seal; /* seals the signing keys in the database */
+    const char *issuer;              /* https://..., or http on a loopback host; no query, no slash at its end */
+    const struct accounts *accounts; /* its key seals the signing keys in the database, and numbers of prompts */
     const char *database;
     const struct log *log;
     struct net_networks allowed; /* that sign-outs may be sent to though they are not public */
 };
-/* KEER_EINVALID for an issuer that is none. */
+/* Whether it can be an issuer. */
+bool oidc_issuer_valid(struct slice s);
+/* The issuer was found valid. KEER_EFORMAT when the keys were sealed under another account key. */
 KEER_NODISCARD enum keer_err oidc_new(const struct oidc_options *o, struct oidc **ret_oidc, struct db_why *ret_why);
 void oidc_free(struct oidc *o); /* NULL is fine */
 const char *oidc_issuer(const struct oidc *o);
-bool oidc_secure(const struct oidc *o); /* the issuer is https: cookies are Secure */
 /* Rotates keys, forgets what is over, tells clients of sign-outs: a timer of the desk. */
 void oidc_tick(struct desk_worker *w, void *o);
 #define OIDC_TICK_US (5 * US_SECOND)

@@ -165,19 +165,6 @@ static enum keer_err look_at_step(struct authorizing *a, struct db *db, struct c
 }
 
 /* --- the code --- */
-static void amr_words(unsigned amr, char ret[OIDC_AMR_BYTES + 1])
-{
-    struct buf json;
-    size_t n = 0;
-    buf_init(&json, 256);
-    challenge_amr_json(amr, &json); /* "otp","mfa" */
-    for (size_t i = 0; i < json.len && n < OIDC_AMR_BYTES; i++)
-        if (json.p[i] != '"')
-            ret[n++] = json.p[i] == ',' ? ' ' : json.p[i];
-    ret[n] = '\0';
-    buf_release(&json);
-}
-
 static enum keer_err give_code(struct authorizing *a, struct db *db, const struct challenge *step)
 {
     struct oidc_grant *g = &a->grant;
@@ -192,7 +179,7 @@ static enum keer_err give_code(struct authorizing *a, struct db *db, const struc
                              .auth_us = a->now.auth_us};
     memcpy(g->amr, a->now.amr, sizeof a->now.amr);
     if (step) {
-        amr_words(step->done_amr, g->amr);
+        oidc_amr_words(step->done_amr, g->amr);
         g->auth_us = step->done_us;
         acr = SESSION_ACR_2;
     }

@@ -9,8 +9,7 @@
 
 struct oidc {
     char issuer[OIDC_URI_BYTES + 1];
-    bool secure;
-    struct crypto_hash seal;
+    struct crypto_hash seal, prompts; /* of the signing keys; of the numbers of prompts (flow/step.h) */
     const struct log *log;
     pthread_rwlock_t lock; /* of `keys` */
     struct oidc_keys keys;
@@ -39,6 +38,8 @@ KEER_NODISCARD enum keer_err oidc_tokens_add(struct db *db, const struct oidc_cl
 /* Percent-encoding (RFC 3986 2.1), and one parameter more at the end of an URL. */
 void oidc_url_encode(struct buf *b, struct slice s);
 void oidc_url_parameter(struct buf *b, const char *name, struct slice value);
+/* What an answer showed, CHALLENGE_AMR_x, as words with a blank between. */
+void oidc_amr_words(unsigned amr, char ret[OIDC_AMR_BYTES + 1]);
 void oidc_amr_json(const char *amr, struct buf *b);
 /* What clients are told of sign-outs (oidc_signout.c). */
 void oidc_tell(struct oidc *o, struct desk_worker *w);

@@ -16,7 +16,9 @@ enum keer_err oidc_tokens_add(struct db *db, const struct oidc_client *c, struct
     enum keer_err err =
         oidc_token_add(db, &g->id, OIDC_TOKEN_ACCESS, t->scopes, now_us, now_us + OIDC_ACCESS_US, &t->access);
     t->refresh.text[0] = '\0';
-    if (err == KEER_OK && c->grants & OIDC_GRANT_REFRESH) /* as long as the grant, however often it is renewed */
+    /* As long as the grant, however often it is renewed; what has no session to end with is renewed offline alone. */
+    bool renewed = c->grants & OIDC_GRANT_REFRESH && (id_is(&g->session) || g->scopes & OIDC_SCOPE(OFFLINE_ACCESS));
+    if (err == KEER_OK && renewed)
         err =
             oidc_token_add(db, &g->id, OIDC_TOKEN_REFRESH, t->scopes, now_us, g->created_us + OIDC_REFRESH_US, &t->refresh);
     if (err == KEER_OK)
