@@ -18,14 +18,14 @@ static void page(struct http_exchange *x, int status, const char *title, const c
     buf_html(b, slice_str(text));
     buf_fmt(b, "</p>%s</main></body></html>\n", more);
     http_set_header(x, "Content-Security-Policy", SLICE(POLICY));
-    http_set_header(x, "X-Content-Type-Options", SLICE("nosniff"));
     http_set_header(x, "Referrer-Policy", SLICE("no-referrer"));
     http_reply(x, status, HTTP_HTML);
 }
 
 static void page_of(struct http_exchange *x, enum oidc_error error, const char *why)
 {
-    page(x, oidc_error_status(error), "This request can't be taken", why ? why : oidc_error_text(error), "");
+    page(x, oidc_error_status(error) < 500 ? 400 : oidc_error_status(error), "This request can't be taken",
+         why ? why : oidc_error_text(error), "");
 }
 
 static void answer(struct http_exchange *x, enum keer_err err, struct oidc_answer *a)

@@ -328,6 +328,12 @@ static bool type_fits(unsigned flags, struct slice type)
     return flags & HTTP_LINES ? http_is_lines(type) : true;
 }
 
+/* A request without a body has no type: a form without parameters (RFC 9112 section 6.3). */
+static bool is_empty(struct http_exchange *x, struct slice length)
+{
+    return !header(x, "Transfer-Encoding").p && !header(x, "Content-Type").p && (!length.p || slice_eq(length, SLICE("0")));
+}
+
 /* What can be refused before the body; the order is the one in which a caller can learn least: a key comes first of all that
  * has to do with a path that exists. */
 static void begin(struct http_exchange *x, struct slice method, struct slice path, struct http_match *m)
@@ -352,7 +358,8 @@ static void begin(struct http_exchange *x, struct slice method, struct slice pat
         http_problem(x, HTTP_WRONG_METHOD, "allowed: %s", m->allow);
     } else if (!admitted(x)) {
         return;
-    } else if (!type_fits(m->route->flags, header(x, "Content-Type"))) {
+    } else if (!(m->route->flags & HTTP_FORM && is_empty(x, given)) &&
+               !type_fits(m->route->flags, header(x, "Content-Type"))) {
         http_problem(x, HTTP_WRONG_TYPE, "Content-Type is '%.60s'",
                      header(x, "Content-Type").p ? header(x, "Content-Type").p : "");
     } else if (m->route->flags & HTTP_LINES) {
