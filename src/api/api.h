@@ -16,6 +16,7 @@
 #include "flow/reading.h"
 #include "flow/records.h"
 #include "flow/search.h"
+#include "flow/step.h"
 #include "flow/verdict.h"
 #include "http/http.h"
 
@@ -31,6 +32,7 @@ struct api {
     struct streams *streams;
     struct desk *desk;           /* runs handlers with HTTP_BLOCKING; x->worker is a struct desk_worker */
     struct accounts *accounts;   /* what the use cases of accounts share */
+    const struct steps *steps;   /* what those of second steps share */
     struct outbox *outbox;       /* NULL: webhooks are off */
     const struct enrich *enrich; /* NULL: nothing is added */
     int64_t (*now_us)(void), (*wall_us)(void);
@@ -96,5 +98,9 @@ http_fn account_password, account_contact_add, account_contact_confirm, account_
 http_fn account_family_get, account_family_make, account_family_invite, account_family_answer, account_family_leave,
     account_family_approve;
 http_fn accounts_post, accounts_get, accounts_freeze, accounts_thaw, approvals_post, approvals_use;
+http_fn step_get, step_totp_post, step_code_post, step_prompt_post, step_cancel_post, prompts_get, prompt_post;
+http_fn enrol_totp_post, enrol_totp_confirm_post, enrol_codes_post, enrol_delete, changes_get, change_cancel_post;
+http_fn recovery_post, recovery_code_post, recovery_finish_post, recovery_cancel_post, not_me_post;
+http_fn challenges_post, challenges_get;
 http_fn health_get, ready_get, metrics_get;
 #endif
