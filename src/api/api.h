@@ -89,4 +89,5 @@ http_fn lists_all, lists_one, lists_put;
 http_fn labels_post, explanation_get;
 http_fn search_get, search_answer, search_release;
 http_fn health_get, ready_get, metrics_get;
+http_fn page_get, asset_get, change_password_get; /* pages.h */
 #endif
