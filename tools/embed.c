@@ -1,6 +1,7 @@
 /* embed.c - at build time: the hosted pages of web/hosted as C arrays.
  *
- *     embed OUT.c web/hosted/layout.html web/hosted/style.css web/hosted/mark.svg web/hosted/pages/NAME.html... web/hosted/js/NAME.js...
+ *     embed OUT.c web/hosted/layout.html web/hosted/style.css web/hosted/mark.svg web/hosted/pages/NAME.html...
+ * web/hosted/js/NAME.js...
  *
  * A page is layout.html around its own file, once for each language, with {{key}} replaced by the text of strings.def. In
  * the layout {{=body}}, {{=page}}, {{=title}}, {{=lang}}, {{=tag}} and {{=hash}} stand for what changes from page to page.
@@ -175,8 +176,8 @@ static void check_texts(void)
 
 static void check_page(const struct file *f)
 {
-    static const char *const refused[] = {"<script>", "<style", " style=", " onclick=", " onload=", "javascript:",
-                                          "http://",  "https://"};
+    static const char *const refused[] = {
+        "<script>", "<style", " style=", " onclick=", " onload=", "javascript:", "http://", "https://"};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         if (strstr(f->text, refused[i]))
             die("%s has '%s', which the policy of the pages refuses", f->path, refused[i]);
@@ -184,7 +185,8 @@ static void check_page(const struct file *f)
 
 static void check_script(const struct file *f)
 {
-    static const char *const refused[] = {"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"};
+    static const char *const refused[] = {"innerHTML",      "outerHTML", "insertAdjacentHTML",
+                                          "document.write", "eval(",     "new Function"};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         if (strstr(f->text, refused[i]))
             die("%s has '%s': texts go into a page as text alone", f->path, refused[i]);
@@ -334,7 +336,8 @@ int main(int argc, char **argv)
     if (!f)
         die("%s can't be written", argv[1]);
     fputs("/* Written by tools/embed.c from web/hosted. */\n#include \"api/pages.h\"\n"
-          "const struct page_file page_files[] = {\n", f);
+          "const struct page_file page_files[] = {\n",
+          f);
     for (unsigned i = 0; i < files_count; i++) {
         struct out o = {0};
         char name[2 * NAME_BYTES];

@@ -62,7 +62,8 @@ const char *page_language(struct slice accept)
     return best;
 }
 
-/* Said by every page; what can't be said is refused. Payment Request is what Secure Payment Confirmation is asked through. */
+/* Said by every page; what can't be said is refused. Payment Request is what Secure Payment Confirmation is asked through.
+ */
 static void page_headers(struct http_exchange *x)
 {
     static const struct {
@@ -70,7 +71,8 @@ static void page_headers(struct http_exchange *x)
     } rows[] = {
         {"Content-Security-Policy",
          "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'"},
+         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types "
+         "'none'"},
         {"Permissions-Policy", "publickey-credentials-get=(self), publickey-credentials-create=(self), payment=(self), "
                                "clipboard-write=(self), camera=(), microphone=(), geolocation=(), usb=(), serial=()"},
         {"Referrer-Policy", "same-origin"},

@@ -13,7 +13,7 @@
 #define API_PAGES_H
 #include "base/str.h"
 
-struct page_file { /* rows of build/gen/pages.c */
+struct page_file {    /* rows of build/gen/pages.c */
     const char *name; /* of a page: the first segment of its path; else HASH-NAME.EXTENSION */
     const char *lang; /* "" of what is no page */
     const char *type, *etag;

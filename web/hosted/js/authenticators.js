@@ -102,6 +102,17 @@ export async function confirmContact(id) {
     told(answer, S.contact_added)
 }
 
+// The message that told of it has the link that undoes it; without the message, what a session can do is offered.
+export async function notMe(others) {
+    const error = errorBox(), end = el('button', { type: 'button', class: 'primary danger', hidden: !others }, S.end_others), change = el('button', { type: 'button', class: 'secondary wide' }, S.password_change)
+    const dialog = open(S.not_me_head, el('p', { class: 'lead' }, S.not_me_here), error, end, change)
+    end.addEventListener('click', () => busy(end, async () => { await guarded('POST', '/sessions:end-others', {}); dialog.close() }, error))
+    let next = null
+    change.addEventListener('click', () => { next = changePassword; dialog.close() })
+    await dialog.closed
+    await next?.()
+}
+
 // Whether a person means it. Resolves to true or false.
 export function sure(head, lead, label) {
     return new Promise((resolve) => {

@@ -3,6 +3,7 @@ import { $, el, icon, returnTo, withReturn } from './ui.js'
 import { get, problemText } from './net.js'
 import { S, fill, money } from './text.js'
 import { answer } from './step.js'
+import { changeName } from './names.js'
 
 const id = decodeURIComponent(location.pathname.split('/')[2] ?? '')
 const heads = { sign_in: () => S.challenge_head, change: () => S.change_head, link: () => S.link_head, payment: () => S.payment_head }
@@ -18,12 +19,10 @@ function showPayment(s) {
         el('dl', {}, fact(S.payee_site, s.payee_origin), fact(S.wallet, s.wallet), fact(S.agreement, s.agreement), fact(S.reference, s.reference), fact(S.store, s.store)))
 }
 
-const changes = { totp_add: () => S.what_totp_add }
-
 function showFacts(c) {
     const s = c.shown ?? {}
     if (c.kind === 'payment') return showPayment(s)
-    const rows = [fact(S.store, s.store), fact(S.change, changes[s.change]?.() ?? s.change), fact(S.detail, s.detail), fact(S.wallet, s.wallet), fact(S.agreement, s.agreement), fact(S.reference, s.reference)].flat()
+    const rows = [fact(S.store, s.store), fact(S.change, s.change && changeName(s.change)), fact(S.detail, s.detail), fact(S.wallet, s.wallet), fact(S.agreement, s.agreement), fact(S.reference, s.reference)].flat()
     return rows.length ? el('dl', { class: 'facts' }, rows) : null
 }
 

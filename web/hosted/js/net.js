@@ -42,13 +42,14 @@ const flaws = {
 const texts = {
     OFFLINE: () => S.problem_offline, WRONG_CREDENTIALS: () => S.problem_credentials, WRONG_CODE: () => S.problem_code,
     NO_SESSION: () => S.problem_session, ACCOUNTS_OFF: () => S.problem_off, NOT_FOUND: () => S.problem_gone,
-    BAD_BODY: () => S.problem_input, STARTING: () => S.problem_later, STOPPING: () => S.problem_later, FULL: () => S.problem_later,
+    BAD_BODY: () => S.problem_input, STEP_NEEDED: () => S.problem_session, RESTRICTED: () => S.problem_restricted, NOTICES_OFF: () => S.problem_messages,
+    LAST_CONTACT: () => S.problem_last_contact, TAKEN: () => S.problem_taken, DENIED: () => S.problem_denied, TOO_MANY: () => S.problem_full, STARTING: () => S.problem_later, STOPPING: () => S.problem_later, FULL: () => S.problem_later,
 }
 // What a person is told. Details of a problem are for who runs the service, so that they are not shown.
 export function problemText(e) {
     if (!(e instanceof Problem)) return S.problem_other
-    const flaw = flaws[e.document.flaw]
-    if (flaw) return flaw()
+    const flaw = flaws[e.document.detail?.split(':')[0]] // PASSWORD_REFUSED: the flaw's code, a colon, English
+    if (e.code === 'PASSWORD_REFUSED' && flaw) return flaw()
     if (texts[e.code]) return texts[e.code]()
     if (e.status === 429) return e.document.after ? fill(S.problem_many_until, { n: Math.ceil(e.document.after / 60) }) : S.problem_many
     return e.status >= 500 ? S.problem_later : S.problem_other

@@ -3,6 +3,7 @@ import { $, busy, el, icon, say, showError } from './ui.js'
 import { get, post, problemText } from './net.js'
 import { S, ago, fill, lang, money, plural, when } from './text.js'
 import * as act from './authenticators.js'
+import { browserName, changeName, isCode, toldIcon, toldName } from './names.js'
 import * as passkey from './passkey.js'
 
 const POLL_MS = 4000
@@ -45,14 +46,16 @@ function showWays() {
 }
 
 function showContacts() {
-    rows('contacts', me.contacts.map((c) => row(c.kind === 'phone' ? 'message' : 'mail', c.address, [!c.verified && { kind: 'late', text: S.badge_unverified }], [],
-        ...c.verified ? [] : [does(S.confirm, c.address, () => act.confirmContact(c.id))],
-        does(S.remove, c.address, async () => { if (await act.sure(S.remove_contact, fill(S.remove_contact_lead, { name: c.address }), S.remove)) await act.guarded('DELETE', `/contacts/${c.id}`) }, 'quiet'))))
+    rows('contacts', me.contacts.map((c) => row(c.kind === 'phone' ? 'message' : 'mail', c.value, [!c.verified && { kind: 'late', text: S.badge_unverified }], [],
+        ...c.verified ? [] : [does(S.confirm, c.value, () => act.confirmContact(c.id))],
+        does(S.remove, c.value, async () => { if (await act.sure(S.remove_contact, fill(S.remove_contact_lead, { name: c.value }), S.remove)) await act.guarded('DELETE', `/contacts/${c.id}`) }, 'quiet'))))
 }
+
+const deviceName = (d) => d.name && d.name !== d.family ? d.name : browserName(d.family)
 
 function showDevices() {
     rows('devices', me.devices.map((d) => {
-        const name = d.name || d.family || S.device
+        const name = deviceName(d)
         return row(isPhone(d) ? 'phone' : 'computer', name, [d.current && { kind: 'good', text: S.badge_this }, d.trusted && { text: S.badge_trusted }], [fill(S.seen_first, { when: when(d.first_seen) }), used(d.last_seen)],
             does(d.trusted ? S.untrust : S.trust, name, () => act.guarded('POST', `/devices/${d.id}`, { trusted: !d.trusted })),
             does(S.rename, name, async () => { const to = await act.rename(S.rename, S.device_name, name); if (to) await act.guarded('POST', `/devices/${d.id}`, { name: to }) }),
@@ -62,15 +65,14 @@ function showDevices() {
 
 function showSessions() {
     rows('sessions', me.sessions.map((s) => {
-        const name = s.device_name || s.family || S.device
+        const device = me.devices.find((d) => d.id === s.device), name = device ? deviceName(device) : browserName(s.family)
         return row('door', name, [s.current && { kind: 'good', text: S.badge_this }], [fill(S.session_since, { when: when(s.created), ip: s.ip })],
             !s.current && does(S.end, name, () => act.guarded('DELETE', `/sessions/${s.id}`), 'quiet'))
     }))
     $('end-others').hidden = me.sessions.length < 2
 }
 
-const whats = { totp_add: () => S.what_totp_add }
-const whatOf = (c) => whats[c.kind ?? c.change]?.() ?? S.what_other
+const whatOf = (c) => changeName(c.change ?? c.kind)
 
 function showChanges() {
     $('changes').hidden = !me.pending_changes.length
@@ -78,9 +80,9 @@ function showChanges() {
         does(S.stop_change, whatOf(c), () => act.guarded('POST', `/changes/${c.id}/cancel`, {}), 'danger'))))
 }
 
-const types = { account_created: () => S.did_account_created }
 function showActivity() {
-    rows('activity', me.activity.map((a) => row(a.picture ?? 'clock', types[a.type]?.() ?? a.type, [], [[a.device, a.ip, when(a.time)].filter(Boolean).join(' · ')])), S.activity_none)
+    rows('activity', me.activity.filter((a) => !isCode(a.kind)).map((a) => row(toldIcon(a.kind), toldName(a.kind), [], [[a.what, a.where, when(a.time)].filter(Boolean).join(' · ')],
+        a.not_me && does(S.not_me_row, toldName(a.kind), () => act.notMe(me.sessions.length > 1), 'quiet'))), S.activity_none)
 }
 
 // --- prompts: what another device asks, answered here -------------------------------------------------------------
@@ -126,7 +128,7 @@ setInterval(async () => {
 function showState() {
     const has = (kind) => me.authenticators.some((a) => a.kind === kind && a.state !== 'disabled')
     const good = has('passkey') && me.recovery_codes_left > 0
-    const text = good ? S.state_good_lead : has('passkey') ? S.state_codes : S.state_passkey
+    const text = me.rights === 'restricted' ? S.state_restricted : good ? S.state_good_lead : has('passkey') ? S.state_codes : S.state_passkey
     $('state').replaceChildren(icon(good ? 'shield' : 'warning'), el('div', {}, el('p', { class: 'name' }, good ? S.state_good : S.state_more), el('p', { class: 'meta' }, text)))
     $('state').className = `state ${good ? 'good' : 'late'}`
     $('state').hidden = false
@@ -135,7 +137,7 @@ function showState() {
 function showWho() {
     const out = el('button', { type: 'button', class: 'small' }, S.sign_out)
     out.addEventListener('click', () => busy(out, async () => { await post('/v1/account/sign-out'); location.assign('/signed-out') }))
-    $('who').replaceChildren(el('span', {}, me.name || me.contacts[0]?.address || ''), out)
+    $('who').replaceChildren(el('span', {}, me.name || me.contacts[0]?.value || ''), out)
     $('who').hidden = false
 }
 
@@ -145,7 +147,7 @@ async function load() {
     try {
         me = await get('/v1/account/me')
     } catch (e) {
-        if (e.status === 401) return toSignIn()
+        if (e.status === 401 || e.code === 'STEP_NEEDED') return toSignIn()
         return showError(problemText(e))
     }
     // The account's language, unless somebody chose one here.
@@ -161,7 +163,7 @@ function on(id, work) {
 on('add-passkey', act.addPasskey)
 on('add-totp', act.addTotp)
 on('make-codes', act.makeCodes)
-on('change-password', () => act.changePassword(me?.contacts[0]?.address))
+on('change-password', () => act.changePassword(me?.contacts[0]?.value))
 on('add-contact', act.addContact)
 on('end-others', () => act.guarded('POST', '/sessions:end-others', {}))
 await load()

@@ -1,16 +1,20 @@
 // sign-in.js - a name and a password, or a passkey: from its button, or offered by the browser in the name's field.
-import { $, busy, onSubmit, returnTo, reveals, showError, withReturn } from './ui.js'
+import { $, busy, onSubmit, part, returnTo, reveals, showError, withReturn } from './ui.js'
 import { post } from './net.js'
-import { S } from './text.js'
+import { S, fill } from './text.js'
 import * as passkey from './passkey.js'
 
 const OFFER_MS = 240e3 // the daemon's options are good for five minutes
+let flow = null // of a code that was sent
 let offer = null // the browser's offer that waits, an AbortController
 
 function onward(answer) {
     if (answer.next === 'done') location.assign(returnTo())
     else if (answer.next === 'step') location.assign(withReturn(`/challenge/${encodeURIComponent(answer.challenge)}`))
-    else showError(S.sign_in_denied)
+    else if (answer.next === 'code') {
+        flow = answer.flow
+        part($('code-form'), [$('password-part'), $('code-form')], S.code_head, fill(S.code_sent, { contact: answer.sent_to }))
+    } else showError(S.sign_in_denied)
 }
 
 async function signIn(more) {
@@ -42,6 +46,7 @@ onSubmit($('sign-in'), async (data) => {
         throw e
     }
 })
+onSubmit($('code-form'), async (data) => onward(await post('/v1/account/sign-in/code', { flow, code: data.get('code').trim() })))
 if (passkey.available()) {
     $('passkey-part').hidden = false
     $('passkey').addEventListener('click', () => {
