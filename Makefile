@@ -43,15 +43,19 @@ LIBS_LIB := -lm
 # libxgboost is C++ and is loaded later: the sanitizers want its run-time library from the start.
 LIBS_SAN := $(if $(filter asan tsan,$(V)),-Wl$(comma)--no-as-needed -lstdc++)
 # The daemon's libraries: the program has them, libkeer does not.
-LIBS_DAEMON := -lmicrohttpd -lgnutls -lcurl -lsqlite3 -lpq -lsodium -lcrypto -lseccomp -lmaxminddb
+LIBS_DAEMON := -lmicrohttpd -lgnutls -lcurl -lsqlite3 -lpq -lsodium -lseccomp -lmaxminddb
+LIBS_DAEMON += -lcrypto
+LIBS_DAEMON += -lqrencode
+LIBS_DAEMON += -lzxcvbn
 LIBS_BIN := $(LIBS_LIB) $(LIBS_DAEMON) -ldl -lpthread $(LIBS_SAN)
 # jansson reads what the program writes, and judges our own reader of JSON: for the unit tests alone.
 LIBS_TEST = $(shell $(PKG) --libs check 2>/dev/null || echo -lcheck) -ljansson
 
 # --- sources -----------------------------------------------------------------------------------------------------
-SRC_TOOLS_BASE := $(wildcard src/base/crypto*.c) src/base/base64.c src/base/histogram.c src/base/log.c
+SRC_TOOLS_BASE := $(wildcard src/base/crypto*.c) src/base/base64.c src/base/histogram.c src/base/id.c src/base/log.c
 SRC_LIB   := $(filter-out $(SRC_TOOLS_BASE),$(wildcard src/base/*.c)) $(wildcard src/core/*.c src/core/policy/*.c)
-SRC_TOOLS := $(SRC_TOOLS_BASE) $(wildcard src/learn/*.c src/sim/*.c src/store/*.c src/store/sqlite/*.c src/store/postgres/*.c src/net/*.c src/http/*.c src/flow/*.c src/api/*.c)
+SRC_DIRS  := learn sim store store/sqlite store/postgres net jose http account stepup oidc flow api
+SRC_TOOLS := $(SRC_TOOLS_BASE) $(foreach d,$(SRC_DIRS),$(wildcard src/$(d)/*.c))
 SRC_CLI   := $(wildcard src/cli/*.c)
 GEN_C     := $(GEN)/policy_lexer.c $(GEN)/policy_grammar.c
 PAGES     := web/hosted/layout.html web/hosted/style.css web/hosted/mark.svg $(sort $(wildcard web/hosted/pages/*.html web/hosted/js/*.js))
@@ -66,7 +70,7 @@ BENCHES   := $(patsubst bench/micro/%.c,$(B)/bench/%,$(wildcard bench/micro/*_be
 WRAP      := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 WRAP_DB   := -Wl,--wrap=db_begin,--wrap=db_step,--wrap=db_put,--wrap=db_commit
 
-.PHONY: all help lib demo test unit rig-bins unit-bins crash crash-disk crash-pg bench-load integration asan tsan cov bench bench-peers docs check-docs lint layers install \
+.PHONY: all help lib demo test unit rig-bins unit-bins crash crash-disk crash-pg bench-load bench-overload integration asan asan-http tsan cov bench bench-peers docs check-docs lint layers install \
         uninstall clean deps format headers
 all: $(B)/keer $(B)/libkeer.a $(B)/libkeer.so.0 $(B)/keer.pc
 
@@ -159,6 +163,9 @@ unit: all unit-bins ## the unit tests alone
 	@tools/run-tests $(B) unit
 asan: ## the unit tests under AddressSanitizer and UBSan (clang)
 	@$(MAKE) --no-print-directory V=asan CC=clang unit
+asan-http: ## the daemon under AddressSanitizer and UBSan (clang) against the table of bad requests, slow senders and 10,000 idle sockets
+	@$(MAKE) --no-print-directory V=asan CC=clang build/asan/keer
+	@KEER=build/asan/keer bash tests/integration/http_cases.sh
 # Tests that train go through libgomp, which ThreadSanitizer does not understand: they are left out.
 TSAN_TESTS := $(filter-out %/train_test %/model_test,$(TESTS))
 tsan: ## the unit tests without training under ThreadSanitizer (clang)

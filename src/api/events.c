@@ -54,6 +54,7 @@ static void wake(struct streams *s, int64_t committed, int64_t now)
 static void *streams_main(void *ctx)
 {
     struct api *a = ctx;
+    (void)pthread_setname_np(pthread_self(), "keer-streams");
     struct timespec tick = {.tv_nsec = TICK_NS};
     while (!atomic_load(&a->streams->stopping)) {
         (void)nanosleep(&tick, NULL);

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "base/plain.h"
+
 void buf_init(struct buf *b, size_t max) { *b = (struct buf){.max = max}; }
 
 void buf_release(struct buf *b)
@@ -43,7 +45,7 @@ char *buf_reserve(struct buf *b, size_t len)
     return b->p + b->len;
 }
 
-void buf_put(struct buf *b, const void *data, size_t len)
+void buf_put_more(struct buf *b, const void *data, size_t len)
 {
     char *at = buf_reserve(b, len);
     if (!at)
@@ -53,10 +55,6 @@ void buf_put(struct buf *b, const void *data, size_t len)
     b->len += len;
     b->p[b->len] = '\0';
 }
-
-void buf_puts(struct buf *b, const char *s) { buf_put(b, s, strlen(s)); }
-void buf_slice(struct buf *b, struct slice s) { buf_put(b, s.p, s.len); }
-void buf_char(struct buf *b, char c) { buf_put(b, &c, 1); }
 
 void buf_vfmt(struct buf *b, const char *fmt, va_list ap)
 {
@@ -173,30 +171,34 @@ static size_t utf8_len(struct slice s, size_t i)
     return 0;
 }
 
+/* One character that does not stand as it is, or a sequence of UTF-8; the bytes that it took. */
+static size_t put_special(struct buf *b, struct slice s, size_t i)
+{
+    unsigned char c = (unsigned char)s.p[i];
+    size_t n = utf8_len(s, i);
+    if (n == 0)
+        buf_puts(b, "\xEF\xBF\xBD");
+    else if (n > 1)
+        buf_put(b, s.p + i, n);
+    else if (c == '"' || c == '\\')
+        buf_fmt(b, "\\%c", c);
+    else if (c == '\n')
+        buf_puts(b, "\\n");
+    else
+        buf_fmt(b, "\\u%04x", c);
+    return MAX_OF(n, (size_t)1);
+}
+
 void buf_json(struct buf *b, struct slice s)
 {
     buf_char(b, '"');
-    size_t from = 0, i = 0;
-    while (i < s.len) {
-        unsigned char c = (unsigned char)s.p[i];
-        size_t n = utf8_len(s, i);
-        if (n > 0 && c >= 0x20 && c != '"' && c != '\\') {
-            i += n;
-            continue;
-        }
-        buf_put(b, s.p + from, i - from);
-        if (n == 0)
-            buf_puts(b, "\xEF\xBF\xBD");
-        else if (c == '"' || c == '\\')
-            buf_fmt(b, "\\%c", c);
-        else if (c == '\n')
-            buf_puts(b, "\\n");
-        else
-            buf_fmt(b, "\\u%04x", c);
-        from = ++i;
+    for (size_t i = 0; i < s.len;) { /* an empty slice may be NULL */
+        size_t run = (size_t)(skip_plain(s.p + i, s.p + s.len) - (s.p + i));
+        buf_put(b, s.p + i, run);
+        i += run;
+        if (i < s.len)
+            i += put_special(b, s, i);
     }
-    if (i > from) /* an empty slice may be NULL */
-        buf_put(b, s.p + from, i - from);
     buf_char(b, '"');
 }
 

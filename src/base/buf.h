@@ -19,10 +19,21 @@ struct buf {
 void buf_init(struct buf *b, size_t max);
 void buf_release(struct buf *b); /* frees the content; the buffer may be used again */
 void buf_clear(struct buf *b);   /* keeps the memory and forgets the error */
-void buf_put(struct buf *b, const void *data, size_t len);
-void buf_puts(struct buf *b, const char *s);
-void buf_slice(struct buf *b, struct slice s);
-void buf_char(struct buf *b, char c);
+void buf_put_more(struct buf *b, const void *data, size_t len); /* buf_put's, when it has no room yet */
+static inline void buf_put(struct buf *b, const void *data, size_t len)
+{
+    if (UNLIKELY(b->err != KEER_OK || len >= b->cap - b->len || b->len + len > b->max)) {
+        buf_put_more(b, data, len);
+        return;
+    }
+    if (len)
+        memcpy(b->p + b->len, data, len);
+    b->len += len;
+    b->p[b->len] = '\0';
+}
+static inline void buf_puts(struct buf *b, const char *s) { buf_put(b, s, strlen(s)); }
+static inline void buf_slice(struct buf *b, struct slice s) { buf_put(b, s.p, s.len); }
+static inline void buf_char(struct buf *b, char c) { buf_put(b, &c, 1); }
 void buf_fmt(struct buf *b, const char *fmt, ...) KEER_PRINTF(2, 3);
 void buf_vfmt(struct buf *b, const char *fmt, va_list ap) KEER_PRINTF(2, 0);
 void buf_u64(struct buf *b, uint64_t v); /* decimal, without printf */

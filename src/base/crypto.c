@@ -1,8 +1,12 @@
-/* crypto.c - hashes, random bytes and comparing secrets, by libsodium. */
+/* crypto.c - hashes, random bytes and comparing secrets, by libsodium; SHA-256 by OpenSSL, which uses the processor's own
+ * instructions for it: five times as fast, and every decision needs two.
+ */
 #include "base/crypto.h"
 
+#include <openssl/evp.h>
 #include <sodium.h>
 
+#include "base/crypto_inside.h"
 #include "base/crypto_key.h"
 
 static_assert(CRYPTO_HASH_BYTES == crypto_hash_sha256_BYTES, "SHA-256");
@@ -14,11 +18,22 @@ static_assert(CRYPTO_SEALED_BYTES == NONCE_BYTES + CRYPTO_HASH_BYTES + crypto_ae
                   crypto_aead_xchacha20poly1305_ietf_KEYBYTES == CRYPTO_HASH_BYTES,
               "what is sealed");
 
-enum keer_err crypto_start(void) { return sodium_init() < 0 ? KEER_EIO : crypto_key_start(); }
+static EVP_MD *sha256; /* looked up once, by crypto_start: OpenSSL's search for it costs more than the hash */
 
+enum keer_err crypto_start(void)
+{
+    enum keer_err err = sodium_init() < 0 ? KEER_EIO : crypto_key_start();
+    if (err == KEER_OK && !sha256)
+        sha256 = EVP_MD_fetch(crypto_context(), "SHA256", NULL);
+    return err;
+}
+
+/* OpenSSL's needs memory; without it, libsodium's gives the same hash. */
 void crypto_sha256(struct slice s, struct crypto_hash *ret_hash)
 {
-    (void)crypto_hash_sha256(ret_hash->bytes, (const unsigned char *)(s.p ? s.p : ""), s.len);
+    const unsigned char *p = (const unsigned char *)(s.p ? s.p : "");
+    if (!sha256 || EVP_Digest(p, s.len, ret_hash->bytes, NULL, sha256, NULL) != 1)
+        (void)crypto_hash_sha256(ret_hash->bytes, p, s.len);
 }
 
 void crypto_sha256_add(struct crypto_hash *h, struct slice s)

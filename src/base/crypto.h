@@ -1,4 +1,5 @@
-/* crypto.h - hashes, random bytes and comparing secrets. crypto.c alone includes libsodium; libkeer does without it.
+/* crypto.h - hashes, random bytes and comparing secrets. crypto*.c alone include libsodium and OpenSSL; libkeer does without
+ * them.
  *
  * crypto_start is called once, before anything else here; it fails when the system gives no randomness, and then the program
  * must not go on.

@@ -16,6 +16,7 @@
 
 #include "base/hash.h"
 #include "base/num.h"
+#include "base/plain.h"
 
 /* An open container. */
 struct level {
@@ -119,36 +120,9 @@ static inline bool push(struct reader *r, enum tape_type type, const char *at, s
 
 /* --- bytes --------------------------------------------------------------------------------------------------- */
 
-#define BYTES(c) (0x0101010101010101u * (unsigned char)(c))
-
-static inline uint64_t load8(const char *p)
-{
-    uint64_t w;
-    memcpy(&w, p, sizeof w);
-    return w;
-}
-
 static inline const char *skip_space(const char *p, const char *end)
 {
     while (p < end && ascii_space(*p))
-        p++;
-    return p;
-}
-
-static inline bool plain(char c) { return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80 && c != '"' && c != '\\'; }
-
-/* The first byte that is no plain ASCII of a string. A byte's high bit is set where it is one of those; a borrow can set it
- * wrongly only behind the first that is (words are little-endian, as hash.c asserts). */
-static inline const char *skip_plain(const char *p, const char *end)
-{
-    for (; end - p >= 8; p += 8) {
-        uint64_t w = load8(p);
-        uint64_t hit = w | (w - BYTES(0x20)) | ((w ^ BYTES('"')) - BYTES(1)) | ((w ^ BYTES('\\')) - BYTES(1));
-        hit &= BYTES(0x80);
-        if (hit)
-            return p + (unsigned)__builtin_ctzll(hit) / 8;
-    }
-    while (p < end && plain(*p))
         p++;
     return p;
 }

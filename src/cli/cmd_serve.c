@@ -6,6 +6,7 @@
  *
  *     settings ─► user ─► policy, database, socket opened ─► sandbox ─► threads ─► READY ─► signals ─► end
  */
+#include <malloc.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -223,10 +224,22 @@ static int run(struct serving *s, bool *ret_started)
     return failed ? CLI_IO : CLI_DONE;
 }
 
+/* What is freed is needed again at once: the C library keeps some of it rather than give it to the system with every wave of
+ * requests and take it back, page by page, with the next. */
+static void keep_memory(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_TRIM_THRESHOLD, 32 << 20);
+    (void)mallopt(M_MMAP_THRESHOLD, 8 << 20);
+    (void)mallopt(M_TOP_PAD, 1 << 20);
+#endif
+}
+
 int cmd_serve(struct cli *cli)
 {
     struct serving s = {.cli = cli, .notify_fd = -1};
     bool check = cli_flag(cli, "check-config"), started = false;
+    keep_memory();
     s.log.fd = cli->env.err_fd;
     s.log.wall_us = cli->env.wall_us;
     s.log.repeats = &s.repeats;

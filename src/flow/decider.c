@@ -291,6 +291,7 @@ static bool next_requests(struct decider *d, struct decide_request **ret_list, s
 static void *engine_main(void *ctx)
 {
     struct decider *d = ctx;
+    (void)pthread_setname_np(pthread_self(), "keer-engine");
     enum keer_err err = rebuild(d);
     if (err != KEER_OK)
         decider_fail(d, "the journal can't be decided again",
@@ -477,6 +478,7 @@ static void answer(struct decider *d, struct pending *p, bool committed)
 static void *writer_main(void *ctx)
 {
     struct decider *d = ctx;
+    (void)pthread_setname_np(pthread_self(), "keer-writer");
     struct write_task *tasks;
     for (struct pending *batch; next_batch(d, &batch, &tasks); run_tasks(d, tasks)) {
         bool committed = false;

@@ -132,11 +132,21 @@ void desk_event_print(const struct desk_event *e, int64_t now_us, struct buf *ou
     const struct {
         const char *name;
         struct slice value;
-    } texts[] = {{"type", e->type},         {"target", e->target},     {"account", e->account},
-                 {"device", e->device},     {"session", e->session},   {"ip", e->ip},
-                 {"user_agent", e->user_agent}, {"outcome", e->outcome},   {"step_up", e->step_up},
-                 {"email", e->email},       {"wallet", e->wallet},     {"agreement", e->agreement},
-                 {"currency", e->currency}, {"beneficiary", e->beneficiary}, {"merchant", e->merchant},
+    } texts[] = {{"type", e->type},
+                 {"target", e->target},
+                 {"account", e->account},
+                 {"device", e->device},
+                 {"session", e->session},
+                 {"ip", e->ip},
+                 {"user_agent", e->user_agent},
+                 {"outcome", e->outcome},
+                 {"step_up", e->step_up},
+                 {"email", e->email},
+                 {"wallet", e->wallet},
+                 {"agreement", e->agreement},
+                 {"currency", e->currency},
+                 {"beneficiary", e->beneficiary},
+                 {"merchant", e->merchant},
                  {"item", e->item}};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         put_text(out, texts[i].name, texts[i].value);
@@ -293,6 +303,7 @@ static void run_job(struct desk_worker *w)
 static void *worker_main(void *ctx)
 {
     struct desk_worker *w = ctx;
+    (void)pthread_setname_np(pthread_self(), "keer-desk");
     struct desk *d = w->desk;
     (void)pthread_mutex_lock(&d->lock);
     for (;;) {

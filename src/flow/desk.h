@@ -1,8 +1,8 @@
 /* desk.h - a desk: threads on which use cases run in straight lines, waiting for what they write and decide.
  *
  *     desk_take ─► [waiting, at most queue_max] ─► a worker: job.run ─┬─ desk_write  ─► the writer thread, its commit ─┐
- *     (any thread)                                                    ├─ desk_read   (a snapshot of its own)           ├─► goes on
- *                                                                     └─ desk_decide ─► engine, writer, the commit ────┘
+ *     (any thread)                                                    ├─ desk_read   (a snapshot of its own)           ├─►
+ * goes on └─ desk_decide ─► engine, writer, the commit ────┘
  *
  * Decisions in a store's purchase path don't come here: they are many and wait for one thing. What comes here is few and
  * waits for several: a sign-in looks up, hashes, decides and writes.
@@ -79,5 +79,6 @@ struct desk_decision {
 /* Decides an event as POST /v1/decisions does, and waits for its commit. KEER_EFULL, KEER_EUNSUPPORTED (it starts or stops),
  * KEER_ECONFLICT (the id was used for another event), KEER_EIO (unknown), KEER_ENOMEM; KEER_ESYNTAX and the like for what is
  * no event, told in the log: the caller fails closed. */
-KEER_NODISCARD enum keer_err desk_decide(struct desk_worker *w, const struct desk_event *e, struct desk_decision *ret_decision);
+KEER_NODISCARD enum keer_err desk_decide(struct desk_worker *w, const struct desk_event *e,
+                                         struct desk_decision *ret_decision);
 #endif

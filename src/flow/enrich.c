@@ -180,6 +180,8 @@ static const struct user_agent *agent_of(struct slice text)
     return &other;
 }
 
+const char *enrich_agent_family(struct slice user_agent) { return agent_of(user_agent)->family; }
+
 static void put_family(struct adding *a, const char *name, struct slice text)
 {
     put_text(a, name, slice_str(agent_of(text)->family));

@@ -37,6 +37,8 @@ uint64_t enrich_wanted(const struct keer_schema *schema);
 void enrich_free(struct enrich *e); /* NULL is fine */
 /* Attributes that the policy names and only a database could add, where that database was not given: for a warning. */
 void enrich_unfed(const struct enrich *e, uint64_t wanted, struct buf *names);
+/* The family of a user agent, "other" when none of user_agents.def is. */
+const char *enrich_agent_family(struct slice user_agent);
 /* Adds an object to `added`, or nothing; `body` is an object. Errors stick in `added`. */
 void enrich_event(const struct enrich *e, uint64_t wanted, const struct tape *body, struct buf *added, bool *ret_missing);
 #endif

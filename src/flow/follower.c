@@ -180,6 +180,7 @@ static enum keer_err follow(struct follower *f, struct redecide_run *run, struct
 static void *follower_main(void *ctx)
 {
     struct follower *f = ctx;
+    (void)pthread_setname_np(pthread_self(), "keer-follow");
     struct redecide r = {
         .journal = &f->journal, .engine = f->engine, .policy = f->o.version->number, .decided = on_decided, .ctx = f};
     struct redecide_result result = {.last_seq = f->o.seq};

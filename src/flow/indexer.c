@@ -141,6 +141,7 @@ static enum keer_err step(struct indexer *x, int64_t *buckets, unsigned *ret_ms)
 static void *indexer_main(void *ctx)
 {
     struct indexer *x = ctx;
+    (void)pthread_setname_np(pthread_self(), "keer-index");
     int64_t buckets = -1;
     unsigned ms = 0;
     bool told = false;

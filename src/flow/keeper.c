@@ -242,6 +242,7 @@ static bool next_renewal(struct keeper *k, struct renewal *ret)
 static void *keeper_main(void *ctx)
 {
     struct keeper *k = ctx;
+    (void)pthread_setname_np(pthread_self(), "keer-snapshot");
     (void)setpriority(PRIO_PROCESS, 0, KEEPER_NICE); /* on Linux 0 is this thread alone; the sandbox allows no other */
     for (struct renewal r; next_renewal(k, &r);)
         if (!renew(&r)) {

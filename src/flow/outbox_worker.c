@@ -341,6 +341,7 @@ static int64_t idle_us(const struct outbox *o)
 void *outbox_main(void *ctx)
 {
     struct outbox *o = ctx;
+    (void)pthread_setname_np(pthread_self(), "keer-outbox");
     while (!atomic_load(&o->stopping) && decider_state(o->o.decider) != DECIDER_FAILED) {
         take_changes(o);
         send_due(o);

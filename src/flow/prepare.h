@@ -26,6 +26,6 @@ struct prepare {
 };
 /* The event of a body, and all else of `request` that comes from it. KEER_ENOMEM, or what is wrong, in *ret_why; then too
  * the caller frees request->event. */
-KEER_NODISCARD enum keer_err prepare_request(const struct prepare *p, struct prepare_texts *t, struct decide_request *request,
-                                             struct reading_error *ret_why);
+KEER_NODISCARD enum keer_err prepare_request(const struct prepare *p, struct prepare_texts *t,
+                                             struct decide_request *request, struct reading_error *ret_why);
 #endif

@@ -224,6 +224,7 @@ static struct search_request *take(struct search *s)
 static void *worker_main(void *ctx)
 {
     struct search *s = ctx;
+    (void)pthread_setname_np(pthread_self(), "keer-search");
     for (struct search_request *r; (r = take(s)) != NULL; r->done(r))
         if (r->err == KEER_OK)
             r->err = page(s, r);

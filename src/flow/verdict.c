@@ -52,7 +52,9 @@ enum keer_err verdict_print(struct keer_engine *e, const struct keer_event *ev, 
     time_print(b, ev->time_us);
     buf_puts(b, "\",\"type\":");
     buf_json(b, event_type_name(ev->schema, ev->type));
-    buf_fmt(b, ",\"outcome\":\"%s\",\"review\":%s,\"score\":", keer_outcome_name(d->outcome), d->review ? "true" : "false");
+    buf_puts(b, ",\"outcome\":\"");
+    buf_puts(b, keer_outcome_name(d->outcome));
+    buf_puts(b, d->review ? "\",\"review\":true,\"score\":" : "\",\"review\":false,\"score\":");
     buf_f64(b, isnan(d->score) ? d->score : rint(d->score * 1e9) / 1e9);
     put_rules(e->policy, d, b);
     enum keer_err err = put_reasons(e, ev, d, b);

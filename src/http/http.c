@@ -461,7 +461,7 @@ enum MHD_Result exchange_access(void *cls, struct MHD_Connection *connection, co
         if (!x)
             return MHD_NO;
         *con_cls = x;
-        (void)snprintf(x->method, sizeof x->method, "%s", method);
+        memcpy(x->method, method, MIN_OF(strlen(method), sizeof x->method - 1)); /* it is all zeros */
         const struct log *log = x->server->options.log;
         if (log && atomic_load(&log->requests))
             buf_slice(&x->path, slice_of(url, MIN_OF(strlen(url), PATH_BYTES)));

@@ -218,7 +218,7 @@ void http_resume(struct http_exchange *x); /* from any thread */
 struct http_match {
     const struct http_route *route; /* NULL: not found, or another method */
     bool known_path;
-    char allow[64]; /* of a known path */
+    char allow[64]; /* of a known path that has no route for the method */
 };
 /* `id` receives the decoded segment; it is KEER_ELIMIT, KEER_ESYNTAX when it is too long or escaped wrongly. */
 KEER_NODISCARD enum keer_err http_match(const struct http_route *routes, unsigned count, struct slice method,

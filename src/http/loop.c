@@ -207,6 +207,7 @@ static void look_over(struct http_loop *l)
 static void *loop_main(void *ctx)
 {
     struct http_loop *l = ctx;
+    (void)pthread_setname_np(pthread_self(), "keer-http");
     struct http_server *s = l->server;
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     int epoll_fd = info->epoll_fd;

@@ -46,40 +46,62 @@ static enum keer_err decode(struct slice segment, struct buf *out)
 }
 
 /* Whether a path has the form of a pattern; *ret_id is its segment for {id}. */
-static bool path_fits(struct slice pattern, struct slice path, struct slice *ret_id)
+static bool path_fits(const char *pattern, struct slice path, struct slice *ret_id)
 {
-    while (pattern.p && path.p) {
-        struct slice want = slice_cut(&pattern, '/'), have = slice_cut(&path, '/');
-        if (slice_eq(want, SLICE("{id}")))
-            *ret_id = have;
-        else if (!slice_eq(want, have))
+    size_t i = 0;
+    while (*pattern) {
+        if (*pattern == '{') {
+            size_t from = i;
+            while (i < path.len && path.p[i] != '/')
+                i++;
+            *ret_id = slice_of(path.p + from, i - from);
+            pattern += sizeof "{id}" - 1;
+        } else if (i < path.len && path.p[i] == *pattern) {
+            i++;
+            pattern++;
+        } else {
             return false;
+        }
     }
-    return !pattern.p && !path.p;
+    return i == path.len;
+}
+
+static bool method_fits(const struct http_route *r, struct slice method)
+{
+    return strncmp(r->method, method.p, method.len) == 0 && !r->method[method.len];
+}
+
+/* The methods of a path that has no route for the one that came. */
+static void list_methods(const struct http_route *routes, unsigned count, struct slice path, struct http_match *m)
+{
+    struct slice its;
+    size_t used = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (!path_fits(routes[i].path, path, &its))
+            continue;
+        bool get = strcmp(routes[i].method, "GET") == 0;
+        int n = snprintf(m->allow + used, sizeof m->allow - used, "%s%s%s", m->known_path ? ", " : "", routes[i].method,
+                         get ? ", HEAD" : "");
+        used = MIN_OF(used + (size_t)MAX_OF(n, 0), sizeof m->allow - 1);
+        m->known_path = true;
+    }
 }
 
 enum keer_err http_match(const struct http_route *routes, unsigned count, struct slice method, struct slice path,
                          struct buf *id, struct http_match *ret_match)
 {
-    struct http_match m = {0};
+    struct http_match m = {.allow = ""};
     struct slice segment = {NULL, 0};
-    size_t used = 0;
     if (slice_eq(method, SLICE("HEAD")))
         method = SLICE("GET");
-    for (unsigned i = 0; i < count; i++) {
-        struct slice its = {NULL, 0};
-        if (!path_fits(slice_str(routes[i].path), path, &its))
-            continue;
-        bool get = strcmp(routes[i].method, "GET") == 0;
-        int n = snprintf(m.allow + used, sizeof m.allow - used, "%s%s%s", m.known_path ? ", " : "", routes[i].method,
-                         get ? ", HEAD" : "");
-        used = MIN_OF(used + (size_t)MAX_OF(n, 0), sizeof m.allow - 1);
-        m.known_path = true;
-        if (!m.route && slice_eq(slice_str(routes[i].method), method)) {
+    for (unsigned i = 0; i < count && !m.route; i++) {
+        segment.p = NULL;
+        if (path_fits(routes[i].path, path, &segment) && method_fits(&routes[i], method))
             m.route = &routes[i];
-            segment = its;
-        }
     }
+    m.known_path = m.route != NULL;
+    if (!m.route)
+        list_methods(routes, count, path, &m);
     if (m.route && segment.p) {
         buf_clear(id);
         enum keer_err err = decode(segment, id);

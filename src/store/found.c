@@ -52,7 +52,7 @@ enum keer_err found_unpack(struct slice bytes, struct found_places *ret_places)
     for (size_t i = 0; i < bytes.len; i++) {
         unsigned gap = b[i] & 127;
         if (b[i] & 128) {
-            if (++i == bytes.len || b[i] & 128)
+            if (++i == bytes.len || b[i] & 128 || !b[i])
                 return KEER_EFORMAT;
             gap |= (unsigned)b[i] << 7;
         }

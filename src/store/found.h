@@ -38,7 +38,7 @@ struct found_places {
 static inline bool found_has(const struct found_places *p, unsigned place) { return p->word[place / 64] >> place % 64 & 1; }
 /* Packs 1..FOUND_ROWS places, ascending and different; the bytes that it took. */
 size_t found_pack(const uint16_t *place, size_t count, unsigned char ret_bytes[FOUND_PLACES_BYTES]);
-/* KEER_EFORMAT for what found_pack did not write. */
+/* KEER_EFORMAT for what found_pack did not write; a map is taken even where a list would be shorter. */
 KEER_NODISCARD enum keer_err found_unpack(struct slice bytes, struct found_places *ret_places);
 
 /* --- writing --- */

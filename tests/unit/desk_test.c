@@ -116,8 +116,10 @@ static void decisions(struct desk_worker *w)
         const char *id, *outcome, *device;
         enum keer_err err;
         enum keer_outcome decided;
-    } asked[] = {{"a", "success", "d1", KEER_OK, KEER_ALLOW},     {"b", "success", "", KEER_OK, KEER_CHALLENGE},
-                 {"c", "failure", "d1", KEER_OK, KEER_DENY},      {"a", "success", "d1", KEER_OK, KEER_ALLOW},
+    } asked[] = {{"a", "success", "d1", KEER_OK, KEER_ALLOW},
+                 {"b", "success", "", KEER_OK, KEER_CHALLENGE},
+                 {"c", "failure", "d1", KEER_OK, KEER_DENY},
+                 {"a", "success", "d1", KEER_OK, KEER_ALLOW},
                  {"a", "failure", "d1", KEER_ECONFLICT, KEER_DENY}};
     int64_t now = world_clock();
     for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
@@ -138,7 +140,8 @@ static void decisions(struct desk_worker *w)
     struct desk_decision d;
     struct desk_event bad = {.type = SLICE("no such type"), .account = SLICE("x")};
     ck_assert(desk_decide(w, &bad, &d) != KEER_OK);
-    struct desk_event fresh = {.type = SLICE("purchase"), .account = SLICE("x"), .amount_minor = 64800, .currency = SLICE("CNY")};
+    struct desk_event fresh = {
+        .type = SLICE("purchase"), .account = SLICE("x"), .amount_minor = 64800, .currency = SLICE("CNY")};
     ck_ok(desk_decide(w, &fresh, &d));
     buf_release(&d.answer);
     ck_ok(desk_decide(w, &fresh, &d)); /* another id */
@@ -253,16 +256,9 @@ START_TEST(cookies_are_found_and_ambiguous_ones_are_not)
 {
     static const struct {
         const char *header, *value;
-    } cases[] = {{"keer=abc", "abc"},
-                 {"a=1; keer=abc; b=2", "abc"},
-                 {"keer=", ""},
-                 {"keer=a=b", "a=b"},
-                 {"Keer=abc", NULL},
-                 {"xkeer=abc", NULL},
-                 {"keer", NULL},
-                 {"", NULL},
-                 {"keer=1; keer=2", NULL},
-                 {"keer=1; keer=1", NULL}};
+    } cases[] = {{"keer=abc", "abc"},      {"a=1; keer=abc; b=2", "abc"}, {"keer=", ""},  {"keer=a=b", "a=b"},
+                 {"Keer=abc", NULL},       {"xkeer=abc", NULL},           {"keer", NULL}, {"", NULL},
+                 {"keer=1; keer=2", NULL}, {"keer=1; keer=1", NULL}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct slice v = http_cookie_find(slice_str(cases[i].header), "keer");
         ck_assert_msg((v.p != NULL) == (cases[i].value != NULL), "%s", cases[i].header);

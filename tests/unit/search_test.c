@@ -63,6 +63,7 @@ START_TEST(places_that_are_none_are_refused)
         {"\x80\x10", 2, KEER_EFORMAT},             /* 2048 */
         {"\xFF\x0F\0", 3, KEER_EFORMAT},           /* one after the last */
         {"\x80\x80\x01", 3, KEER_EFORMAT},         /* a third byte */
+        {"\x85\0", 2, KEER_EFORMAT},               /* a small gap in two bytes */
         {"\x05\x80\x08\x80\x08", 5, KEER_EFORMAT}, /* 5, 1030, 2055 */
         {"\x05\x80\x08\x10", 4, KEER_OK},
     };
@@ -239,6 +240,13 @@ END_TEST
 #define DECISION \
     "{\"id\":\"i\",\"type\":\"sign_in\",\"outcome\":\"deny\",\"rules\":[\"a\",\"b \\\"c\"],\"because\":[\"outcome\"]}"
 
+#define PRINTED_REST(rules) \
+    "\"type\":\"sign_in\",\"outcome\":\"deny\",\"review\":false,\"score\":null,\"rules\":[" rules "],\"because\":[\"x\"]}"
+#define PRINTED(id, score, rules)                                                                                     \
+    "{\"id\":\"" id                                                                                                   \
+    "\",\"time\":\"2018-10-01T00:00:00Z\",\"type\":\"sign_in\",\"outcome\":\"deny\",\"review\":true,\"score\":" score \
+    ",\"rules\":[" rules "],\"because\":[\"x\"]}"
+
 START_TEST(rows_are_read)
 {
     static const struct {
@@ -265,7 +273,29 @@ START_TEST(rows_are_read)
         ck_assert_uint_eq(row.rules, 2);
         ck_slice_eq(row.rule[1], SLICE("b \"c"));
     }
-    static const char *const torn[] = {"", "{", "[]", "{\"outcome\":1,\"rules\":{\"a\":\"b\"}}"};
+    /* As verdict_print puts it, and what only looks like it: read as JSON. */
+    static const char *const printed[] = {
+        PRINTED("i", "null", "\"a\",\"b\""),         PRINTED("i", "0.25", "\"a\",\"b\""),
+        PRINTED("i\\\\\\\"", "null", "\"a\",\"b\""), PRINTED("i", "null", "\"\\u0061\",\"b\""),
+        PRINTED("i", "null", "\"a\", \"b\""),        "{" PRINTED_REST("\"a\",\"b\"")};
+    for (size_t i = 0; i < ARRAY_LEN(printed); i++) {
+        ck_ok(terms_read(t, SLICE("{\"account\":\"liu\",\"id\":\"i\",\"time\":1,\"type\":\"sign_in\"}"),
+                         slice_str(printed[i]), &row));
+        ck_slice_eq(row.account, SLICE("liu"));
+        ck_slice_eq(row.type, SLICE("sign_in"));
+        ck_slice_eq(row.outcome, SLICE("deny"));
+        ck_assert_uint_eq(row.rules, 2);
+        ck_slice_eq(row.rule[0], SLICE("a"));
+        ck_slice_eq(row.rule[1], SLICE("b"));
+    }
+    ck_ok(terms_read(t, SLICE("{\"account\":\"l\\u0069u\",\"id\":\"i\",\"time\":1,\"type\":\"sign_in\"}"),
+                     SLICE(PRINTED("i", "null", "")), &row));
+    ck_slice_eq(row.account, SLICE("liu"));
+    ck_assert_uint_eq(row.rules, 0);
+    static const char *const torn[] = {"", "{", "[]",
+                                       "{\"id\":\"i\",\"time\":\"t\",\"type\":\"sign_in\",\"outcome\":\"deny\",\"review\":"
+                                       "false,\"score\":null,\"rules\":[\"a\"",
+                                       "{\"outcome\":1,\"rules\":{\"a\":\"b\"}}"};
     for (size_t i = 0; i < ARRAY_LEN(torn); i++) {
         ck_ok(terms_read(t, slice_str(rows[0].body), slice_str(torn[i]), &row));
         ck_assert(row.account.p && !row.outcome.p && !row.type.p && !row.rules);

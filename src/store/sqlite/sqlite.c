@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -66,6 +67,19 @@ enum keer_err lite_lock(const char *path, int *ret_fd, struct db_why *why)
     return err;
 }
 
+/* SQLite counts the memory that it uses under a lock that all connections share, and nobody asks for the count. Only before
+ * anything else is done with it; where another part of the process was first, it counts on. */
+static void count_no_memory(void) { (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }
+
+static int prepare_transaction(struct lite *l)
+{
+    const char *begin = l->base.access == DB_WRITE ? "BEGIN IMMEDIATE" : "BEGIN";
+    int code = sqlite3_prepare_v3(l->conn, begin, -1, SQLITE_PREPARE_PERSISTENT, &l->begin, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_prepare_v3(l->conn, "COMMIT", -1, SQLITE_PREPARE_PERSISTENT, &l->commit, NULL);
+    return code;
+}
+
 static enum keer_err settings(struct lite *l)
 {
     static const char *const writer[] = {
@@ -84,12 +98,16 @@ static enum keer_err settings(struct lite *l)
     enum keer_err err = KEER_OK;
     for (const char *const *p = l->base.access == DB_WRITE ? writer : reader; err == KEER_OK && *p; p++)
         err = lite_exec(&l->base, *p);
+    if (err == KEER_OK && (code = prepare_transaction(l)) != SQLITE_OK)
+        err = failed(l, code);
     return err;
 }
 
 static void lite_close(struct db *db)
 {
     struct lite *l = lite_of(db);
+    (void)sqlite3_finalize(l->begin);
+    (void)sqlite3_finalize(l->commit);
     int code = sqlite3_close(l->conn);
     ASSERT(code == SQLITE_OK); /* every statement was freed before */
     if (l->lock_fd >= 0)
@@ -113,6 +131,8 @@ static void make_private(const char *path)
 
 static enum keer_err lite_open(const char *where, enum db_access access, struct db **ret_db, struct db_why *why)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, count_no_memory);
     struct lite *l = calloc(1, sizeof *l);
     if (!l) {
         (void)snprintf(why->text, sizeof why->text, "%s", keer_err_text(KEER_ENOMEM));
@@ -148,7 +168,11 @@ out:
 
 static enum keer_err lite_begin(struct db *db)
 {
-    return lite_exec(db, db->access == DB_WRITE ? "BEGIN IMMEDIATE" : "BEGIN");
+    struct lite *l = lite_of(db);
+    int code = sqlite3_step(l->begin);
+    enum keer_err err = code == SQLITE_DONE ? KEER_OK : failed(l, code);
+    (void)sqlite3_reset(l->begin); /* repeats the error */
+    return err;
 }
 
 /* Whatever else COMMIT answers but 'busy', the rows may be on disk: a sync that failed says nothing about what was written.
@@ -156,11 +180,11 @@ static enum keer_err lite_begin(struct db *db)
 static enum db_outcome lite_commit(struct db *db)
 {
     struct lite *l = lite_of(db);
-    int code = sqlite3_exec(l->conn, "COMMIT", NULL, NULL, NULL);
-    if (code == SQLITE_OK)
-        return DB_COMMITTED;
-    (void)failed(l, code);
-    return (code & 0xFF) == SQLITE_BUSY ? DB_NOT_COMMITTED : DB_UNKNOWN;
+    int code = sqlite3_step(l->commit);
+    if (code != SQLITE_DONE)
+        (void)failed(l, code);
+    (void)sqlite3_reset(l->commit);
+    return code == SQLITE_DONE ? DB_COMMITTED : (code & 0xFF) == SQLITE_BUSY ? DB_NOT_COMMITTED : DB_UNKNOWN;
 }
 
 /* It may have been rolled back already, by the error that led here. */

@@ -8,6 +8,7 @@
 struct lite {
     struct db base;
     sqlite3 *conn;
+    sqlite3_stmt *begin, *commit; /* prepared once: there is a pair for every group of decisions */
     int lock_fd;
 };
 

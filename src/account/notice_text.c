@@ -1,0 +1,102 @@
+/* notice_text.c - the words of notices, in the language of who reads them. */
+#include "account/notice.h"
+#include "account/proof.h"
+
+enum language { EN, NL, ZH, LANGUAGE_MAX };
+
+static const struct {
+    const char *subject[LANGUAGE_MAX], *text[LANGUAGE_MAX];
+} texts[] = {
+#define NOTICE(name, code, flags, en_subject, en_text, nl_subject, nl_text, zh_subject, zh_text) \
+    {{en_subject, nl_subject, zh_subject}, {en_text, nl_text, zh_text}},
+#include "account/notices.def"
+};
+static const struct frame {
+    const char *language, *greeting, *not_me, *end;
+} frames[] = {
+#define NOTICE_FRAME(language, greeting, not_me, end) {language, greeting, not_me, end},
+#include "account/notices.def"
+};
+static_assert(ARRAY_LEN(texts) == NOTICE_KIND_MAX && ARRAY_LEN(frames) == LANGUAGE_MAX, "rows");
+
+static enum language language_of(const char *locale)
+{
+    for (unsigned i = 0; i < LANGUAGE_MAX; i++)
+        if (slice_eqi(slice_of(locale, MIN_OF(strlen(locale), (size_t)2)), slice_str(frames[i].language)))
+            return (enum language)i;
+    return EN;
+}
+
+/* To the minute and in UTC: where its reader is the daemon does not know. */
+static void print_time(struct buf *b, int64_t us)
+{
+    struct civil c = time_civil(us);
+    buf_fmt(b, "%04d-%02d-%02d %02d:%02d UTC", c.year, c.month, c.day, c.hour, c.minute);
+}
+
+/* Values come from people who are not the reader: what would become a link in his mail reader is broken by a space. */
+static void print_value(struct buf *b, const char *value)
+{
+    for (const char *p = value; *p; p++) {
+        bool link = *p == '/' || (*p == '.' && ascii_lower(p[1]) >= 'a' && ascii_lower(p[1]) <= 'z' && !strchr(value, '@'));
+        buf_char(b, *p);
+        if (link && p[1] != ' ')
+            buf_char(b, ' ');
+    }
+}
+
+static void print(struct buf *b, const char *text, const struct notice *n, const struct crypto_hash *key,
+                  const struct notice_words *words)
+{
+    struct slice rest = slice_str(text);
+    while (rest.len) {
+        const char *open = memchr(rest.p, '{', rest.len);
+        if (!open) {
+            buf_slice(b, rest);
+            return;
+        }
+        buf_slice(b, slice_of(rest.p, (size_t)(open - rest.p)));
+        const char *close = strchr(open, '}');
+        ASSERT(close); /* the table's rows are printed by a test, every one */
+        struct slice name = slice_of(open + 1, (size_t)(close - open - 1));
+        char digits[PROOF_DIGITS + 1];
+        struct bearer token;
+        if (slice_eq(name, SLICE("service"))) {
+            buf_puts(b, words->service);
+        } else if (slice_eq(name, SLICE("what"))) {
+            print_value(b, n->what);
+        } else if (slice_eq(name, SLICE("where"))) {
+            buf_puts(b, n->where);
+        } else if (slice_eq(name, SLICE("time"))) {
+            print_time(b, n->created_us);
+        } else if (slice_eq(name, SLICE("until"))) {
+            print_time(b, n->until_us);
+        } else if (slice_eq(name, SLICE("code"))) {
+            proof_digits(key, &n->proof, digits);
+            buf_puts(b, digits);
+            crypto_wipe(digits, sizeof digits);
+        } else {
+            ASSERT(slice_eq(name, SLICE("not_me")));
+            notice_not_me(key, &n->id, &token);
+            buf_fmt(b, "%s/not-me#%s", words->url, token.text);
+            crypto_wipe(&token, sizeof token);
+        }
+        rest = slice_of(close + 1, (size_t)(rest.p + rest.len - close - 1));
+    }
+}
+
+void notice_print(const struct notice *n, const struct crypto_hash *key, const struct notice_words *words,
+                  struct buf *subject, struct buf *text)
+{
+    enum language l = language_of(n->locale);
+    print(subject, texts[n->kind].subject[l], n, key, words);
+    buf_fmt(text, "%s\n\n", frames[l].greeting);
+    print(text, texts[n->kind].text[l], n, key, words);
+    if (notice_has_not_me(n->kind)) {
+        buf_puts(text, "\n\n");
+        print(text, frames[l].not_me, n, key, words);
+    }
+    buf_puts(text, "\n\n");
+    print(text, frames[l].end, n, key, words);
+    buf_char(text, '\n');
+}
