@@ -7,6 +7,7 @@
 #ifndef API_API_H
 #define API_API_H
 #include "base/json.h"
+#include "flow/accounts.h"
 #include "flow/decider.h"
 #include "flow/desk.h"
 #include "flow/key_change.h"
@@ -29,6 +30,7 @@ struct api {
     struct search *search;
     struct streams *streams;
     struct desk *desk;           /* runs handlers with HTTP_BLOCKING; x->worker is a struct desk_worker */
+    struct accounts *accounts;   /* what the use cases of accounts share */
     struct outbox *outbox;       /* NULL: webhooks are off */
     const struct enrich *enrich; /* NULL: nothing is added */
     int64_t (*now_us)(void), (*wall_us)(void);
@@ -88,6 +90,11 @@ http_fn policies_list, policies_one, policies_check, policies_post, policies_kep
 http_fn lists_all, lists_one, lists_put;
 http_fn labels_post, explanation_get;
 http_fn search_get, search_answer, search_release;
+http_fn account_sign_up, account_sign_up_confirm, account_sign_in, account_sign_in_code, account_sign_out;
+http_fn account_me, account_session_delete, account_sessions_end_others, account_device_delete;
+http_fn account_family_get, account_family_make, account_family_invite, account_family_answer, account_family_leave,
+    account_family_approve;
+http_fn accounts_post, accounts_get, accounts_freeze, accounts_thaw, approvals_post, approvals_use;
 http_fn health_get, ready_get, metrics_get;
 http_fn page_get, asset_get, change_password_get; /* pages.h */
 #endif

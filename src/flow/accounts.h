@@ -27,6 +27,7 @@ struct accounts {
     struct notifier *notifier; /* NULL: notices are off, and nobody can sign up */
     struct notice_words words; /* service and url */
     bool phones;               /* notices reach phone numbers */
+    bool any_host;             /* no public URL was given: requests for any host are the service's */
     bool secure;               /* the pages are reached by https: cookies are Secure, and have the prefix __Host- */
 };
 
