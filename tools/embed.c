@@ -4,7 +4,8 @@
  * web/hosted/js/NAME.js...
  *
  * A page is layout.html around its own file, once for each language, with {{key}} replaced by the text of strings.def. In
- * the layout {{=body}}, {{=page}}, {{=title}}, {{=lang}}, {{=tag}} and {{=hash}} stand for what changes from page to page.
+ * the layout {{=body}}, {{=page}}, {{=title}}, {{=lang}}, {{=tag}} and {{=hash}} stand for what changes from page to page;
+ * {{=service}} is left to the daemon, which knows its name.
  * A script is served as HASH-NAME.js, where HASH is of everything that was read: its imports ('./NAME.js') are given the
  * hash as well, so that what a page loads is of one build and may be kept for ever. The texts that scripts use (S.key) are
  * HASH-strings-LANG.js.
@@ -40,6 +41,7 @@ static struct text {
 #include "strings.def"
 };
 #define TEXTS (sizeof texts / sizeof *texts)
+#define PAGE_SERVICE "\032" /* pages.h */
 #define FILES_MAX 64
 #define FILE_BYTES (256u << 10)
 #define NAME_BYTES 64
@@ -233,6 +235,8 @@ static void put_name(struct out *o, const char *name, size_t len, const struct f
         puts_to(o, languages[l].tag);
     } else if (len == 5 && !memcmp(name, "=hash", 5)) {
         puts_to(o, hash_text);
+    } else if (len == 8 && !memcmp(name, "=service", 8)) {
+        puts_to(o, PAGE_SERVICE);
     } else if (len == 6 && !memcmp(name, "=title", 6)) {
         snprintf(key, sizeof key, "title_%s", page->name);
         for (char *p = key; *p; p++)

@@ -2,6 +2,7 @@
 #include "api/pages.h"
 
 #include "api/api.h"
+#include "base/hash.h"
 
 static const char *const languages[] = {
 #define PAGE_LANGUAGE(code, tag, name) #code,
@@ -84,34 +85,54 @@ static void page_headers(struct http_exchange *x)
         http_set_header(x, rows[i].name, slice_str(rows[i].value));
 }
 
-/* The file, or 304 when the browser has it (RFC 9110 section 13.1.2). Every tag here is strong and without a comma. */
-static void reply_file(struct http_exchange *x, const struct page_file *f)
+/* Whether the browser has what it asks for (RFC 9110 section 13.1.2). Every tag here is strong and without a comma. */
+static bool is_known(struct http_exchange *x, const char *etag)
 {
     struct slice known = http_header(x, "If-None-Match");
-    bool same = false;
-    http_set_header(x, "ETag", slice_str(f->etag));
-    http_set_header(x, "Cross-Origin-Resource-Policy", SLICE("same-origin"));
-    while (known.p && !same) {
+    while (known.p) {
         struct slice tag = slice_trim(slice_cut(&known, ','));
         if (tag.len > 2 && tag.p[0] == 'W' && tag.p[1] == '/')
             tag = slice_of(tag.p + 2, tag.len - 2);
-        same = slice_eq(tag, slice_str(f->etag)) || slice_eq(tag, SLICE("*"));
+        if (slice_eq(tag, slice_str(etag)) || slice_eq(tag, SLICE("*")))
+            return true;
     }
-    http_reply_fixed(x, same ? 304 : 200, f->type, same ? SLICE("") : slice_of(f->body, f->len));
+    return false;
+}
+
+static void tagged(struct http_exchange *x, const char *etag)
+{
+    http_set_header(x, "ETag", slice_str(etag));
+    http_set_header(x, "Cross-Origin-Resource-Policy", SLICE("same-origin"));
+}
+
+void page_print(const struct page_file *f, struct slice service, struct buf *out)
+{
+    struct slice rest = slice_of(f->body, f->len);
+    while (rest.p) {
+        buf_slice(out, slice_cut(&rest, PAGE_SERVICE));
+        if (rest.p)
+            buf_html(out, service);
+    }
 }
 
 static void remember_language(struct http_exchange *x, const char *code)
 {
+    const struct api *a = x->ctx;
+    bool secure = http_secure(x) || (a->accounts && a->accounts->secure);
     char line[128];
     (void)snprintf(line, sizeof line, LANGUAGE_COOKIE "=%s; Path=/; Max-Age=31536000; SameSite=Lax%s", code,
-                   http_secure(x) ? "; Secure" : "");
+                   secure ? "; Secure" : "");
     http_set_header(x, "Set-Cookie", slice_str(line));
 }
 
 void page_get(struct http_exchange *x)
 {
+    static const struct hash_key any = {0, 0}; /* the name is the operator's */
+    const struct api *a = x->ctx;
     const char *asked = page_language_code(http_query_one(x, "lang")), *lang = asked;
     struct slice path = slice_str(x->route->path + 1);
+    struct slice service = a->accounts ? slice_str(a->accounts->words.service) : SLICE("Keersluis");
+    char etag[64];
     if (!lang)
         lang = page_language_code(http_cookie(x, LANGUAGE_COOKIE));
     if (!lang)
@@ -126,7 +147,13 @@ void page_get(struct http_exchange *x)
     page_headers(x);
     http_set_header(x, "Content-Language", slice_str(lang));
     http_set_header(x, "Cache-Control", SLICE("no-cache"));
-    reply_file(x, f);
+    (void)snprintf(etag, sizeof etag, "%.17s-%016llx\"", f->etag,
+                   (unsigned long long)hash_bytes(any, service.p, service.len).lo);
+    tagged(x, etag);
+    bool known = is_known(x, etag);
+    if (!known)
+        page_print(f, service, &x->reply);
+    http_reply(x, known ? 304 : 200, f->type);
 }
 
 void asset_get(struct http_exchange *x)
@@ -137,7 +164,9 @@ void asset_get(struct http_exchange *x)
         return;
     }
     http_set_header(x, "Cache-Control", SLICE("public, max-age=31536000, immutable"));
-    reply_file(x, f);
+    tagged(x, f->etag);
+    bool known = is_known(x, f->etag);
+    http_reply_fixed(x, known ? 304 : 200, f->type, known ? SLICE("") : slice_of(f->body, f->len));
 }
 
 /* Where password managers look for it (W3C, A Well-Known URL for Changing Passwords). */

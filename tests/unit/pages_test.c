@@ -105,6 +105,19 @@ START_TEST(what_a_page_or_a_script_loads_is_there)
 }
 END_TEST
 
+START_TEST(the_name_of_the_service_is_text)
+{
+    struct buf b;
+    buf_init(&b, 100000);
+    page_print(page_find(SLICE("sign-in"), SLICE("en")), SLICE("<b>Duo & \"Co\"</b>"), &b);
+    ck_ok(b.err);
+    ck_assert(slice_has(buf_view(&b), SLICE("<span>&lt;b&gt;Duo &amp; &quot;Co&quot;&lt;/b&gt;</span>")));
+    ck_assert(slice_has(buf_view(&b), SLICE("<title>Sign in · &lt;b&gt;")));
+    ck_assert(!slice_has(buf_view(&b), SLICE("<b>")) && !slice_has(buf_view(&b), SLICE("\032")));
+    buf_release(&b);
+}
+END_TEST
+
 /* The policy (page_headers) refuses these when they are shown; this finds them before. */
 START_TEST(no_page_has_inline_code_or_another_host)
 {
@@ -167,6 +180,7 @@ int main(void)
     tcase_add_test(t, a_long_header_is_read_to_a_bound);
     tcase_add_test(t, every_page_of_the_routes_is_there_in_every_language);
     tcase_add_test(t, what_a_page_or_a_script_loads_is_there);
+    tcase_add_test(t, the_name_of_the_service_is_text);
     tcase_add_test(t, no_page_has_inline_code_or_another_host);
     tcase_add_test(t, names_and_tags_differ);
     tcase_add_test(t, what_is_not_there_is_not_found);
