@@ -26,7 +26,7 @@ sign_up() { # JAR EMAIL EXTRA-MEMBERS
     [ "$(value .next)" = done ] || { echo "not ok - $2 signs up"; cat "$dir/body"; failed=1; }
 }
 password='orange bicycle under seven lamps'
-store=$("$KEER" key new -q --database "$dir/k.db" --role admin --name store)
+store=$("$KEER" key new -q --database "${DATABASE:-$dir/k.db}" --role admin --name store)
 start --notices "$notices" || exit 1
 
 # --- signing up
@@ -253,7 +253,7 @@ stop; ok $? 'the daemon ends'
 python3 tests/accounts/smtp_sink.py "$dir/mails" > "$dir/port" & sink=$!
 trap 'kill $sink 2> /dev/null; [ -n "$pid" ] && kill -9 "$pid" 2> /dev/null; rm -rf "$dir"' EXIT
 for _ in $(seq 100); do [ -s "$dir/port" ] && break; sleep .02; done
-"$KEER" serve --policy "$POLICY" --database "$dir/k.db" --check-config --notices "smtp://127.0.0.1:$(cat "$dir/port")" 2> "$dir/body"; [ $? = 2 ] && grep -q notices-from "$dir/body"; ok $? 'a mail server wants a sender'
+"$KEER" serve --policy "$POLICY" --database "${DATABASE:-$dir/k.db}" --check-config --notices "smtp://127.0.0.1:$(cat "$dir/port")" 2> "$dir/body"; [ $? = 2 ] && grep -q notices-from "$dir/body"; ok $? 'a mail server wants a sender'
 start --notices "smtp://127.0.0.1:$(cat "$dir/port")" --notices-from id@example.org --service-name 'Sluis & Co' || exit 1
 jar mail
 post 'no phones' 400 'no messages to phones' /v1/account/sign-up '{"phone":"+31612345678"}'
