@@ -47,12 +47,11 @@ static void open_all(void)
                              .wall_us = clock_us};
     ck_ok(desk_new(&o, &desk, &why));
     ck_ok(desk_start(desk));
-    accounts =
-        (struct accounts){.words = {.service = "Keersluis", .url = "http://localhost"},
-                          .guard = {.key = &accounts.key, .first_us = US_DAY, .wait_us = US_HOUR, .recovery_us = US_DAY}};
+    accounts = (struct accounts){.words = {.service = "Keersluis", .url = "http://localhost"}};
     ck_ok(password_worker_new(&accounts.key, THREADS, &accounts.passwords));
     ck_ok(password_worker_start(accounts.passwords));
-    steps = (struct steps){.accounts = &accounts};
+    steps = (struct steps){.accounts = &accounts,
+                           .guard = {.key = &accounts.key, .first_us = US_DAY, .wait_us = US_HOUR, .recovery_us = US_DAY}};
 }
 
 static void close_all(void)
