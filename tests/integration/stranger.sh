@@ -9,7 +9,7 @@ dir=$(mktemp -d); trap '[ -s "$dir/jobs" ] && kill -9 $(cat "$dir/jobs") 2> /dev
 failed=0 within=${WITHIN:-300}
 ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; failed=1; tail -n 20 "$dir/out"; fi; }
 mkdir "$dir/clone"
-if git rev-parse --is-inside-work-tree > /dev/null 2>&1; then git ls-files -z; else find . -path ./build -prune -o -name node_modules -prune -o -type f -print0; fi |
+if git rev-parse --is-inside-work-tree > /dev/null 2>&1; then git ls-files -z; else find . \( -path ./build -o -path ./.git \) -prune -o -name node_modules -prune -o -type f -print0; fi |
     tar --null -T - -cf - 2> /dev/null | tar -xf - -C "$dir/clone"
 port=28080; while (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; do port=$((port + RANDOM % 5000 + 1)); done
 awk '/^## / { here = $0 == "## A first integration" } here && $0 == "```sh" { on = 1; next } /^```$/ { on = 0 } on' README.md > "$dir/lines"
