@@ -17,8 +17,8 @@ struct buf {
 
 /* `max` bounds the content in bytes; going over it is KEER_ELIMIT. */
 void buf_init(struct buf *b, size_t max);
-void buf_release(struct buf *b); /* frees the content; the buffer may be used again */
-void buf_clear(struct buf *b);   /* keeps the memory and forgets the error */
+void buf_release(struct buf *b);                                /* frees the content; the buffer may be used again */
+void buf_clear(struct buf *b);                                  /* keeps the memory and forgets the error */
 void buf_put_more(struct buf *b, const void *data, size_t len); /* buf_put's, when it has no room yet */
 static inline void buf_put(struct buf *b, const void *data, size_t len)
 {
