@@ -21,7 +21,7 @@ grep -q 'as root `export KEER_ALLOW_ROOT=yes` first' README.md; ok $? 'and says 
     n=0; while IFS= read -r line; do n=$((n + 1)); echo "$line"; echo "stamp $n"; done < <(sed "s/127\.0\.0\.1:8080/127.0.0.1:$port/g" "$dir/lines")
     echo 'kill %1; wait'
 } > "$dir/typed"
-(cd "$dir/clone" && env -i HOME="$HOME" PATH="$PATH" LANG=C.UTF-8 ${SUDO_USER:+SUDO_USER="$SUDO_USER"} bash -eu ../typed) > "$dir/out" 2>&1; ok $? 'its lines run as they stand'
+(cd "$dir/clone" && env -i HOME="$HOME" PATH="$PATH" LANG=C.UTF-8 ${SUDO_USER:+SUDO_USER="$SUDO_USER"} bash -eu -o pipefail ../typed) > "$dir/out" 2>&1; ok $? 'its lines run as they stand'
 : > "$dir/jobs"
 # ms FROM TO: between two lines.
 ms() { awk -v a="$1" -v b="$2" '$2 == a { x = $1 } $2 == b { y = $1 } END { printf "%d", (y - x) / 1e6 }' "$dir/times"; }
