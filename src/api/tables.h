@@ -20,7 +20,7 @@ struct also_row {
     int status;
     const char *schema, *when;
 };
-enum api_media { API_JSON, API_NDJSON, API_EVENTS, API_PLAIN };
+enum api_media { API_JSON, API_NDJSON, API_EVENTS, API_PLAIN, API_FORM, API_HTML };
 struct schema_row {
     const char *name;
     enum api_media media;
