@@ -169,9 +169,10 @@ unit: all unit-bins ## the unit tests alone
 	@tools/run-tests $(B) unit
 asan: ## the unit tests under AddressSanitizer and UBSan (clang)
 	@$(MAKE) --no-print-directory V=asan CC=clang unit
-asan-http: ## the daemon under AddressSanitizer and UBSan (clang) against the table of bad requests, slow senders and 10,000 idle sockets
+ASAN_TESTS := http_cases serve labels keys policies events explanation snapshot backup operate enrich webhooks search
+asan-http: $(B)/bench/http-load $(B)/tests/mmdb-make ## the daemon under AddressSanitizer and UBSan (clang): bad requests, 10,000 idle sockets, the tests of its API
 	@$(MAKE) --no-print-directory V=asan CC=clang build/asan/keer
-	@KEER=build/asan/keer bash tests/integration/http_cases.sh
+	@failed=0; for t in $(ASAN_TESTS); do echo "# $$t"; BUILD=$(CURDIR)/$(B) KEER=$(CURDIR)/build/asan/keer bash tests/integration/$$t.sh || failed=1; done; exit $$failed
 # Tests that train go through libgomp, which ThreadSanitizer does not understand: they are left out.
 TSAN_TESTS := $(filter-out %/train_test %/model_test,$(TESTS))
 tsan: ## the unit tests without training under ThreadSanitizer (clang)
