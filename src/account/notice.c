@@ -109,16 +109,11 @@ static enum keer_err take(struct db_stmt *s, struct notice *n)
     return err;
 }
 
-enum keer_err notice_due(struct db *db, int64_t now_us, unsigned limit, struct notice *room, unsigned *ret_count)
+static enum keer_err take_all(struct db_stmt *s, unsigned limit, struct notice *room, unsigned *ret_count)
 {
-    struct db_stmt *s;
-    unsigned count = 0;
+    enum keer_err err = KEER_OK;
     enum db_step step = DB_END;
-    enum keer_err err =
-        QUERY_ROWS(db, &s, "SELECT " COLUMNS " FROM notice WHERE state = 0 AND due_us <= $1 ORDER BY due_us, id LIMIT $2",
-                   Q_NUMBER(now_us), Q_NUMBER(limit));
-    if (err != KEER_OK)
-        return err;
+    unsigned count = 0;
     while (err == KEER_OK && count < limit && (step = db_step(s)) == DB_ROW)
         err = take(s, &room[count++]);
     if (err == KEER_OK && step == DB_FAILED)
@@ -127,6 +122,27 @@ enum keer_err notice_due(struct db *db, int64_t now_us, unsigned limit, struct n
     if (err == KEER_OK)
         *ret_count = count;
     return err;
+}
+
+enum keer_err notice_due(struct db *db, int64_t now_us, unsigned limit, struct notice *room, unsigned *ret_count)
+{
+    struct db_stmt *s;
+    enum keer_err err =
+        QUERY_ROWS(db, &s, "SELECT " COLUMNS " FROM notice WHERE state = 0 AND due_us <= $1 ORDER BY due_us, id LIMIT $2",
+                   Q_NUMBER(now_us), Q_NUMBER(limit));
+    return err == KEER_OK ? take_all(s, limit, room, ret_count) : err;
+}
+
+enum keer_err notice_recent(struct db *db, const struct id *account, unsigned limit, struct notice *room,
+                            unsigned *ret_count)
+{
+    struct db_stmt *s;
+    enum keer_err err = QUERY_ROWS(db, &s,
+                                   "SELECT " COLUMNS
+                                   " FROM notice WHERE account = $1 AND id IN (SELECT MIN(id) FROM notice WHERE account = $1"
+                                   " GROUP BY created_us, kind) ORDER BY created_us DESC, id LIMIT $2",
+                                   Q_ID(account), Q_NUMBER(limit));
+    return err == KEER_OK ? take_all(s, limit, room, ret_count) : err;
 }
 
 enum keer_err notice_settle(struct db *db, const struct id *id, enum notice_end end, int64_t due_us, struct slice why,

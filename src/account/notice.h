@@ -62,6 +62,9 @@ KEER_NODISCARD enum keer_err notice_due(struct db *db, int64_t now_us, unsigned 
 enum notice_end { NOTICE_SENT, NOTICE_LATER, NOTICE_DEAD };
 KEER_NODISCARD enum keer_err notice_settle(struct db *db, const struct id *id, enum notice_end end, int64_t due_us,
                                            struct slice why, int64_t now_us);
+/* What an account was told last, the newest first, one for each time that it was told to several addresses. */
+KEER_NODISCARD enum keer_err notice_recent(struct db *db, const struct id *account, unsigned limit, struct notice *room,
+                                           unsigned *ret_count);
 /* Sent and dead ones older than that whose 'not me' is over; how many. */
 KEER_NODISCARD enum keer_err notice_forget(struct db *db, int64_t before_us, int64_t limit, int64_t *ret_count);
 struct notice_figures {

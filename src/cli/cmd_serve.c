@@ -67,6 +67,11 @@ static int open_decider(struct serving *s)
                                 .wall_us = cli->env.wall_us};
     if (err == KEER_OK)
         err = desk_new(&desk, &s->api.desk, &why);
+    if (err == KEER_OK) {
+        desk_every(s->api.desk, ACCOUNTS_FORGET_US, accounts_forget, NULL);
+        desk_every(s->api.desk, STEPS_TICK_US, steps_tick, &s->steps);
+        desk_every(s->api.desk, ACCOUNTS_FORGET_US, passkeys_forget, NULL);
+    }
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, err == KEER_ENOMEM ? CLI_RESOURCES : CLI_IO, err, "%s", why.text);
 }
 
@@ -93,6 +98,8 @@ static int open_server(struct serving *s)
         return cli_fail(cli, cli_exit_of(err), err, "%s", keer_err_text(err));
     struct http_site site = api_site(&s->api);
     err = http_open(&o, &site, &s->server, &why);
+    if (err == KEER_OK)
+        serve_accounts_address(s);
     if (err == KEER_EINVALID)
         return cli_usage(cli, "--listen: %s", why.text);
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
@@ -110,6 +117,8 @@ static int start(struct serving *s)
         err = desk_start(s->api.desk);
     if (err == KEER_OK && s->outbox)
         err = outbox_start(s->outbox);
+    if (err == KEER_OK)
+        err = serve_accounts_start(s);
     if (err == KEER_OK)
         err = streams_start(&s->api, (unsigned)cli_count(cli, "streams", 0));
     if (err != KEER_OK)
@@ -157,6 +166,8 @@ static void finish(struct serving *s, bool started)
     outbox_stop(s->outbox);
     decider_free(s->decider);
     outbox_free(s->outbox);
+    oidc_free(s->api.oidc);
+    serve_accounts_close(s);
     api_release(&s->api);
     enrich_free(s->enrich);
     free(s->own_domains);
@@ -201,7 +212,7 @@ static int enter_sandbox(struct serving *s)
                           .database = cli_text(cli, "database"),
                           .read_again = {settings_path(cli), cli_text(cli, "tls-cert"), cli_text(cli, "tls-key")},
                           .snapshot = s->snapshot,
-                          .outgoing = s->outbox != NULL,
+                          .outgoing = s->outbox != NULL || serve_sends_mail(s),
                           .log = &s->log};
     enum keer_err err = sandbox_enter(&box);
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, CLI_IO, err, "the sandbox can't be entered; the log says why");
@@ -265,6 +276,10 @@ int cmd_serve(struct cli *cli)
         code = open_decider(&s);
         if (code == CLI_DONE)
             code = serve_webhooks(&s);
+        if (code == CLI_DONE)
+            code = serve_accounts_open(&s);
+        if (code == CLI_DONE)
+            code = serve_oidc_open(&s);
         if (code == CLI_DONE)
             code = run(&s, &started);
     }

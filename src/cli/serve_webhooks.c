@@ -22,9 +22,9 @@ static int read_retries(struct cli *cli, struct outbox_options *o)
 }
 
 /* The key is the hash of the file's bytes. */
-static int read_key(struct cli *cli, struct crypto_hash *ret_key)
+int serve_read_key(struct cli *cli, const char *option, struct crypto_hash *ret_key)
 {
-    const char *path = cli_text(cli, "webhook-key");
+    const char *path = cli_text(cli, option);
     struct buf b;
     struct io_why why;
     int code = CLI_DONE;
@@ -81,7 +81,7 @@ int serve_webhooks_check(struct cli *cli)
     struct crypto_hash key;
     int code = read_options(cli, &o);
     if (code == CLI_DONE && cli_given(cli, "webhook-key"))
-        code = read_key(cli, &key);
+        code = serve_read_key(cli, "webhook-key", &key);
     crypto_wipe(&key, sizeof key);
     return code;
 }
@@ -102,7 +102,7 @@ int serve_webhooks(struct serving *s)
                                .keep_us = cli_duration(cli, "webhook-keep", 0)};
     int code = read_options(cli, &o);
     if (code == CLI_DONE && cli_given(cli, "webhook-key")) {
-        code = read_key(cli, &key);
+        code = serve_read_key(cli, "webhook-key", &key);
         o.key_or_null = &key;
     } else if (code == CLI_DONE) {
         tell_if_open(s, o.database);

@@ -2,6 +2,7 @@
 #include "flow/sign_in.h"
 
 #include "account/proof.h"
+#include "flow/notifier.h"
 #include "stepup/challenge.h"
 
 /* Whoever is nobody: its rows are looked up as those of anybody else, and none is found. */
@@ -341,14 +342,15 @@ enum keer_err sign_in_proved(const struct accounts *a, struct desk_worker *w, st
     ret->methods = d.methods;
     ret->rights = ret->next == SIGN_IN_DONE ? SESSION_FULL : SESSION_PENDING;
     switch (ret->next) {
-    case SIGN_IN_DONE: return desk_write(w, begin_full, &b);
-    case SIGN_IN_STEP: return desk_write(w, begin_step, &b);
+    case SIGN_IN_DONE: err = desk_write(w, begin_full, &b); break;
+    case SIGN_IN_STEP: err = desk_write(w, begin_step, &b); break;
     case SIGN_IN_CODE: err = desk_write(w, begin_code, &b); break;
-    case SIGN_IN_DENIED: return ret->frozen ? KEER_OK : desk_write(w, tell_refused, &b);
+    case SIGN_IN_DENIED: err = ret->frozen ? KEER_OK : desk_write(w, tell_refused, &b); break;
     case SIGN_IN_WRONG:
     case SIGN_IN_LATER:
     case SIGN_IN_FULL: break;
     }
+    notifier_wake(a->notifier);
     if (err == KEER_OK && ret->next == SIGN_IN_CODE) {
         struct buf sent;
         buf_init(&sent, SIGN_IN_SENT_BYTES - 1);
@@ -433,6 +435,7 @@ enum keer_err sign_in_code(const struct accounts *a, struct desk_worker *w, stru
     if (err != KEER_OK || c.begun.verdict != ATTEMPT_MAY)
         return err;
     err = desk_write(w, take_code, &c);
+    notifier_wake(a->notifier);
     return err == KEER_EMISSING ? KEER_OK : err;
 }
 

@@ -64,6 +64,12 @@ static enum keer_err room(struct db *db, const struct id *account, int64_t now_u
     return full ? KEER_EFULL : KEER_OK;
 }
 
+enum keer_err prompt_drop(struct db *db, const struct id *challenge, int64_t now_us)
+{
+    return QUERY_DO(db, "UPDATE prompt SET state = 2, answered_us = $1 WHERE challenge = $2 AND state = 0", Q_NUMBER(now_us),
+                    Q_ID(challenge));
+}
+
 enum keer_err prompt_make(struct db *db, const struct crypto_hash *seal, const struct challenge *c, int64_t now_us,
                           struct prompt *ret, char ret_number[PROMPT_DIGITS + 1])
 {
@@ -78,8 +84,7 @@ enum keer_err prompt_make(struct db *db, const struct crypto_hash *seal, const s
     /* Meets the challenge only while it is open and held: a prompt for anything else is none. */
     enum keer_err err = challenge_touch(db, &c->id, &c->holder, now_us);
     if (err == KEER_OK)
-        err = QUERY_DO(db, "UPDATE prompt SET state = 2, answered_us = $1 WHERE challenge = $2 AND state = 0",
-                       Q_NUMBER(now_us), Q_ID(&c->id));
+        err = prompt_drop(db, &c->id, now_us);
     if (err == KEER_OK)
         err = room(db, &c->account, now_us);
     if (err != KEER_OK)
@@ -130,6 +135,22 @@ enum keer_err prompt_number(struct db *db, const struct crypto_hash *seal, const
                                   " ORDER BY created_us DESC, id LIMIT 1",
                                   Q_ID(challenge), Q_NUMBER(now_us));
     return err == KEER_OK ? open_number(s, seal, ret_number) : err;
+}
+
+enum keer_err prompt_latest(struct db *db, const struct id *challenge, int64_t now_us, enum prompt_state *ret_state)
+{
+    struct db_stmt *s;
+    struct prompt p = {.state = PROMPT_STATE_MAX};
+    enum keer_err err =
+        QUERY_ONE(db, &s, "SELECT " COLUMNS " FROM prompt WHERE challenge = $1 ORDER BY created_us DESC, state, id LIMIT 1",
+                  Q_ID(challenge));
+    if (err == KEER_OK) {
+        err = take(s, now_us, &p);
+        db_free(s);
+    }
+    if (err == KEER_OK || err == KEER_EMISSING)
+        *ret_state = p.state;
+    return err == KEER_EMISSING ? KEER_OK : err;
 }
 
 enum keer_err prompt_get(struct db *db, const struct id *account, const struct id *id, int64_t now_us, struct prompt *ret)

@@ -39,6 +39,11 @@ KEER_NODISCARD enum keer_err prompt_make(struct db *db, const struct crypto_hash
 /* The number again, for the first screen. KEER_EMISSING when none waits; KEER_EFORMAT. */
 KEER_NODISCARD enum keer_err prompt_number(struct db *db, const struct crypto_hash *seal, const struct id *challenge,
                                            int64_t now_us, char ret_number[PROMPT_DIGITS + 1]);
+/* How the latest of a challenge stands; PROMPT_STATE_MAX when there was none. Any connection. */
+KEER_NODISCARD enum keer_err prompt_latest(struct db *db, const struct id *challenge, int64_t now_us,
+                                           enum prompt_state *ret_state);
+/* Whatever waits for a challenge does not any more. */
+KEER_NODISCARD enum keer_err prompt_drop(struct db *db, const struct id *challenge, int64_t now_us);
 KEER_NODISCARD enum keer_err prompt_get(struct db *db, const struct id *account, const struct id *id, int64_t now_us,
                                         struct prompt *ret);
 /* Those that wait, oldest first, for a device that may answer them. */

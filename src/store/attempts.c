@@ -216,6 +216,24 @@ enum keer_err attempt_count(struct db *db, enum attempt_limit limit, const struc
     return err;
 }
 
+enum keer_err attempt_clear(struct db *db, enum attempt_limit limit, const struct attempt_subject *s)
+{
+    char network[ATTEMPT_NETWORK_BYTES] = "";
+    struct crypto_hash key;
+    struct db_stmt *st;
+    if (attempt_network(s->address, network) != KEER_OK)
+        network[0] = '\0';
+    if (!key_of(limit, s, slice_str(network), &key))
+        return KEER_OK;
+    enum keer_err err = db_prepare(db, "DELETE FROM attempt WHERE key = $1", &st);
+    if (err != KEER_OK)
+        return err;
+    db_bind_bytes(st, 1, hash_view(&key));
+    enum db_step step = db_step(st);
+    db_free(st);
+    return step == DB_END ? KEER_OK : KEER_EIO;
+}
+
 enum keer_err attempts_forget(struct db *db, int64_t now_us, int64_t rows_max, int64_t *ret_count)
 {
     struct db_stmt *s;

@@ -70,6 +70,9 @@ struct attempt_begun {
 KEER_NODISCARD enum keer_err attempt_begin(struct db *db, enum attempt_use use, const struct attempt_subject *s,
                                            int64_t now_us, struct attempt_begun *ret);
 KEER_NODISCARD enum keer_err attempt_ok(struct db *db, const struct attempt *a);
+/* Forgets what is counted under one limit for a subject: where what is right is not what was counted (a prompt that was
+ * sent, and approved later). */
+KEER_NODISCARD enum keer_err attempt_clear(struct db *db, enum attempt_limit limit, const struct attempt_subject *s);
 /* What is counted now under one limit for a subject: 0 when nothing is, or its time is over. */
 KEER_NODISCARD enum keer_err attempt_count(struct db *db, enum attempt_limit limit, const struct attempt_subject *s,
                                            int64_t now_us, int64_t *ret_count);

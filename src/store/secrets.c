@@ -41,7 +41,7 @@ static enum keer_err put(struct db *db, const char *name)
 
 enum keer_err secrets_make(struct db *db)
 {
-    static const char *const names[] = {SECRET_FOUND, SECRET_CURSOR};
+    static const char *const names[] = {SECRET_FOUND, SECRET_CURSOR, SECRET_ACCOUNT};
     enum keer_err err = KEER_OK;
     for (size_t i = 0; err == KEER_OK && i < ARRAY_LEN(names); i++) {
         struct crypto_hash secret;

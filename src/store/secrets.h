@@ -8,8 +8,9 @@
 #include "base/crypto.h"
 #include "store/db.h"
 
-#define SECRET_FOUND "found"   /* hashes the terms of store/found.h */
-#define SECRET_CURSOR "cursor" /* signs the cursors of searches */
+#define SECRET_FOUND "found"     /* hashes the terms of store/found.h */
+#define SECRET_ACCOUNT "account" /* the account key where none is given outside of the database (flow/accounts.h) */
+#define SECRET_CURSOR "cursor"   /* signs the cursors of searches */
 
 /* Makes those that are not there yet, each in a transaction. KEER_EIO, KEER_ENOMEM, KEER_EFORMAT. */
 KEER_NODISCARD enum keer_err secrets_make(struct db *db);
