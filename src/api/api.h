@@ -17,6 +17,7 @@
 #include "flow/reading.h"
 #include "flow/records.h"
 #include "flow/search.h"
+#include "flow/step.h"
 #include "flow/verdict.h"
 #include "http/http.h"
 
@@ -32,6 +33,7 @@ struct api {
     struct streams *streams;
     struct desk *desk;           /* runs handlers with HTTP_BLOCKING; x->worker is a struct desk_worker */
     struct accounts *accounts;   /* what the use cases of accounts share */
+    const struct steps *steps;   /* what those of second steps share */
     struct outbox *outbox;       /* NULL: webhooks are off */
     const struct enrich *enrich; /* NULL: nothing is added */
     struct oidc *oidc;           /* NULL: there is no issuer */
@@ -97,5 +99,12 @@ http_fn oidc_discovery_get, oidc_jwks_get, oidc_authorize_get, oidc_authorize_po
     oidc_revoke_post, oidc_ciba_post, oidc_clients_post, oidc_clients_list, oidc_clients_delete;
 http_fn account_sign_up, account_sign_up_confirm, account_sign_in, account_sign_in_code, account_sign_out;
 http_fn account_me, account_session_delete, account_sessions_end_others, account_device_delete;
+http_fn account_family_get, account_family_make, account_family_invite, account_family_answer, account_family_leave,
+    account_family_approve;
+http_fn accounts_post, accounts_get, accounts_freeze, accounts_thaw, approvals_post, approvals_use;
+http_fn step_get, step_totp_post, step_code_post, step_prompt_post, step_cancel_post, prompts_get, prompt_post;
+http_fn enrol_totp_post, enrol_totp_confirm_post, enrol_codes_post, enrol_delete, changes_get, change_cancel_post;
+http_fn recovery_post, recovery_code_post, recovery_finish_post, recovery_cancel_post, not_me_post;
+http_fn challenges_post, challenges_get;
 http_fn health_get, ready_get, metrics_get;
 #endif

@@ -67,8 +67,10 @@ static int open_decider(struct serving *s)
                                 .wall_us = cli->env.wall_us};
     if (err == KEER_OK)
         err = desk_new(&desk, &s->api.desk, &why);
-    if (err == KEER_OK)
+    if (err == KEER_OK) {
         desk_every(s->api.desk, ACCOUNTS_FORGET_US, accounts_forget, NULL);
+        desk_every(s->api.desk, STEPS_TICK_US, steps_tick, &s->steps);
+    }
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, err == KEER_ENOMEM ? CLI_RESOURCES : CLI_IO, err, "%s", why.text);
 }
 

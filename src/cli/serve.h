@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "cli/history.h"
 #include "flow/notifier.h"
+#include "flow/recover.h"
 
 struct serving {
     struct cli *cli;
@@ -20,6 +21,7 @@ struct serving {
     struct decider *decider;
     struct outbox *outbox; /* NULL: webhooks are off */
     struct accounts accounts;
+    struct steps steps;
     char url[NET_URL_BYTES]; /* of the service */
     struct http_server *server;
     struct http_tls *tls; /* what the files held at the start; NULL: HTTP without TLS */

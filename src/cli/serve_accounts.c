@@ -118,6 +118,13 @@ int serve_accounts_open(struct serving *s)
         return code;
     enum keer_err err = password_worker_new(&a->key, (unsigned)cli_count(cli, "password-queue", 0), &a->passwords);
     s->api.accounts = a;
+    s->steps = (struct steps){.accounts = a,
+                              .guard = {.key = &a->key,
+                                        .first_us = cli_duration(cli, "guard-first", 0),
+                                        .wait_us = cli_duration(cli, "guard-wait", 0),
+                                        .grace_us = cli_duration(cli, "guard-grace", 0),
+                                        .recovery_us = cli_duration(cli, "recovery-wait", 0)}};
+    s->api.steps = &s->steps;
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, CLI_RESOURCES, err, "%s", keer_err_text(err));
 }
 
