@@ -99,6 +99,7 @@ http_fn oidc_discovery_get, oidc_jwks_get, oidc_authorize_get, oidc_authorize_po
     oidc_revoke_post, oidc_ciba_post, oidc_clients_post, oidc_clients_list, oidc_clients_delete;
 http_fn account_sign_up, account_sign_up_confirm, account_sign_in, account_sign_in_code, account_sign_out;
 http_fn account_me, account_session_delete, account_sessions_end_others, account_device_delete;
+http_fn account_password, account_contact_add, account_contact_confirm, account_contact_delete, account_device_change;
 http_fn account_family_get, account_family_make, account_family_invite, account_family_answer, account_family_leave,
     account_family_approve;
 http_fn accounts_post, accounts_get, accounts_freeze, accounts_thaw, approvals_post, approvals_use;
