@@ -19,7 +19,7 @@ begin() { # the issuer's port is part of its name: known before it listens
     echo 'not ok - the daemon is not ready'; cat "$dir/log"; return 1
 }
 begin || exit 1
-for part in "${PARTS[@]:-modules}"; do node "tests/oidc/$part.mjs" "$issuer" "$admin" "$dir/notices" || failed=1; done
+for part in ${PARTS:-modules flows}; do node "tests/oidc/$part.mjs" "$issuer" "$admin" "$dir/notices" || failed=1; done
 grep -qiE ' (error|warning) ' "$dir/log" && { echo 'not ok - the log is quiet'; grep -iE ' (error|warning) ' "$dir/log" | head; failed=1; }
 stop; ok $? 'it ends'
 exit $failed
