@@ -13,6 +13,7 @@
 #include "flow/key_change.h"
 #include "flow/oidc.h"
 #include "flow/outbox.h"
+#include "flow/passkeys.h"
 #include "flow/prepare.h"
 #include "flow/reading.h"
 #include "flow/records.h"
@@ -31,9 +32,10 @@ struct api {
     struct records *records;
     struct search *search;
     struct streams *streams;
-    struct desk *desk;           /* runs handlers with HTTP_BLOCKING; x->worker is a struct desk_worker */
-    struct accounts *accounts;   /* what the use cases of accounts share */
-    const struct steps *steps;   /* what those of second steps share */
+    struct desk *desk;         /* runs handlers with HTTP_BLOCKING; x->worker is a struct desk_worker */
+    struct accounts *accounts; /* what the use cases of accounts share */
+    const struct steps *steps; /* what those of second steps share */
+    const struct passkeys *passkeys;
     struct outbox *outbox;       /* NULL: webhooks are off */
     const struct enrich *enrich; /* NULL: nothing is added */
     struct oidc *oidc;           /* NULL: there is no issuer */
@@ -108,4 +110,7 @@ http_fn enrol_totp_post, enrol_totp_confirm_post, enrol_codes_post, enrol_delete
 http_fn recovery_post, recovery_code_post, recovery_finish_post, recovery_cancel_post, not_me_post;
 http_fn challenges_post, challenges_get;
 http_fn health_get, ready_get, metrics_get;
+http_fn passkey_sign_in_options_post, passkey_sign_in_post, passkey_options_post, passkey_post, step_passkey_options_post,
+    step_passkey_post;
+http_fn page_get, asset_get, change_password_get; /* pages.h */
 #endif

@@ -70,6 +70,7 @@ static int open_decider(struct serving *s)
     if (err == KEER_OK) {
         desk_every(s->api.desk, ACCOUNTS_FORGET_US, accounts_forget, NULL);
         desk_every(s->api.desk, STEPS_TICK_US, steps_tick, &s->steps);
+        desk_every(s->api.desk, ACCOUNTS_FORGET_US, passkeys_forget, NULL);
     }
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, err == KEER_ENOMEM ? CLI_RESOURCES : CLI_IO, err, "%s", why.text);
 }

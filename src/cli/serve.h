@@ -22,6 +22,7 @@ struct serving {
     struct outbox *outbox; /* NULL: webhooks are off */
     struct accounts accounts;
     struct steps steps;
+    struct passkeys passkeys;
     char url[NET_URL_BYTES]; /* of the service */
     struct http_server *server;
     struct http_tls *tls; /* what the files held at the start; NULL: HTTP without TLS */
@@ -65,6 +66,11 @@ int serve_accounts_open(struct serving *s);
 void serve_accounts_address(struct serving *s);
 KEER_NODISCARD enum keer_err serve_accounts_start(struct serving *s);
 void serve_accounts_close(struct serving *s);
+/* --- serve_passkeys.c --- */
+/* Origins and the domain of passkeys, as far as they can be checked without starting. The exit code. */
+int serve_passkeys_check(struct serving *s);
+/* When the server's address is known: for development its own port is the origin. */
+void serve_passkeys_address(struct serving *s);
 /* Whether --notices names a mail server. */
 bool serve_sends_mail(const struct serving *s);
 

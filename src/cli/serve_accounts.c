@@ -53,6 +53,8 @@ int serve_accounts_check(struct serving *s)
     int code = check_url(cli);
     if (code == CLI_DONE)
         code = check_notices(s);
+    if (code == CLI_DONE)
+        code = serve_passkeys_check(s);
     if (code == CLI_DONE && cli_given(cli, "account-key"))
         code = serve_read_key(cli, "account-key", &key);
     crypto_wipe(&key, sizeof key);
@@ -130,6 +132,7 @@ int serve_accounts_open(struct serving *s)
                                         .grace_us = cli_duration(cli, "guard-grace", 0),
                                         .recovery_us = cli_duration(cli, "recovery-wait", 0)}};
     s->api.steps = &s->steps;
+    s->api.passkeys = &s->passkeys;
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, CLI_RESOURCES, err, "%s", keer_err_text(err));
 }
 
@@ -137,6 +140,7 @@ void serve_accounts_address(struct serving *s)
 {
     if (s->accounts.any_host)
         (void)snprintf(s->url, sizeof s->url, "http%s://%s", s->tls ? "s" : "", http_address(s->server));
+    serve_passkeys_address(s);
 }
 
 enum keer_err serve_accounts_start(struct serving *s)
