@@ -58,8 +58,9 @@ SRC_DIRS  := learn sim store store/sqlite store/postgres net jose http account s
 SRC_TOOLS := $(SRC_TOOLS_BASE) $(foreach d,$(SRC_DIRS),$(wildcard src/$(d)/*.c))
 SRC_CLI   := $(wildcard src/cli/*.c)
 GEN_C     := $(GEN)/policy_lexer.c $(GEN)/policy_grammar.c
+PAGES     := web/hosted/layout.html web/hosted/style.css web/hosted/mark.svg $(sort $(wildcard web/hosted/pages/*.html web/hosted/js/*.js))
 OBJ_LIB   := $(SRC_LIB:%.c=$(B)/%.o) $(GEN_C:build/%.c=$(B)/%.o)
-OBJ_TOOLS := $(SRC_TOOLS:%.c=$(B)/%.o)
+OBJ_TOOLS := $(SRC_TOOLS:%.c=$(B)/%.o) $(B)/gen/pages.o
 OBJ_MAIN  := $(B)/src/cli/main.o
 OBJ_CLI   := $(filter-out $(OBJ_MAIN),$(SRC_CLI:%.c=$(B)/%.o))
 TESTS     := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
@@ -89,6 +90,13 @@ $(GEN)/policy_grammar.c: src/core/policy/grammar.y
 	mv $(GEN)/grammar.h $(GEN)/policy_grammar.h
 $(GEN)/policy_grammar.h: $(GEN)/policy_grammar.c ;
 $(SRC_LIB:%.c=$(B)/%.o) $(B)/gen/policy_lexer.o: $(GEN)/policy_grammar.h
+# The hosted pages: a program of ours puts them, in every language, into one file of C.
+$(GEN)/embed: tools/embed.c web/hosted/strings.def
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -O1 -Wall -Wextra $(WERROR) -Iweb/hosted -o $@ $<
+$(GEN)/pages.c: $(GEN)/embed $(PAGES)
+	$(GEN)/embed $@ $(PAGES)
+$(B)/src/api/pages.o: CPPFLAGS += -Iweb/hosted
 # Generated code is not ours to style: the warnings about conversions and missing cases are off for it alone.
 $(B)/gen/%.o: build/gen/%.c
 	@mkdir -p $(@D)
@@ -185,6 +193,8 @@ crash-pg: all rig-bins ## kill PostgreSQL KILLS times (1000), fail over FAILOVER
 	@BUILD=$(B) KEER=$(B)/keer tests/crash/pg $(KILLS) $(or $(FAILOVERS),20)
 bench-load: all rig-bins ## requests a second, each durable, beside an empty handler of libmicrohttpd
 	@bench/load/run $(B)
+bench-overload: all $(B)/bench/http-load ## five times what the daemon can do for 60 s: goodput, memory, recovery; fails when a bound does not hold
+	@bench/load/overload $(B)
 FUZZ_SECONDS ?= 600
 fuzz-%: ## fuzz one parser with libFuzzer, ASan and UBSan for FUZZ_SECONDS (600)
 	@$(MAKE) --no-print-directory V=fuzz build/fuzz/libfuzzer-$*

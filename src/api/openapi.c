@@ -135,13 +135,15 @@ static void put_form(struct buf *b, struct slice form)
 
 /* --- schemas ----------------------------------------------------------------------------------------------------- */
 
+static bool is_text(enum api_media media) { return media == API_PLAIN || media == API_HTML; }
+
 static void put_schema(struct buf *b, const struct schema_row *s)
 {
     const struct field_row *f;
     bool told = false;
-    buf_fmt(b, "\"%s\":{\"type\":\"%s\",", s->name, s->media == API_PLAIN ? "string" : "object");
+    buf_fmt(b, "\"%s\":{\"type\":\"%s\",", s->name, is_text(s->media) ? "string" : "object");
     put_text(b, "description", s->what);
-    buf_puts(b, s->media == API_PLAIN ? "" : ",\"properties\":{");
+    buf_puts(b, is_text(s->media) ? "" : ",\"properties\":{");
     for (unsigned i = 0; (f = field_row(i)); i++)
         if (strcmp(f->schema, s->name) == 0) {
             buf_fmt(b, "%s\n\"%s\":{", told ? "," : "", f->name);
@@ -152,7 +154,7 @@ static void put_schema(struct buf *b, const struct schema_row *s)
             buf_char(b, '}');
             told = true;
         }
-    buf_puts(b, s->media == API_PLAIN ? "" : "}");
+    buf_puts(b, is_text(s->media) ? "" : "}");
     told = false;
     for (unsigned i = 0; (f = field_row(i)); i++)
         if (strcmp(f->schema, s->name) == 0 && f->required) {
@@ -186,7 +188,10 @@ static void put_content(struct buf *b, const char *name)
     static const char *const types[] = {[API_JSON] = "application/json",
                                         [API_NDJSON] = "application/x-ndjson",
                                         [API_EVENTS] = "text/event-stream",
-                                        [API_PLAIN] = "text/plain"};
+                                        [API_PLAIN] = "text/plain",
+                                        [API_FORM] = "application/x-www-form-urlencoded",
+                                        [API_HTML] = "text/html",
+                                        [API_PAGE] = "text/html"};
     const struct schema_row *s = schema_find(name);
     if (!s)
         return;
@@ -331,6 +336,8 @@ static void put_operation(struct buf *b, const struct route_row *r)
     buf_puts(b, "}}");
 }
 
+static bool is_page(const char *schema) { return schema_find(schema) && schema_find(schema)->media == API_PAGE; }
+
 /* Methods of one path stand together: it is told where it comes first. */
 static void put_paths(struct buf *b)
 {
@@ -339,7 +346,7 @@ static void put_paths(struct buf *b)
         bool before = false;
         for (unsigned j = 0; j < i; j++)
             before = before || strcmp(route_row(j)->path, r->path) == 0;
-        if (before)
+        if (before || is_page(r->gives))
             continue;
         buf_fmt(b, "%s\n\"%s\":{", i ? "," : "", r->path);
         for (unsigned j = i; (other = route_row(j)); j++)
@@ -383,7 +390,7 @@ void api_openapi(struct buf *b)
     buf_puts(b, "}},\n\"headers\":{\"RetryAfter\":{\"description\":\"seconds to wait\",\"schema\":{\"type\":\"integer\"}},"
                 "\"Challenge\":{\"description\":\"Bearer\",\"schema\":{\"type\":\"string\"}}},\n\"schemas\":{");
     for (unsigned i = 0, told = 0; (s = schema_row(i)); i++)
-        if (!part_name(s->media)) {
+        if (!part_name(s->media) && s->media != API_PAGE) {
             buf_puts(b, told++ ? ",\n" : "\n");
             put_schema(b, s);
         }

@@ -166,6 +166,7 @@ static void finish(struct serving *s, bool started)
     outbox_stop(s->outbox);
     decider_free(s->decider);
     outbox_free(s->outbox);
+    oidc_free(s->api.oidc);
     serve_accounts_close(s);
     api_release(&s->api);
     enrich_free(s->enrich);
@@ -277,6 +278,8 @@ int cmd_serve(struct cli *cli)
             code = serve_webhooks(&s);
         if (code == CLI_DONE)
             code = serve_accounts_open(&s);
+        if (code == CLI_DONE)
+            code = serve_oidc_open(&s);
         if (code == CLI_DONE)
             code = run(&s, &started);
     }

@@ -74,6 +74,12 @@ void serve_passkeys_address(struct serving *s);
 /* Whether --notices names a mail server. */
 bool serve_sends_mail(const struct serving *s);
 
+/* --- serve_oidc.c --- */
+/* What of its options can be checked without starting. */
+int serve_oidc_check(struct cli *cli);
+/* Opens the OpenID provider when there is an issuer: after the accounts, before the desk starts. The exit code. */
+int serve_oidc_open(struct serving *s);
+
 /* --- serve_tls.c --- */
 /* Reads and checks certificate and key, when there are any. The exit code. */
 int serve_tls_open(struct serving *s);
