@@ -16,7 +16,7 @@ int serve_oidc_check(struct cli *cli)
     return read_options(cli, &o);
 }
 
-/* Answers of challenges are signed with the provider's key: who checks one finds it in the JWKS. */
+/* Answers to challenges are signed as ID tokens are: a store verifies both with the same set of keys. */
 static enum keer_err sign_answer(void *ctx, struct desk_worker *w, const char *typ, struct slice claims, struct buf *out)
 {
     return oidc_sign(ctx, w, CRYPTO_ES256, typ, claims, out);
