@@ -88,7 +88,7 @@ enum keer_err step_look(const struct steps *s, struct desk_worker *w, const stru
 enum keer_err step_open(const struct steps *s, struct desk_worker *w, const struct visitor *v, const struct id *challenge,
                         struct challenge *ret)
 {
-    struct step_view view;
+    struct step_view view = {.prompt = PROMPT_STATE_MAX};
     enum keer_err err = step_look(s, w, v, challenge, &view);
     if (err == KEER_OK && view.challenge.state != CHALLENGE_OPEN)
         err = KEER_EMISSING;
@@ -437,7 +437,7 @@ static enum keer_err cancel(struct db *db, void *ctx)
 enum keer_err step_cancel(const struct steps *s, struct desk_worker *w, const struct visitor *v, const struct id *challenge,
                           struct step *ret)
 {
-    struct step_view view;
+    struct step_view view = {.prompt = PROMPT_STATE_MAX};
     struct looking l = {.s = s, .v = v, .id = challenge, .now_us = desk_wall_us(w), .view = &view};
     *ret = (struct step){.outcome = STEP_OVER};
     enum keer_err err = step_look(s, w, v, challenge, &view);
