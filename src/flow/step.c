@@ -212,6 +212,8 @@ static enum keer_err end_wrong(struct db *db, const struct ending *e)
     if (err == KEER_OK && used_up) {
         err = challenge_refuse(db, &e->r->challenge->id, SLICE("too_many_wrong_answers"), e->now_us);
         err = err == KEER_EMISSING ? KEER_OK : err;
+        if (err == KEER_OK && e->r->challenge->kind == CHALLENGE_SIGN_IN) /* who came so far has the password */
+            err = tell(db, e, NOTICE_SIGN_IN_REFUSED, visitor_what(e->v));
     }
     e->ret->outcome = used_up ? STEP_OVER : STEP_WRONG;
     return err;
@@ -258,15 +260,34 @@ static enum keer_err end_in_db(struct db *db, void *ctx)
     return err;
 }
 
+/* What events call an account: a store's own name of it, where it has one. */
+struct naming {
+    const struct id *account;
+    struct identifier names[IDENTIFIERS_MAX];
+    unsigned count;
+};
+
+static enum keer_err read_names(struct db *db, void *ctx)
+{
+    struct naming *n = ctx;
+    return identifier_list(db, n->account, n->names, &n->count);
+}
+
 static enum keer_err decide(struct desk_worker *w, const struct ending *e, bool *ret_denied)
 {
     const struct challenge *c = e->r->challenge;
     struct desk_event event = visitor_event(e->v, &c->account, "second_step");
     struct desk_decision d = {0};
+    struct naming n = {.account = &c->account};
+    enum keer_err err = desk_read(w, read_names, &n);
+    for (unsigned i = 0; err == KEER_OK && i < n.count; i++)
+        if (n.names[i].kind == IDENTIFIER_SUBJECT)
+            event.account = slice_str(n.names[i].text);
     event.outcome = e->r->right ? SLICE("success") : SLICE("failure");
     event.step_up = slice_str(methods[e->r->by]);
     event.has_second_step = true;
-    enum keer_err err = desk_decide(w, &event, &d);
+    if (err == KEER_OK)
+        err = desk_decide(w, &event, &d);
     *ret_denied = d.outcome == KEER_DENY;
     buf_release(&d.answer);
     return err;
