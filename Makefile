@@ -72,7 +72,7 @@ WRAP_DB   := -Wl,--wrap=db_begin,--wrap=db_step,--wrap=db_put,--wrap=db_commit
 
 JUDGE     := $(if $(wildcard /usr/include/fido.h),$(B)/tests/webauthn-judge)
 
-.PHONY: all help lib demo test unit rig-bins unit-bins crash crash-disk crash-pg bench-load bench-overload integration asan asan-http tsan cov bench bench-peers docs check-docs lint layers install \
+.PHONY: all help lib demo timing test unit guess rig-bins unit-bins crash crash-disk crash-pg bench-load bench-overload integration asan asan-http tsan cov bench bench-peers docs check-docs lint layers install \
         uninstall clean deps format headers
 all: $(B)/keer $(B)/libkeer.a $(B)/libkeer.so.0 $(B)/keer.pc
 
@@ -191,6 +191,11 @@ crash-disk: all rig-bins ## every write and sync of SQLite fails once, and CUTS 
 	@BUILD=$(B) KEER=$(B)/keer tests/crash/faults 0 $(or $(CUTS),200)
 crash-pg: all rig-bins ## kill PostgreSQL KILLS times (1000), fail over FAILOVERS times (20)
 	@BUILD=$(B) KEER=$(B)/keer tests/crash/pg $(KILLS) $(or $(FAILOVERS),20)
+guess: $(B)/tests/guess_test ## GUESSES guesses (1,000,000) at passwords, one-time codes and recoveries, in parallel
+	@GUESSES=$(or $(GUESSES),1000000) $<
+TIMING ?= 10000
+timing: all ## whether the time of an answer tells a known from an unknown name, over TIMING samples (10000) of each
+	@KEER=$(B)/keer TIMING_SAMPLES=$(TIMING) bash tests/integration/enumeration.sh
 bench-load: all rig-bins ## requests a second, each durable, beside an empty handler of libmicrohttpd
 	@bench/load/run $(B)
 bench-overload: all $(B)/bench/http-load ## five times what the daemon can do for 60 s: goodput, memory, recovery; fails when a bound does not hold
