@@ -142,6 +142,9 @@ $(B)/bench/http-empty: $(B)/bench/load/empty.o
 $(B)/tests/mmdb-make: $(B)/tests/geoip/make.o $(B)/libtools.a $(B)/libkeer.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LDFLAGS) $(LIBS_LIB)
+$(B)/tests/jose-tool: $(B)/tests/jose/tool.o $(B)/libtools.a $(B)/libkeer.a
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LDFLAGS) $(LIBS_BIN)
 # The crash rig's control: a daemon that answers before its commit.
 $(B)/tests/keer-early: $(OBJ_MAIN) $(B)/tests/crash/early_commit.o $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -pie -o $@ $^ $(LDFLAGS) -Wl,--wrap=db_begin,--wrap=db_commit,--wrap=db_rollback $(LIBS_BIN)
@@ -164,14 +167,15 @@ test: deps ## everything that must hold: unit, corpus replay, headers, layers, i
 	@$(MAKE) --no-print-directory all unit-bins rig-bins
 	@tools/run-tests $(B)
 unit-bins: $(TESTS) $(REPLAYS)
-rig-bins: $(B)/tests/mmdb-make $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early $(B)/tests/keer-unsynced $(B)/tests/disk.so $(B)/tests/disk $(JUDGE)
+rig-bins: $(B)/tests/mmdb-make $(B)/tests/jose-tool $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early $(B)/tests/keer-unsynced $(B)/tests/disk.so $(B)/tests/disk $(JUDGE)
 unit: all unit-bins ## the unit tests alone
 	@tools/run-tests $(B) unit
 asan: ## the unit tests under AddressSanitizer and UBSan (clang)
 	@$(MAKE) --no-print-directory V=asan CC=clang unit
-asan-http: ## the daemon under AddressSanitizer and UBSan (clang) against the table of bad requests, slow senders and 10,000 idle sockets
+ASAN_TESTS := http_cases serve labels keys policies events explanation snapshot backup operate enrich webhooks search
+asan-http: $(B)/bench/http-load $(B)/tests/mmdb-make ## the daemon under AddressSanitizer and UBSan (clang): bad requests, 10,000 idle sockets, the tests of its API
 	@$(MAKE) --no-print-directory V=asan CC=clang build/asan/keer
-	@KEER=build/asan/keer bash tests/integration/http_cases.sh
+	@failed=0; for t in $(ASAN_TESTS); do echo "# $$t"; BUILD=$(CURDIR)/$(B) KEER=$(CURDIR)/build/asan/keer bash tests/integration/$$t.sh || failed=1; done; exit $$failed
 # Tests that train go through libgomp, which ThreadSanitizer does not understand: they are left out.
 TSAN_TESTS := $(filter-out %/train_test %/model_test,$(TESTS))
 tsan: ## the unit tests without training under ThreadSanitizer (clang)
