@@ -58,8 +58,9 @@ SRC_DIRS  := learn sim store store/sqlite store/postgres net jose http account s
 SRC_TOOLS := $(SRC_TOOLS_BASE) $(foreach d,$(SRC_DIRS),$(wildcard src/$(d)/*.c))
 SRC_CLI   := $(wildcard src/cli/*.c)
 GEN_C     := $(GEN)/policy_lexer.c $(GEN)/policy_grammar.c
+PAGES     := web/hosted/layout.html web/hosted/style.css web/hosted/mark.svg $(sort $(wildcard web/hosted/pages/*.html web/hosted/js/*.js))
 OBJ_LIB   := $(SRC_LIB:%.c=$(B)/%.o) $(GEN_C:build/%.c=$(B)/%.o)
-OBJ_TOOLS := $(SRC_TOOLS:%.c=$(B)/%.o)
+OBJ_TOOLS := $(SRC_TOOLS:%.c=$(B)/%.o) $(B)/gen/pages.o
 OBJ_MAIN  := $(B)/src/cli/main.o
 OBJ_CLI   := $(filter-out $(OBJ_MAIN),$(SRC_CLI:%.c=$(B)/%.o))
 TESTS     := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
@@ -71,7 +72,7 @@ WRAP_DB   := -Wl,--wrap=db_begin,--wrap=db_step,--wrap=db_put,--wrap=db_commit
 
 JUDGE     := $(if $(wildcard /usr/include/fido.h),$(B)/tests/webauthn-judge)
 
-.PHONY: all help lib demo test unit rig-bins unit-bins crash crash-disk crash-pg bench-load bench-overload integration asan asan-http tsan cov bench bench-peers docs check-docs lint layers install \
+.PHONY: all help lib demo test unit guess rig-bins unit-bins crash crash-disk crash-pg bench-load bench-overload integration asan asan-http tsan cov bench bench-peers docs check-docs lint layers install \
         uninstall clean deps format headers
 all: $(B)/keer $(B)/libkeer.a $(B)/libkeer.so.0 $(B)/keer.pc
 
@@ -89,6 +90,13 @@ $(GEN)/policy_grammar.c: src/core/policy/grammar.y
 	mv $(GEN)/grammar.h $(GEN)/policy_grammar.h
 $(GEN)/policy_grammar.h: $(GEN)/policy_grammar.c ;
 $(SRC_LIB:%.c=$(B)/%.o) $(B)/gen/policy_lexer.o: $(GEN)/policy_grammar.h
+# The hosted pages: a program of ours puts them, in every language, into one file of C.
+$(GEN)/embed: tools/embed.c web/hosted/strings.def
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -O1 -Wall -Wextra $(WERROR) -Iweb/hosted -o $@ $<
+$(GEN)/pages.c: $(GEN)/embed $(PAGES)
+	$(GEN)/embed $@ $(PAGES)
+$(B)/src/api/pages.o: CPPFLAGS += -Iweb/hosted
 # Generated code is not ours to style: the warnings about conversions and missing cases are off for it alone.
 $(B)/gen/%.o: build/gen/%.c
 	@mkdir -p $(@D)
@@ -134,6 +142,9 @@ $(B)/bench/http-empty: $(B)/bench/load/empty.o
 $(B)/tests/mmdb-make: $(B)/tests/geoip/make.o $(B)/libtools.a $(B)/libkeer.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LDFLAGS) $(LIBS_LIB)
+$(B)/tests/jose-tool: $(B)/tests/jose/tool.o $(B)/libtools.a $(B)/libkeer.a
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LDFLAGS) $(LIBS_BIN)
 # The crash rig's control: a daemon that answers before its commit.
 $(B)/tests/keer-early: $(OBJ_MAIN) $(B)/tests/crash/early_commit.o $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -pie -o $@ $^ $(LDFLAGS) -Wl,--wrap=db_begin,--wrap=db_commit,--wrap=db_rollback $(LIBS_BIN)
@@ -156,7 +167,7 @@ test: deps ## everything that must hold: unit, corpus replay, headers, layers, i
 	@$(MAKE) --no-print-directory all unit-bins rig-bins
 	@tools/run-tests $(B)
 unit-bins: $(TESTS) $(REPLAYS)
-rig-bins: $(B)/tests/mmdb-make $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early $(B)/tests/keer-unsynced $(B)/tests/disk.so $(B)/tests/disk $(JUDGE)
+rig-bins: $(B)/tests/mmdb-make $(B)/tests/jose-tool $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early $(B)/tests/keer-unsynced $(B)/tests/disk.so $(B)/tests/disk $(JUDGE)
 unit: all unit-bins ## the unit tests alone
 	@tools/run-tests $(B) unit
 asan: ## the unit tests under AddressSanitizer and UBSan (clang)
@@ -184,6 +195,8 @@ crash-disk: all rig-bins ## every write and sync of SQLite fails once, and CUTS 
 	@BUILD=$(B) KEER=$(B)/keer tests/crash/faults 0 $(or $(CUTS),200)
 crash-pg: all rig-bins ## kill PostgreSQL KILLS times (1000), fail over FAILOVERS times (20)
 	@BUILD=$(B) KEER=$(B)/keer tests/crash/pg $(KILLS) $(or $(FAILOVERS),20)
+guess: $(B)/tests/guess_test ## GUESSES guesses (1,000,000) at passwords, one-time codes and recoveries, in parallel
+	@GUESSES=$(or $(GUESSES),1000000) $<
 bench-load: all rig-bins ## requests a second, each durable, beside an empty handler of libmicrohttpd
 	@bench/load/run $(B)
 bench-overload: all $(B)/bench/http-load ## five times what the daemon can do for 60 s: goodput, memory, recovery; fails when a bound does not hold

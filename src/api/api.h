@@ -112,4 +112,5 @@ http_fn challenges_post, challenges_get;
 http_fn health_get, ready_get, metrics_get;
 http_fn passkey_sign_in_options_post, passkey_sign_in_post, passkey_options_post, passkey_post, step_passkey_options_post,
     step_passkey_post;
+http_fn page_get, asset_get, change_password_get; /* pages.h */
 #endif

@@ -190,7 +190,8 @@ static void put_content(struct buf *b, const char *name)
                                         [API_EVENTS] = "text/event-stream",
                                         [API_PLAIN] = "text/plain",
                                         [API_FORM] = "application/x-www-form-urlencoded",
-                                        [API_HTML] = "text/html"};
+                                        [API_HTML] = "text/html",
+                                        [API_PAGE] = "text/html"};
     const struct schema_row *s = schema_find(name);
     if (!s)
         return;
@@ -335,6 +336,8 @@ static void put_operation(struct buf *b, const struct route_row *r)
     buf_puts(b, "}}");
 }
 
+static bool is_page(const char *schema) { return schema_find(schema) && schema_find(schema)->media == API_PAGE; }
+
 /* Methods of one path stand together: it is told where it comes first. */
 static void put_paths(struct buf *b)
 {
@@ -343,7 +346,7 @@ static void put_paths(struct buf *b)
         bool before = false;
         for (unsigned j = 0; j < i; j++)
             before = before || strcmp(route_row(j)->path, r->path) == 0;
-        if (before)
+        if (before || is_page(r->gives))
             continue;
         buf_fmt(b, "%s\n\"%s\":{", i ? "," : "", r->path);
         for (unsigned j = i; (other = route_row(j)); j++)
@@ -387,7 +390,7 @@ void api_openapi(struct buf *b)
     buf_puts(b, "}},\n\"headers\":{\"RetryAfter\":{\"description\":\"seconds to wait\",\"schema\":{\"type\":\"integer\"}},"
                 "\"Challenge\":{\"description\":\"Bearer\",\"schema\":{\"type\":\"string\"}}},\n\"schemas\":{");
     for (unsigned i = 0, told = 0; (s = schema_row(i)); i++)
-        if (!part_name(s->media)) {
+        if (!part_name(s->media) && s->media != API_PAGE) {
             buf_puts(b, told++ ? ",\n" : "\n");
             put_schema(b, s);
         }

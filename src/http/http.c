@@ -255,6 +255,11 @@ enum keer_err http_query_form(struct http_exchange *x, struct http_param *params
     return err;
 }
 
+struct slice http_query_one(struct http_exchange *x, const char *name)
+{
+    return slice_str(MHD_lookup_connection_value(connection_of(x), MHD_GET_ARGUMENT_KIND, name));
+}
+
 /* --- the head --- */
 
 static struct slice header(struct http_exchange *x, const char *name)

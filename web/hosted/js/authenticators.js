@@ -1,0 +1,129 @@
+// authenticators.js - the dialogs of the security centre: passkey, authenticator app, recovery codes, password, contacts.
+import { busy, el, onSubmit, reveals, say } from './ui.js'
+import { callWithStep, post } from './net.js'
+import { S, fill, when } from './text.js'
+import { errorBox, open } from './dialog.js'
+import * as passkey from './passkey.js'
+import { inDialog } from './step.js'
+
+const base = '/v1/account'
+const ask = (id) => inDialog(open, id)
+// A call that may want a step first, or only begin a wait. Null when its step was not done.
+export const guarded = (method, path, body) => callWithStep(method, base + path, body, ask)
+
+export function field(id, label, attributes, why) {
+    return el('div', { class: 'field' }, el('label', { for: id }, label), el('input', { id, name: id, ...why ? { 'aria-describedby': `${id}-why` } : {}, ...attributes }), why && el('p', { class: 'hint', id: `${id}-why` }, why))
+}
+
+// A form in a dialog: resolves to what `work` gave, or null when it was closed.
+function form(head, lead, parts, label, work) {
+    return new Promise((resolve) => {
+        const error = errorBox(), f = el('form', { method: 'post', novalidate: true }, parts, el('button', { type: 'submit', class: 'primary' }, label))
+        const dialog = open(head, lead && el('p', { class: 'lead' }, lead), error, f)
+        onSubmit(f, async (data) => {
+            const answer = await work(data)
+            resolve(answer)
+            dialog.close()
+        }, error)
+        reveals(f)
+        dialog.closed.then(() => resolve(null))
+    })
+}
+
+// What happened, when it does not happen at once: the guard's waiting time.
+function told(answer, done) {
+    if (!answer) return
+    if (answer.pending) open(S.waits_head, el('p', { class: 'lead' }, fill(S.waits_lead, { until: when(answer.until) })))
+    else say(done)
+}
+
+export async function addPasskey() {
+    const name = await form(S.passkey_add, S.passkey_add_lead, [field('passkey-name', S.passkey_name, { type: 'text', maxlength: 64, autocomplete: 'off', placeholder: S.passkey_name_example })], S.go_on, async (data) => data.get('passkey-name').trim())
+    if (name === null) return
+    const options = await guarded('POST', '/authenticators/passkey/options', name ? { name } : {})
+    if (!options) return
+    const credential = await passkey.create(options.publicKey)
+    told(await guarded('POST', '/authenticators/passkey', { flow: options.flow, credential, name }), S.passkey_added)
+}
+
+const inGroups = (text) => text.replace(/(.{4})(?=.)/g, '$1 ')
+
+export async function addTotp() {
+    const made = await guarded('POST', '/authenticators/totp', {})
+    if (!made) return
+    const answer = await form(S.totp_add, S.totp_add_lead, [
+        // An image, so that the daemon's SVG is drawn and never becomes a part of this page.
+        el('img', { class: 'qr', alt: S.totp_qr, width: 200, height: 200, src: `data:image/svg+xml,${encodeURIComponent(made.qr)}` }),
+        el('details', {}, el('summary', {}, S.totp_by_hand), el('p', { class: 'secret' }, inGroups(made.secret)), el('a', { href: made.uri }, S.totp_open)),
+        field('totp-code', S.totp_label, { type: 'text', class: 'code', inputmode: 'numeric', autocomplete: 'one-time-code', maxlength: 7, required: true }),
+    ], S.totp_confirm, (data) => guarded('POST', '/authenticators/totp/confirm', { id: made.id, code: data.get('totp-code').replaceAll(' ', '') }))
+    told(answer, S.totp_added)
+}
+
+export async function makeCodes() {
+    const made = await guarded('POST', '/authenticators/recovery-codes', {})
+    if (!made) return
+    if (!made.codes) return told(made, '')
+    const text = made.codes.join('\n'), copy = el('button', { type: 'button', class: 'secondary' }, S.copy)
+    copy.addEventListener('click', async () => {
+        await navigator.clipboard.writeText(text)
+        copy.textContent = S.copied
+        say(S.copied)
+    })
+    const save = el('a', { class: 'secondary', download: 'keersluis.txt', href: `data:text/plain;charset=utf-8,${encodeURIComponent(text + '\n')}` }, S.download)
+    const dialog = open(S.codes_head, el('p', { class: 'lead' }, S.codes_lead), el('ol', { class: 'codes' }, made.codes.map((c) => el('li', {}, c))),
+        made.pending && el('p', { class: 'notice' }, fill(S.waits_lead, { until: when(made.until) })),
+        el('div', { class: 'actions' }, el('button', { type: 'button', class: 'secondary', click: () => print() }, S.print), copy, save),
+        el('button', { type: 'button', class: 'primary', click: () => dialog.close() }, S.codes_kept))
+    await dialog.closed
+}
+
+export async function changePassword(name) {
+    const answer = await form(S.password_change, '', [
+        el('input', { type: 'text', name: 'username', autocomplete: 'username', value: name ?? '', hidden: true }),
+        el('div', { class: 'field' }, el('label', { for: 'new-password' }, S.new_password), el('div', { class: 'with-button' },
+            el('input', { id: 'new-password', name: 'new-password', type: 'password', autocomplete: 'new-password', required: true, maxlength: 256, 'aria-describedby': 'new-password-why' }),
+            el('button', { type: 'button', class: 'reveal', 'aria-controls': 'new-password', 'aria-pressed': 'false' }, S.show)), el('p', { class: 'hint', id: 'new-password-why' }, S.password_why)),
+    ], S.save, (data) => guarded('POST', '/password', { password: data.get('new-password') }))
+    told(answer, S.password_changed)
+}
+
+export async function addContact() {
+    const made = await form(S.contact_add, S.contact_add_lead, [field('contact', S.contact_label, { type: 'text', inputmode: 'email', autocomplete: 'email', autocapitalize: 'none', spellcheck: 'false', maxlength: 254, required: true })], S.go_on, (data) => {
+        const contact = data.get('contact').trim()
+        return guarded('POST', '/contacts', contact.includes('@') ? { email: contact } : { phone: contact.replace(/[\s().-]/g, '') })
+    })
+    if (made?.id) await confirmContact(made.id)
+}
+
+export async function confirmContact(id) {
+    const answer = await form(S.code_head, S.contact_code_lead, [field('contact-code', S.code_label, { type: 'text', class: 'code', inputmode: 'numeric', autocomplete: 'one-time-code', maxlength: 12, required: true })], S.go_on,
+        (data) => guarded('POST', `/contacts/${encodeURIComponent(id)}/confirm`, { code: data.get('contact-code').replaceAll(' ', '') }))
+    told(answer, S.contact_added)
+}
+
+// The message that told of it has the link that undoes it; without the message, what a session can do is offered.
+export async function notMe(others) {
+    const error = errorBox(), end = el('button', { type: 'button', class: 'primary danger', hidden: !others }, S.end_others), change = el('button', { type: 'button', class: 'secondary wide' }, S.password_change)
+    const dialog = open(S.not_me_head, el('p', { class: 'lead' }, S.not_me_here), error, end, change)
+    end.addEventListener('click', () => busy(end, async () => { await guarded('POST', '/sessions:end-others', {}); dialog.close() }, error))
+    let next = null
+    change.addEventListener('click', () => { next = changePassword; dialog.close() })
+    await dialog.closed
+    await next?.()
+}
+
+// Whether a person means it. Resolves to true or false.
+export function sure(head, lead, label) {
+    return new Promise((resolve) => {
+        const yes = el('button', { type: 'button', class: 'primary danger' }, label)
+        const dialog = open(head, el('p', { class: 'lead' }, lead), yes, el('button', { type: 'button', class: 'plain wide', click: () => dialog.close() }, S.cancel))
+        yes.addEventListener('click', () => { resolve(true); dialog.close() })
+        dialog.closed.then(() => resolve(false))
+    })
+}
+
+export async function rename(head, label, value) {
+    return form(head, '', [field('new-name', label, { type: 'text', maxlength: 64, required: true, value })], S.save, async (data) => data.get('new-name').trim())
+}
+export { busy, post }

@@ -1,0 +1,2 @@
+// signed-out.js - nothing to do but the languages.
+import './ui.js'
