@@ -70,6 +70,8 @@ BENCHES   := $(patsubst bench/micro/%.c,$(B)/bench/%,$(wildcard bench/micro/*_be
 WRAP      := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 WRAP_DB   := -Wl,--wrap=db_begin,--wrap=db_step,--wrap=db_put,--wrap=db_commit
 
+JUDGE     := $(if $(wildcard /usr/include/fido.h),$(B)/tests/webauthn-judge)
+
 .PHONY: all help lib demo test unit rig-bins unit-bins crash crash-disk crash-pg bench-load bench-overload integration asan asan-http tsan cov bench bench-peers docs check-docs lint layers install \
         uninstall clean deps format headers
 all: $(B)/keer $(B)/libkeer.a $(B)/libkeer.so.0 $(B)/keer.pc
@@ -129,6 +131,10 @@ $(B)/tests/replay-%: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/lib/fuzz_replay.o $(B)/
 	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(LIBS_BIN)
 $(B)/libfuzzer-%: $(B)/tests/fuzz/%_fuzz.o $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -fsanitize=fuzzer -o $@ $^ $(LDFLAGS) $(LIBS_BIN)
+# libfido2 judges ceremonies in this program alone. Without it there is no judge, and its test says so.
+$(B)/tests/webauthn-judge: $(B)/tests/webauthn/judge.o $(B)/libtools.a $(B)/libkeer.a
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LDFLAGS) -lfido2 $(LIBS_BIN)
 $(B)/bench/http-load: $(B)/bench/load/load.o
 	$(CC) -o $@ $^ $(LDFLAGS)
 $(B)/bench/http-empty: $(B)/bench/load/empty.o
@@ -151,14 +157,14 @@ $(B)/tests/disk: tests/crash/disk.c
 $(B)/bench/%: $(B)/bench/micro/%.o $(B)/tests/lib/oom.o $(B)/libtools.a $(B)/libkeer.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP) $(LIBS_BIN)
-$(B)/tests/unit/%.o $(B)/tests/geoip/%.o $(B)/tests/lib/%.o $(B)/tests/fuzz/%.o $(B)/bench/micro/%.o: CPPFLAGS += -Itests
+$(B)/tests/unit/%.o $(B)/tests/webauthn/%.o $(B)/tests/geoip/%.o $(B)/tests/lib/%.o $(B)/tests/fuzz/%.o $(B)/bench/micro/%.o: CPPFLAGS += -Itests
 $(B)/src/store/postgres/%.o: CPPFLAGS += $(shell $(PKG) --cflags libpq 2>/dev/null)
 
 test: deps ## everything that must hold: unit, corpus replay, headers, layers, integration; last line counts
 	@$(MAKE) --no-print-directory all unit-bins rig-bins
 	@tools/run-tests $(B)
 unit-bins: $(TESTS) $(REPLAYS)
-rig-bins: $(B)/tests/mmdb-make $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early $(B)/tests/keer-unsynced $(B)/tests/disk.so $(B)/tests/disk
+rig-bins: $(B)/tests/mmdb-make $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early $(B)/tests/keer-unsynced $(B)/tests/disk.so $(B)/tests/disk $(JUDGE)
 unit: all unit-bins ## the unit tests alone
 	@tools/run-tests $(B) unit
 asan: ## the unit tests under AddressSanitizer and UBSan (clang)
@@ -187,6 +193,8 @@ crash-pg: all rig-bins ## kill PostgreSQL KILLS times (1000), fail over FAILOVER
 	@BUILD=$(B) KEER=$(B)/keer tests/crash/pg $(KILLS) $(or $(FAILOVERS),20)
 bench-load: all rig-bins ## requests a second, each durable, beside an empty handler of libmicrohttpd
 	@bench/load/run $(B)
+bench-overload: all $(B)/bench/http-load ## five times what the daemon can do for 60 s: goodput, memory, recovery; fails when a bound does not hold
+	@bench/load/overload $(B)
 FUZZ_SECONDS ?= 600
 fuzz-%: ## fuzz one parser with libFuzzer, ASan and UBSan for FUZZ_SECONDS (600)
 	@$(MAKE) --no-print-directory V=fuzz build/fuzz/libfuzzer-$*

@@ -2,7 +2,7 @@
  * acknowledged.
  *
  *     load --to ADDRESS:PORT [--key KEY] [--connections 64] [--seconds 5] [--rate N] [--prefix P] [--acks FILE]
- *          [--path /v1/decisions] [--bodies FILE] [--batch LINES]
+ *          [--path /v1/decisions] [--bodies FILE] [--batch LINES] [--first N]
  *     load --to ADDRESS:PORT --key KEY --check FILE
  *
  * Without --rate each connection sends its next request when it has the last answer (closed loop: what the server can do).
@@ -10,8 +10,9 @@
  * (open loop: no coordinated omission). --acks appends one line `ID BODY` for every 200, written before the next request of
  * that connection. --bodies sends the lines of a file, one event each with its id first, and ends with them. --batch sends
  * so many events at once to /v1/decisions:batch: --rate and latencies are of batches then, what was answered and --acks of
- * lines. --check asks for every id of a file of acknowledgements and compares. Exit code: 0; 1 when --check found something
- * lost or changed; 2 wrong use; 3 no answers at all.
+ * lines. --first is the number of the first event that is made up, where an
+ * earlier run ended: ids and times go on from there. --check asks for every id of a file of acknowledgements and compares.
+ * Exit code: 0; 1 when --check found something lost or changed; 2 wrong use; 3 no answers at all.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -56,6 +57,7 @@ struct load {
     struct connection *c;
     int epoll;
     uint64_t next, ok, refused, broken;
+    uint64_t odd; /* of the refused: not a 429 that says when to come again */
     uint32_t *latency;
     uint64_t latency_count;
     int64_t begun_us;
@@ -215,6 +217,7 @@ static void answered(struct load *l, struct connection *c, int status, const cha
             l->latency[l->latency_count++] = (uint32_t)(now_us() - c->due_us);
     } else {
         l->refused++;
+        l->odd += status != 429 || !strcasestr(c->answer, "\r\nretry-after: ");
     }
     if (strcasestr(c->answer, "\r\nconnection: close"))
         lose(l, c);
@@ -300,6 +303,8 @@ static void tell(struct load *l)
     if (n)
         printf("; p50 %.2f, p99 %.2f, p99.9 %.2f, most %.2f ms", l->latency[n / 2] / 1e3, l->latency[n * 99 / 100] / 1e3,
                l->latency[n * 999 / 1000] / 1e3, l->latency[n - 1] / 1e3);
+    if (l->odd)
+        printf("; %llu of the refused were no 429 with Retry-After", (unsigned long long)l->odd);
     printf("\n");
 }
 
@@ -361,6 +366,8 @@ static bool option(struct load *l, const char *name, const char *value, const ch
         l->batch = (unsigned)strtoul(value, NULL, 10);
     else if (strcmp(name, "--seconds") == 0)
         l->seconds = strtod(value, NULL);
+    else if (strcmp(name, "--first") == 0)
+        l->next = strtoull(value, NULL, 10);
     else if (strcmp(name, "--rate") == 0)
         l->rate = strtod(value, NULL);
     else if (strcmp(name, "--acks") == 0)

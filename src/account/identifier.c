@@ -73,10 +73,7 @@ static enum keer_err check_domain(struct slice domain, struct identifier_why *wh
     if (!domain.len || domain.len > DOMAIN_MAX)
         return refuse(why, "what stands behind @ has 1 to 253 characters");
     for (struct slice rest = domain; rest.p; labels++) {
-        bool last = !memchr(rest.p, '.', rest.len);
         struct slice label = slice_cut(&rest, '.');
-        if (!last && !rest.p)
-            return refuse(why, "the domain ends with a dot");
         if (!label.len || label.len > LABEL_MAX || label.p[0] == '-' || label.p[label.len - 1] == '-')
             return refuse(why, "a part of the domain is empty, too long, or begins or ends with a hyphen");
         letters = false;

@@ -36,6 +36,21 @@ enum keer_err proof_ask(struct db *db, const struct proof_new *n, int64_t now_us
     return err;
 }
 
+enum keer_err proof_find(struct db *db, const struct proof_new *n, int64_t now_us, struct id *ret_id)
+{
+    struct db_stmt *s;
+    enum keer_err err = QUERY_ONE(db, &s,
+                                  "SELECT id FROM proof WHERE kind = $1 AND value = $2 AND purpose = $3 AND account = $4"
+                                  " AND used_us = 0 AND ends_us > $5",
+                                  Q_NUMBER(n->address.kind), Q_STR(n->address.text), Q_NUMBER(n->purpose), Q_ID(&n->account),
+                                  Q_NUMBER(now_us));
+    if (err != KEER_OK)
+        return err;
+    err = query_id(s, 0, ret_id);
+    db_free(s);
+    return err;
+}
+
 /* The digits of what was typed, in constant time for whoever typed eight; anything else is no answer. */
 static bool right(const struct crypto_hash *key, const struct id *id, struct slice typed)
 {

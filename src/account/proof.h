@@ -37,6 +37,8 @@ struct proof_new {
 };
 
 KEER_NODISCARD enum keer_err proof_ask(struct db *db, const struct proof_new *n, int64_t now_us, struct id *ret_id);
+/* The one that is open. KEER_EMISSING. */
+KEER_NODISCARD enum keer_err proof_find(struct db *db, const struct proof_new *n, int64_t now_us, struct id *ret_id);
 /* For the notice alone. */
 void proof_digits(const struct crypto_hash *key, const struct id *proof, char ret_digits[PROOF_DIGITS + 1]);
 /* `ret_proof` is filled for PROOF_RIGHT. Digits may have spaces and hyphens between them. */

@@ -258,3 +258,23 @@ enum keer_err session_forget(struct db *db, int64_t before_us, int64_t limit, in
         Q_NUMBER(before_us), Q_NUMBER(limit));
     return err == KEER_OK ? count_met(s, ret_count) : err;
 }
+
+enum keer_err session_ended(struct db *db, int64_t after_us, struct session_end *room, unsigned room_count,
+                            unsigned *ret_count)
+{
+    struct db_stmt *s;
+    unsigned count = 0;
+    enum keer_err err =
+        QUERY_ROWS(db, &s, "SELECT id, ended_us FROM session WHERE ended_us > $1 ORDER BY ended_us, id LIMIT $2",
+                   Q_NUMBER(after_us), Q_NUMBER(room_count));
+    if (err != KEER_OK)
+        return err;
+    enum db_step step = DB_END;
+    while (err == KEER_OK && count < room_count && (step = db_step(s)) == DB_ROW) {
+        err = query_id(s, 0, &room[count].id);
+        room[count++].ended_us = db_i64(s, 1);
+    }
+    db_free(s);
+    *ret_count = count;
+    return err == KEER_OK && step == DB_FAILED ? KEER_EIO : err;
+}

@@ -87,6 +87,14 @@ KEER_NODISCARD enum keer_err session_list(struct db *db, const struct id *accoun
                                           unsigned *ret_count);
 /* What the session's assurance is at `now_us`: ACR_2 holds for SESSION_ACR_2_US after its step, ACR_1 else. */
 enum session_acr session_acr_at(const struct session *s, int64_t now_us);
+/* Those that were ended (signed out, revoked, frozen) after a time, the first first: for who tells others of it. Limits that
+ * run out end nothing here. */
+struct session_end {
+    struct id id;
+    int64_t ended_us;
+};
+KEER_NODISCARD enum keer_err session_ended(struct db *db, int64_t after_us, struct session_end *room, unsigned room_count,
+                                           unsigned *ret_count);
 /* Ended ones older than `before_us`, at most `limit`, are deleted; how many. */
 KEER_NODISCARD enum keer_err session_forget(struct db *db, int64_t before_us, int64_t limit, int64_t *ret_count);
 #endif

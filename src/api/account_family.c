@@ -1,28 +1,10 @@
 /* account_family.c - /v1/account/family: who belongs to it, who is invited, what the organiser is asked. */
-#include "account/family.h"
 #include "api/account.h"
 #include "base/timefmt.h"
+#include "flow/families.h"
 #include "flow/notifier.h"
 
 #define NAME_BYTES 400
-
-struct family_case { /* one request */
-    const struct accounts *a;
-    const struct visitor *v;
-    struct id id; /* of an invitation, a member, an approval */
-    struct identifier invited;
-    bool known; /* `invited` can be a name */
-    enum family_role role;
-    bool yes;
-    int64_t now_us;
-    struct attempt_begun begun;
-    /* found */
-    struct family_member me, members[FAMILY_MEMBERS_MAX];
-    struct family_invitation invitations[FAMILY_INVITATIONS_MAX];
-    struct family_approval approvals[FAMILY_APPROVALS_MAX];
-    unsigned members_count, invitations_count, approvals_count;
-    bool member;
-};
 
 static void put_text(struct buf *b, const char *name, const char *text)
 {
@@ -53,20 +35,6 @@ static void answer(struct http_exchange *x, enum keer_err err)
 }
 
 /* --- looking --- */
-
-static enum keer_err read_family(struct db *db, void *ctx)
-{
-    struct family_case *f = ctx;
-    enum keer_err err = family_of(db, &f->v->now.account, &f->me);
-    f->member = err == KEER_OK;
-    if (f->member)
-        err = family_members(db, &f->me.family, f->members, &f->members_count);
-    if (f->member && err == KEER_OK)
-        err = approval_list(db, &f->me.family, f->now_us, f->approvals, &f->approvals_count);
-    if (err == KEER_OK || err == KEER_EMISSING)
-        err = family_invitations(db, &f->v->now.account, f->now_us, f->invitations, &f->invitations_count);
-    return err;
-}
 
 static void put_members(struct buf *b, const struct family_case *f)
 {
@@ -128,7 +96,7 @@ void account_family_get(struct http_exchange *x)
     }
     f->v = &v;
     f->now_us = desk_wall_us(x->worker);
-    enum keer_err err = desk_read(x->worker, read_family, f);
+    enum keer_err err = desk_read(x->worker, families_look, f);
     if (err == KEER_OK) {
         put_members(&x->reply, f);
         put_approvals(&x->reply, f);
@@ -152,89 +120,6 @@ static enum keer_err decide_joined(struct http_exchange *x, const struct visitor
     return err;
 }
 
-static enum keer_err make_family(struct db *db, void *ctx)
-{
-    struct family_case *f = ctx;
-    return family_add(db, &f->v->now.account, f->now_us, &f->id);
-}
-
-static enum keer_err join_family(struct db *db, void *ctx)
-{
-    struct family_case *f = ctx;
-    struct account joined;
-    unsigned count = 0;
-    enum keer_err err = family_join(db, &f->v->now.account, &f->id, f->now_us, &f->me);
-    if (err == KEER_OK)
-        err = family_members(db, &f->me.family, f->members, &f->members_count);
-    if (err == KEER_OK)
-        err = account_read(db, &f->v->now.account, &joined);
-    for (unsigned i = 0; err == KEER_OK && i < f->members_count; i++) {
-        struct notice_new n = {
-            .account = f->members[i].account, .kind = NOTICE_FAMILY_JOINED, .what = slice_str(joined.name)};
-        if (f->members[i].role == FAMILY_ORGANISER)
-            err = notice_add(db, &f->a->key, &n, f->now_us, &count);
-    }
-    return err;
-}
-
-static enum keer_err decline(struct db *db, void *ctx)
-{
-    struct family_case *f = ctx;
-    return family_decline(db, &f->v->now.account, &f->id);
-}
-
-static enum keer_err leave(struct db *db, void *ctx)
-{
-    struct family_case *f = ctx;
-    return family_leave(db, &f->v->now.account, &f->id, f->now_us);
-}
-
-static enum keer_err answer_approval(struct db *db, void *ctx)
-{
-    struct family_case *f = ctx;
-    return approval_answer(db, &f->v->now.account, &f->id, f->yes, f->now_us);
-}
-
-/* Whether somebody has the name is not told: nothing happens then, and it was counted. */
-static enum keer_err invite(struct db *db, void *ctx)
-{
-    struct family_case *f = ctx;
-    struct id account, invitation;
-    struct contact contacts[CONTACTS_NOTIFIED_MAX];
-    struct buf from;
-    unsigned count = 0;
-    struct attempt_subject s = {.account = id_slice(&f->v->now.account), .address = slice_str(f->v->ip)};
-    enum keer_err err = family_of(db, &f->v->now.account, &f->me);
-    if (err == KEER_OK && f->me.role != FAMILY_ORGANISER)
-        err = KEER_EMISSING;
-    if (err == KEER_OK)
-        err = attempt_begin(db, ATTEMPT_USE_MESSAGE, &s, f->now_us, &f->begun);
-    if (err != KEER_OK || f->begun.verdict != ATTEMPT_MAY || !f->known)
-        return err;
-    err = identifier_find(db, &f->invited, &account);
-    if (err == KEER_OK && !id_eq(&account, &f->v->now.account))
-        err = family_invite(db, &f->v->now.account, &account, f->role, f->now_us, &invitation);
-    else
-        err = err == KEER_OK ? KEER_EMISSING : err;
-    if (err == KEER_EMISSING || err == KEER_ECONFLICT)
-        return KEER_OK;
-    if (err == KEER_OK)
-        err = contact_notified(db, &f->v->now.account, f->now_us, contacts, &count);
-    buf_init(&from, NOTICE_VALUE_BYTES);
-    if (err == KEER_OK && count) /* not a name that somebody chose: it would be a stranger's words in the mail of another */
-        identifier_mask(&contacts[0].address, &from);
-    struct notice_new n = {.account = account,
-                           .kind = NOTICE_FAMILY_INVITED,
-                           .what = buf_view(&from),
-                           .until_us = f->now_us + FAMILY_INVITATION_US};
-    if (err == KEER_OK)
-        err = from.err;
-    if (err == KEER_OK)
-        err = notice_add(db, &f->a->key, &n, f->now_us, &count);
-    buf_release(&from);
-    return err;
-}
-
 static struct family_case case_of(struct http_exchange *x, const struct visitor *v)
 {
     return (struct family_case){.a = visit_accounts(x), .v = v, .now_us = desk_wall_us(x->worker)};
@@ -250,7 +135,7 @@ void account_family_make(struct http_exchange *x)
         enum keer_err err = decide_joined(x, &v, &denied);
         if (err == KEER_OK && denied)
             http_problem(x, HTTP_DENIED, "%s", "");
-        else if (err == KEER_OK && (err = desk_write(x->worker, make_family, &f)) == KEER_OK) {
+        else if (err == KEER_OK && (err = desk_write(x->worker, families_make, &f)) == KEER_OK) {
             buf_fmt(&x->reply, "{\"family\":\"%s\"}\n", f.id.text);
             http_reply(x, 200, HTTP_JSON);
         } else {
@@ -276,7 +161,7 @@ void account_family_invite(struct http_exchange *x)
         http_problem(x, HTTP_BAD_BODY, "role: there are adult and child");
         goto out;
     }
-    enum keer_err err = desk_write(x->worker, invite, &f);
+    enum keer_err err = desk_write(x->worker, families_invite, &f);
     if (err == KEER_OK && f.begun.verdict != ATTEMPT_MAY)
         visit_later(x, MAX_OF(f.begun.retry_us, 1));
     else
@@ -313,7 +198,7 @@ void account_family_answer(struct http_exchange *x)
             if (err == KEER_OK && denied)
                 http_problem(x, HTTP_DENIED, "%s", "");
             else
-                answer(x, err == KEER_OK ? desk_write(x->worker, f.yes ? join_family : decline, &f) : err);
+                answer(x, err == KEER_OK ? desk_write(x->worker, f.yes ? families_join : families_decline, &f) : err);
         }
     }
     api_body_release(&b);
@@ -326,7 +211,7 @@ void account_family_leave(struct http_exchange *x)
         return;
     struct family_case f = case_of(x, &v);
     if (visit_id(x, &f.id))
-        answer(x, desk_write(x->worker, leave, &f));
+        answer(x, desk_write(x->worker, families_leave, &f));
 }
 
 void account_family_approve(struct http_exchange *x)
@@ -336,7 +221,7 @@ void account_family_approve(struct http_exchange *x)
     if (visit_begin(x, VISIT_FULL, &v)) {
         struct family_case f = case_of(x, &v);
         if (visit_id(x, &f.id) && read_flag(x, &b, "granted", &f.yes))
-            answer(x, desk_write(x->worker, answer_approval, &f));
+            answer(x, desk_write(x->worker, families_approve, &f));
     }
     api_body_release(&b);
 }

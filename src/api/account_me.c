@@ -1,54 +1,8 @@
 /* account_me.c - /v1/account/me, devices and sessions: what an account is made of, for the person. */
 #include "api/account.h"
 #include "base/timefmt.h"
+#include "flow/account_use.h"
 #include "flow/notifier.h"
-#include "stepup/code.h"
-#include "store/query.h"
-
-#define ACTIVITY_MAX 30
-
-struct me { /* read in one snapshot */
-    const struct visitor *v;
-    int64_t now_us;
-    struct account account;
-    struct identifier identifiers[IDENTIFIERS_MAX];
-    struct contact contacts[CONTACTS_MAX];
-    struct device devices[DEVICES_MAX];
-    struct session sessions[SESSIONS_MAX];
-    struct authenticator authenticators[AUTHENTICATORS_MAX];
-    struct notice activity[ACTIVITY_MAX];
-    unsigned identifiers_count, contacts_count, devices_count, sessions_count, authenticators_count, activity_count,
-        codes_left;
-    bool has_password;
-};
-
-static enum keer_err read_me(struct db *db, void *ctx)
-{
-    struct me *m = ctx;
-    struct password_row password;
-    const struct id *account = &m->v->now.account;
-    enum keer_err err = account_read(db, account, &m->account);
-    if (err == KEER_OK)
-        err = identifier_list(db, account, m->identifiers, &m->identifiers_count);
-    if (err == KEER_OK)
-        err = contact_list(db, account, m->contacts, &m->contacts_count);
-    if (err == KEER_OK)
-        err = device_list(db, account, m->devices, &m->devices_count);
-    if (err == KEER_OK)
-        err = session_list(db, account, m->now_us, m->sessions, &m->sessions_count);
-    if (err == KEER_OK)
-        err = authenticators_list(db, account, m->authenticators, &m->authenticators_count);
-    if (err == KEER_OK)
-        err = code_left(db, account, &m->codes_left);
-    if (err == KEER_OK)
-        err = notice_recent(db, account, ACTIVITY_MAX, m->activity, &m->activity_count);
-    if (err == KEER_OK) {
-        err = password_read(db, account, &password);
-        m->has_password = err == KEER_OK;
-        crypto_wipe(&password, sizeof password);
-    }
-    return err == KEER_EMISSING ? KEER_OK : err;
-}
 
 static void put_time(struct buf *b, const char *name, int64_t us)
 {
@@ -68,7 +22,7 @@ static void put_text(struct buf *b, const char *name, const char *text)
     buf_json(b, slice_str(text));
 }
 
-static void put_contacts(struct buf *b, const struct me *m)
+static void put_contacts(struct buf *b, const struct account_view *m)
 {
     buf_puts(b, ",\"identifiers\":[");
     for (unsigned i = 0; i < m->identifiers_count; i++) {
@@ -87,7 +41,7 @@ static void put_contacts(struct buf *b, const struct me *m)
     buf_char(b, ']');
 }
 
-static void put_devices(struct buf *b, const struct me *m)
+static void put_devices(struct buf *b, const struct account_view *m)
 {
     buf_puts(b, ",\"devices\":[");
     for (unsigned i = 0; i < m->devices_count; i++) {
@@ -117,7 +71,7 @@ static void put_devices(struct buf *b, const struct me *m)
     buf_char(b, ']');
 }
 
-static void put_authenticators(struct buf *b, const struct me *m)
+static void put_authenticators(struct buf *b, const struct account_view *m)
 {
     buf_puts(b, ",\"authenticators\":[");
     for (unsigned i = 0; i < m->authenticators_count; i++) {
@@ -132,7 +86,7 @@ static void put_authenticators(struct buf *b, const struct me *m)
     buf_fmt(b, "],\"recovery_codes_left\":%u", m->codes_left);
 }
 
-static void put_activity(struct buf *b, const struct me *m)
+static void put_activity(struct buf *b, const struct account_view *m)
 {
     buf_puts(b, ",\"activity\":[");
     for (unsigned i = 0; i < m->activity_count; i++) {
@@ -152,14 +106,14 @@ void account_me(struct http_exchange *x)
     struct buf *b = &x->reply;
     if (!visit_begin(x, VISIT_RESTRICTED, &v))
         return;
-    struct me *m = calloc(1, sizeof *m);
+    struct account_view *m = calloc(1, sizeof *m);
     if (!m) {
         http_problem(x, HTTP_NO_MEMORY, "%s", "");
         return;
     }
     m->v = &v;
     m->now_us = desk_wall_us(x->worker);
-    enum keer_err err = desk_read(x->worker, read_me, m);
+    enum keer_err err = desk_read(x->worker, account_view_read, m);
     if (err == KEER_OK) {
         buf_fmt(b, "{\"account\":\"%s\"", m->account.id.text);
         put_text(b, "name", m->account.name);
@@ -183,27 +137,6 @@ void account_me(struct http_exchange *x)
 
 /* --- sessions --- */
 
-struct changing {
-    const struct accounts *a;
-    const struct visitor *v;
-    struct id id;
-    struct slice name;
-    int64_t now_us;
-    int64_t count;
-};
-
-static enum keer_err end_one(struct db *db, void *ctx)
-{
-    struct changing *c = ctx;
-    return session_end(db, &c->v->now.account, &c->id, c->now_us);
-}
-
-static enum keer_err end_others(struct db *db, void *ctx)
-{
-    struct changing *c = ctx;
-    return session_end_others(db, &c->v->now.account, &c->v->session, c->now_us, &c->count);
-}
-
 static void answer_change(struct http_exchange *x, enum keer_err err, const char *what)
 {
     if (err == KEER_OK)
@@ -219,10 +152,10 @@ void account_session_delete(struct http_exchange *x)
     struct visitor v;
     if (!visit_begin(x, VISIT_RESTRICTED, &v))
         return;
-    struct changing c = {.v = &v, .now_us = desk_wall_us(x->worker)};
+    struct account_changing c = {.v = &v, .now_us = desk_wall_us(x->worker)};
     if (!visit_id(x, &c.id))
         return;
-    enum keer_err err = desk_write(x->worker, end_one, &c);
+    enum keer_err err = desk_write(x->worker, account_session_end, &c);
     if (err == KEER_OK && id_eq(&c.id, &v.session))
         visit_forget_session(x);
     answer_change(x, err, "session");
@@ -233,8 +166,8 @@ void account_sessions_end_others(struct http_exchange *x)
     struct visitor v;
     struct api_body b = {0};
     if (visit_begin(x, VISIT_FULL, &v) && api_body_read(x, &b, "")) {
-        struct changing c = {.v = &v, .now_us = desk_wall_us(x->worker)};
-        enum keer_err err = desk_write(x->worker, end_others, &c);
+        struct account_changing c = {.v = &v, .now_us = desk_wall_us(x->worker)};
+        enum keer_err err = desk_write(x->worker, account_session_end_others, &c);
         if (err == KEER_OK) {
             buf_fmt(&x->reply, "{\"ended\":%lld}\n", (long long)c.count);
             http_reply(x, 200, HTTP_JSON);
@@ -247,32 +180,16 @@ void account_sessions_end_others(struct http_exchange *x)
 
 /* --- devices --- */
 
-static enum keer_err revoke_device(struct db *db, void *ctx)
-{
-    struct changing *c = ctx;
-    struct device d;
-    unsigned count;
-    enum keer_err err = device_read(db, &c->v->now.account, &c->id, &d);
-    if (err == KEER_OK)
-        err = device_revoke(db, &c->v->now.account, &c->id, c->now_us);
-    struct notice_new n = {.account = c->v->now.account,
-                           .kind = NOTICE_DEVICE_REVOKED,
-                           .about = c->id,
-                           .what = slice_str(d.name),
-                           .where = visitor_where(c->v)};
-    return err == KEER_OK ? notice_add(db, &c->a->key, &n, c->now_us, &count) : err;
-}
-
 void account_device_delete(struct http_exchange *x)
 {
     struct visitor v;
     struct desk_decision d = {0};
     if (!visit_begin(x, VISIT_FULL, &v))
         return;
-    struct changing c = {.a = visit_accounts(x), .v = &v, .now_us = desk_wall_us(x->worker)};
+    struct account_changing c = {.a = visit_accounts(x), .v = &v, .now_us = desk_wall_us(x->worker)};
     if (!visit_id(x, &c.id))
         return;
-    enum keer_err err = desk_write(x->worker, revoke_device, &c);
+    enum keer_err err = desk_write(x->worker, account_device_remove, &c);
     struct desk_event e = visitor_event(&v, &v.now.account, "device_removed");
     if (err == KEER_OK) { /* it is done whatever is decided: taking rights away is never refused */
         err = desk_decide(x->worker, &e, &d);

@@ -11,11 +11,14 @@
 #include "flow/decider.h"
 #include "flow/desk.h"
 #include "flow/key_change.h"
+#include "flow/oidc.h"
 #include "flow/outbox.h"
+#include "flow/passkeys.h"
 #include "flow/prepare.h"
 #include "flow/reading.h"
 #include "flow/records.h"
 #include "flow/search.h"
+#include "flow/step.h"
 #include "flow/verdict.h"
 #include "http/http.h"
 
@@ -29,10 +32,13 @@ struct api {
     struct records *records;
     struct search *search;
     struct streams *streams;
-    struct desk *desk;           /* runs handlers with HTTP_BLOCKING; x->worker is a struct desk_worker */
-    struct accounts *accounts;   /* what the use cases of accounts share */
+    struct desk *desk;         /* runs handlers with HTTP_BLOCKING; x->worker is a struct desk_worker */
+    struct accounts *accounts; /* what the use cases of accounts share */
+    const struct steps *steps; /* what those of second steps share */
+    const struct passkeys *passkeys;
     struct outbox *outbox;       /* NULL: webhooks are off */
     const struct enrich *enrich; /* NULL: nothing is added */
+    struct oidc *oidc;           /* NULL: there is no issuer */
     int64_t (*now_us)(void), (*wall_us)(void);
     unsigned batches_max; /* at once */
     atomic_uint batches;
@@ -90,11 +96,21 @@ http_fn policies_list, policies_one, policies_check, policies_post, policies_kep
 http_fn lists_all, lists_one, lists_put;
 http_fn labels_post, explanation_get;
 http_fn search_get, search_answer, search_release;
+http_fn oidc_discovery_get, oidc_jwks_get, oidc_authorize_get, oidc_authorize_post, oidc_resume_get, oidc_logout_get,
+    oidc_logout_post, oidc_par_post, oidc_token_post, oidc_userinfo_get, oidc_userinfo_post, oidc_introspect_post,
+    oidc_revoke_post, oidc_ciba_post, oidc_clients_post, oidc_clients_list, oidc_clients_delete;
 http_fn account_sign_up, account_sign_up_confirm, account_sign_in, account_sign_in_code, account_sign_out;
 http_fn account_me, account_session_delete, account_sessions_end_others, account_device_delete;
+http_fn account_password, account_contact_add, account_contact_confirm, account_contact_delete, account_device_change;
 http_fn account_family_get, account_family_make, account_family_invite, account_family_answer, account_family_leave,
     account_family_approve;
 http_fn accounts_post, accounts_get, accounts_freeze, accounts_thaw, approvals_post, approvals_use;
+http_fn step_get, step_totp_post, step_code_post, step_prompt_post, step_cancel_post, prompts_get, prompt_post;
+http_fn enrol_totp_post, enrol_totp_confirm_post, enrol_codes_post, enrol_delete, changes_get, change_cancel_post;
+http_fn recovery_post, recovery_code_post, recovery_finish_post, recovery_cancel_post, not_me_post;
+http_fn challenges_post, challenges_get;
 http_fn health_get, ready_get, metrics_get;
+http_fn passkey_sign_in_options_post, passkey_sign_in_post, passkey_options_post, passkey_post, step_passkey_options_post,
+    step_passkey_post;
 http_fn page_get, asset_get, change_password_get; /* pages.h */
 #endif

@@ -135,13 +135,15 @@ static void put_form(struct buf *b, struct slice form)
 
 /* --- schemas ----------------------------------------------------------------------------------------------------- */
 
+static bool is_text(enum api_media media) { return media == API_PLAIN || media == API_HTML; }
+
 static void put_schema(struct buf *b, const struct schema_row *s)
 {
     const struct field_row *f;
     bool told = false;
-    buf_fmt(b, "\"%s\":{\"type\":\"%s\",", s->name, s->media == API_PLAIN ? "string" : "object");
+    buf_fmt(b, "\"%s\":{\"type\":\"%s\",", s->name, is_text(s->media) ? "string" : "object");
     put_text(b, "description", s->what);
-    buf_puts(b, s->media == API_PLAIN ? "" : ",\"properties\":{");
+    buf_puts(b, is_text(s->media) ? "" : ",\"properties\":{");
     for (unsigned i = 0; (f = field_row(i)); i++)
         if (strcmp(f->schema, s->name) == 0) {
             buf_fmt(b, "%s\n\"%s\":{", told ? "," : "", f->name);
@@ -152,7 +154,7 @@ static void put_schema(struct buf *b, const struct schema_row *s)
             buf_char(b, '}');
             told = true;
         }
-    buf_puts(b, s->media == API_PLAIN ? "" : "}");
+    buf_puts(b, is_text(s->media) ? "" : "}");
     told = false;
     for (unsigned i = 0; (f = field_row(i)); i++)
         if (strcmp(f->schema, s->name) == 0 && f->required) {
@@ -187,6 +189,8 @@ static void put_content(struct buf *b, const char *name)
                                         [API_NDJSON] = "application/x-ndjson",
                                         [API_EVENTS] = "text/event-stream",
                                         [API_PLAIN] = "text/plain",
+                                        [API_FORM] = "application/x-www-form-urlencoded",
+                                        [API_HTML] = "text/html",
                                         [API_PAGE] = "text/html"};
     const struct schema_row *s = schema_find(name);
     if (!s)

@@ -21,7 +21,7 @@ struct also_row {
     const char *schema, *when;
 };
 /* API_PAGE: what browsers show; it is no part of the OpenAPI document. */
-enum api_media { API_JSON, API_NDJSON, API_EVENTS, API_PLAIN, API_PAGE };
+enum api_media { API_JSON, API_NDJSON, API_EVENTS, API_PLAIN, API_FORM, API_HTML, API_PAGE };
 struct schema_row {
     const char *name;
     enum api_media media;

@@ -93,6 +93,38 @@ bool crypto_open(const struct crypto_hash *key, struct slice name, const unsigne
     return true;
 }
 
+#define TAG_BYTES crypto_aead_xchacha20poly1305_ietf_ABYTES
+enum keer_err crypto_seal_bytes(const struct crypto_hash *key, struct slice name, struct slice plain, struct buf *b)
+{
+    size_t len = NONCE_BYTES + plain.len + TAG_BYTES;
+    unsigned char *to = (unsigned char *)buf_reserve(b, len);
+    if (!to)
+        return b->err;
+    randombytes_buf(to, NONCE_BYTES);
+    (void)crypto_aead_xchacha20poly1305_ietf_encrypt(to + NONCE_BYTES, NULL, (const unsigned char *)plain.p, plain.len,
+                                                     (const unsigned char *)name.p, name.len, NULL, to, key->bytes);
+    b->len += len;
+    b->p[b->len] = '\0';
+    return KEER_OK;
+}
+
+enum keer_err crypto_open_bytes(const struct crypto_hash *key, struct slice name, struct slice sealed, struct buf *b)
+{
+    if (sealed.len < NONCE_BYTES + TAG_BYTES)
+        return KEER_EFORMAT;
+    size_t len = sealed.len - NONCE_BYTES - TAG_BYTES;
+    unsigned char *to = (unsigned char *)buf_reserve(b, len);
+    if (!to)
+        return b->err;
+    const unsigned char *from = (const unsigned char *)sealed.p;
+    if (crypto_aead_xchacha20poly1305_ietf_decrypt(to, NULL, NULL, from + NONCE_BYTES, sealed.len - NONCE_BYTES,
+                                                   (const unsigned char *)name.p, name.len, from, key->bytes) != 0)
+        return KEER_EFORMAT;
+    b->len += len;
+    b->p[b->len] = '\0';
+    return KEER_OK;
+}
+
 enum keer_err crypto_parse(struct slice text, struct crypto_hash *ret_bytes)
 {
     struct crypto_hash bytes;

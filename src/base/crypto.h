@@ -6,7 +6,7 @@
  */
 #ifndef BASE_CRYPTO_H
 #define BASE_CRYPTO_H
-#include "base/str.h"
+#include "base/buf.h"
 
 #define CRYPTO_HASH_BYTES 32
 #define CRYPTO_TEXT_BYTES 44 /* 32 bytes as base64url without padding, and a NUL */
@@ -37,5 +37,10 @@ void crypto_seal(const struct crypto_hash *key, struct slice name, const struct 
                  unsigned char ret_sealed[CRYPTO_SEALED_BYTES]);
 bool crypto_open(const struct crypto_hash *key, struct slice name, const unsigned char sealed[CRYPTO_SEALED_BYTES],
                  struct crypto_hash *ret_plain);
+/* The same of any bytes, appended. KEER_EFORMAT when they can't be opened, KEER_ELIMIT, KEER_ENOMEM. */
+KEER_NODISCARD enum keer_err crypto_seal_bytes(const struct crypto_hash *key, struct slice name, struct slice plain,
+                                               struct buf *b);
+KEER_NODISCARD enum keer_err crypto_open_bytes(const struct crypto_hash *key, struct slice name, struct slice sealed,
+                                               struct buf *b);
 void crypto_wipe(void *p, size_t len);
 #endif

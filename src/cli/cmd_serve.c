@@ -67,8 +67,11 @@ static int open_decider(struct serving *s)
                                 .wall_us = cli->env.wall_us};
     if (err == KEER_OK)
         err = desk_new(&desk, &s->api.desk, &why);
-    if (err == KEER_OK)
+    if (err == KEER_OK) {
         desk_every(s->api.desk, ACCOUNTS_FORGET_US, accounts_forget, NULL);
+        desk_every(s->api.desk, STEPS_TICK_US, steps_tick, &s->steps);
+        desk_every(s->api.desk, ACCOUNTS_FORGET_US, passkeys_forget, NULL);
+    }
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, err == KEER_ENOMEM ? CLI_RESOURCES : CLI_IO, err, "%s", why.text);
 }
 
@@ -163,6 +166,7 @@ static void finish(struct serving *s, bool started)
     outbox_stop(s->outbox);
     decider_free(s->decider);
     outbox_free(s->outbox);
+    oidc_free(s->api.oidc);
     serve_accounts_close(s);
     api_release(&s->api);
     enrich_free(s->enrich);
@@ -274,6 +278,8 @@ int cmd_serve(struct cli *cli)
             code = serve_webhooks(&s);
         if (code == CLI_DONE)
             code = serve_accounts_open(&s);
+        if (code == CLI_DONE)
+            code = serve_oidc_open(&s);
         if (code == CLI_DONE)
             code = run(&s, &started);
     }

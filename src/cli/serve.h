@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "cli/history.h"
 #include "flow/notifier.h"
+#include "flow/recover.h"
 
 struct serving {
     struct cli *cli;
@@ -20,6 +21,8 @@ struct serving {
     struct decider *decider;
     struct outbox *outbox; /* NULL: webhooks are off */
     struct accounts accounts;
+    struct steps steps;
+    struct passkeys passkeys;
     char url[NET_URL_BYTES]; /* of the service */
     struct http_server *server;
     struct http_tls *tls; /* what the files held at the start; NULL: HTTP without TLS */
@@ -63,8 +66,19 @@ int serve_accounts_open(struct serving *s);
 void serve_accounts_address(struct serving *s);
 KEER_NODISCARD enum keer_err serve_accounts_start(struct serving *s);
 void serve_accounts_close(struct serving *s);
+/* --- serve_passkeys.c --- */
+/* Origins and the domain of passkeys, as far as they can be checked without starting. The exit code. */
+int serve_passkeys_check(struct serving *s);
+/* When the server's address is known: for development its own port is the origin. */
+void serve_passkeys_address(struct serving *s);
 /* Whether --notices names a mail server. */
 bool serve_sends_mail(const struct serving *s);
+
+/* --- serve_oidc.c --- */
+/* What of its options can be checked without starting. */
+int serve_oidc_check(struct cli *cli);
+/* Opens the OpenID provider when there is an issuer: after the accounts, before the desk starts. The exit code. */
+int serve_oidc_open(struct serving *s);
 
 /* --- serve_tls.c --- */
 /* Reads and checks certificate and key, when there are any. The exit code. */

@@ -53,6 +53,8 @@ int serve_accounts_check(struct serving *s)
     int code = check_url(cli);
     if (code == CLI_DONE)
         code = check_notices(s);
+    if (code == CLI_DONE)
+        code = serve_passkeys_check(s);
     if (code == CLI_DONE && cli_given(cli, "account-key"))
         code = serve_read_key(cli, "account-key", &key);
     crypto_wipe(&key, sizeof key);
@@ -107,6 +109,11 @@ int serve_accounts_open(struct serving *s)
     int code = serve_accounts_check(s);
     if (code == CLI_DONE)
         code = read_key(s);
+    a->guard = (struct guard){.key = &a->key,
+                              .first_us = GUARD_FIRST_US,
+                              .wait_us = GUARD_WAIT_US,
+                              .grace_us = GUARD_GRACE_US,
+                              .recovery_us = RECOVERY_WAIT_US};
     a->words = (struct notice_words){.service = cli_text(cli, "service-name"), .url = s->url};
     a->any_host = !cli_given(cli, "public-url");
     a->secure = a->any_host ? s->tls != NULL : strncmp(cli_text(cli, "public-url"), "https:", 6) == 0;
@@ -118,6 +125,14 @@ int serve_accounts_open(struct serving *s)
         return code;
     enum keer_err err = password_worker_new(&a->key, (unsigned)cli_count(cli, "password-queue", 0), &a->passwords);
     s->api.accounts = a;
+    s->steps = (struct steps){.accounts = a,
+                              .guard = {.key = &a->key,
+                                        .first_us = cli_duration(cli, "guard-first", 0),
+                                        .wait_us = cli_duration(cli, "guard-wait", 0),
+                                        .grace_us = cli_duration(cli, "guard-grace", 0),
+                                        .recovery_us = cli_duration(cli, "recovery-wait", 0)}};
+    s->api.steps = &s->steps;
+    s->api.passkeys = &s->passkeys;
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, CLI_RESOURCES, err, "%s", keer_err_text(err));
 }
 
@@ -125,6 +140,7 @@ void serve_accounts_address(struct serving *s)
 {
     if (s->accounts.any_host)
         (void)snprintf(s->url, sizeof s->url, "http%s://%s", s->tls ? "s" : "", http_address(s->server));
+    serve_passkeys_address(s);
 }
 
 enum keer_err serve_accounts_start(struct serving *s)

@@ -47,6 +47,8 @@ int serve_check(struct serving *s)
         return cli_usage(s->cli, "--listen: %s", why.text);
     int code = serve_webhooks_check(s->cli);
     if (code == CLI_DONE)
+        code = serve_oidc_check(s->cli);
+    if (code == CLI_DONE)
         code = serve_accounts_check(s);
     return code == CLI_DONE ? check_database(s->cli) : code;
 }

@@ -8,6 +8,8 @@
 #include "flow/verdict.h"
 #include "store/secrets.h"
 
+#define HAND_ON_MAX 64 /* decisions that the writer gets together at most: less than half a millisecond of deciding */
+
 /* --- the end of a request --- */
 
 static void finish(struct decider *d, struct decide_request *r, enum decide_result result)
@@ -136,20 +138,35 @@ static bool refuse_target(struct decider *d, struct decide_request *r)
     return true;
 }
 
-static void hand_on(struct decider *d, struct pending *p)
+/* What was made since the last time goes to the writer together: it would begin with the first alone, and the others would
+ * wait for a commit of one row. */
+static void hand_on(struct decider *d)
+{
+    if (!d->made)
+        return;
+    (void)pthread_mutex_lock(&d->decided_lock);
+    bool was_empty = !d->decided;
+    *d->decided_end = d->made;
+    d->decided_end = d->made_end;
+    if (was_empty)
+        (void)pthread_cond_signal(&d->decided_filled);
+    (void)pthread_mutex_unlock(&d->decided_lock);
+    d->made = NULL;
+    d->made_end = &d->made;
+    d->made_count = 0;
+}
+
+static void keep_made(struct decider *d, struct pending *p)
 {
     (void)pthread_mutex_lock(&d->flight_lock);
     struct pending **cell = cell_of(d, p->first->event);
     p->chain = *cell;
     *cell = p;
     (void)pthread_mutex_unlock(&d->flight_lock);
-    (void)pthread_mutex_lock(&d->decided_lock);
-    bool was_empty = !d->decided;
-    *d->decided_end = p;
-    d->decided_end = &p->next;
-    if (was_empty)
-        (void)pthread_cond_signal(&d->decided_filled);
-    (void)pthread_mutex_unlock(&d->decided_lock);
+    *d->made_end = p;
+    d->made_end = &p->next;
+    if (++d->made_count == HAND_ON_MAX)
+        hand_on(d);
 }
 
 /* Another version decides since the request was read: its event is read for that one. False without memory, or when this
@@ -214,7 +231,7 @@ static void decide_one(struct decider *d, struct decide_request *r)
     p->decided_us = d->decided_us = MAX_OF(d->decided_us, d->o.wall_us());
     p->outcome = decision.outcome;
     (void)atomic_fetch_add_explicit(&d->stats.degraded, decision.degraded != 0, memory_order_relaxed);
-    hand_on(d, p);
+    keep_made(d, p);
 }
 
 static void tell_difference(void *ctx, const struct journal_entry *e, const char *what, struct slice now)
@@ -307,6 +324,7 @@ static void *engine_main(void *ctx)
             r->next = NULL;
             decide_one(d, r);
         }
+        hand_on(d);
         struct win_stats windows;
         engine_stats(d->engine, &windows);
         atomic_store_explicit(&d->stats.windows_bytes, windows.bytes, memory_order_relaxed);
@@ -419,12 +437,9 @@ void decider_observe(struct decider *d, const struct decider_observer *o)
     d->observer[d->observers++] = *o;
 }
 
-static enum db_outcome write_batch(struct decider *d, const struct pending *batch)
+static struct journal_entry entry_of(const struct pending *p)
 {
-    enum keer_err err = db_begin(d->writer);
-    int64_t last = 0;
-    for (const struct pending *p = batch; err == KEER_OK && p; p = p->next) {
-        struct journal_entry e = {.seq = p->seq,
+    return (struct journal_entry){.seq = p->seq,
                                   .id = p->first->event->id,
                                   .time_us = p->first->event->time_us,
                                   .decided_us = p->decided_us,
@@ -435,12 +450,32 @@ static enum db_outcome write_batch(struct decider *d, const struct pending *batc
                                   .missing = p->first->missing,
                                   .decision = buf_view(&p->verdict),
                                   .saw = buf_view(&p->saw)};
-        err = journal_add(&d->journal, &e);
-        if (err == KEER_OK)
-            err = tell_write(d, p);
-        last = e.seq;
-        (void)atomic_fetch_add_explicit(&d->stats.rows, 1, memory_order_relaxed);
+}
+
+static enum keer_err write_rows(struct decider *d, const struct pending *batch, int64_t *ret_last)
+{
+    enum keer_err err = KEER_OK;
+    for (const struct pending *p = batch; err == KEER_OK && p;) {
+        struct journal_entry e[JOURNAL_TOGETHER];
+        unsigned n = 0;
+        const struct pending *from = p;
+        for (; p && n < JOURNAL_TOGETHER; p = p->next)
+            e[n++] = entry_of(p);
+        *ret_last = e[n - 1].seq;
+        err = journal_add_all(&d->journal, e, n);
+        for (; err == KEER_OK && from != p; from = from->next)
+            err = tell_write(d, from);
+        (void)atomic_fetch_add_explicit(&d->stats.rows, n, memory_order_relaxed);
     }
+    return err;
+}
+
+static enum db_outcome write_batch(struct decider *d, const struct pending *batch)
+{
+    int64_t last = 0;
+    enum keer_err err = db_begin(d->writer);
+    if (err == KEER_OK)
+        err = write_rows(d, batch, &last);
     enum db_outcome outcome = err == KEER_OK ? db_commit(d->writer) : DB_NOT_COMMITTED;
     if (outcome == DB_COMMITTED) {
         atomic_store(&d->committed, last);
@@ -618,6 +653,7 @@ enum keer_err decider_new(const struct decider_options *o, struct decider **ret_
     d->o = *o;
     d->submitted_end = &d->submitted;
     d->decided_end = &d->decided;
+    d->made_end = &d->made;
     d->tasks_end = &d->tasks;
     (void)pthread_mutex_init(&d->api_lock, NULL); /* these don't fail on Linux */
     (void)pthread_rwlock_init(&d->keys_lock, NULL);
@@ -707,48 +743,6 @@ void decider_submit_all(struct decider *d, struct decide_request *first, struct 
     if (was_empty)
         (void)pthread_cond_signal(&d->submitted_filled);
     (void)pthread_mutex_unlock(&d->submitted_lock);
-}
-
-enum keer_err decider_find(struct decider *d, struct slice id, struct buf *out)
-{
-    struct journal_entry e;
-    (void)pthread_mutex_lock(&d->api_lock);
-    enum keer_err err = journal_find(&d->api_journal, id, &e);
-    if (err == KEER_OK)
-        buf_slice(out, e.decision);
-    journal_done(&d->api_journal);
-    (void)pthread_mutex_unlock(&d->api_lock);
-    return err != KEER_OK ? err : out->err;
-}
-
-/* A stored decision is verdict_print's: its first `,"outcome":"` is no part of a text, where quotes are escaped. */
-static uint32_t outcome_of(struct slice decision)
-{
-    static const char before[] = ",\"outcome\":\"";
-    const char *at = memmem(decision.p, decision.len, before, sizeof before - 1);
-    if (!at)
-        return 0;
-    struct slice rest = slice_of(at + sizeof before - 1, decision.len - (size_t)(at - decision.p) - (sizeof before - 1));
-    struct slice name = slice_cut(&rest, '"');
-    for (unsigned i = 0; i < KEER_OUTCOME_MAX; i++)
-        if (slice_eq(name, slice_str(keer_outcome_name((enum keer_outcome)i))))
-            return 1u << i;
-    return 0;
-}
-
-enum keer_err decider_next(struct decider *d, int64_t seq, int64_t *ret_seq, uint32_t *ret_outcomes, struct buf *out)
-{
-    struct journal_entry e;
-    (void)pthread_mutex_lock(&d->api_lock);
-    enum keer_err err = journal_after(&d->api_journal, seq, &e);
-    if (err == KEER_OK) {
-        *ret_seq = e.seq;
-        *ret_outcomes = outcome_of(e.decision);
-        buf_slice(out, slice_trim(e.decision));
-    }
-    journal_done(&d->api_journal);
-    (void)pthread_mutex_unlock(&d->api_lock);
-    return err != KEER_OK ? err : out->err;
 }
 
 void decider_stop(struct decider *d)

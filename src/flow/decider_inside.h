@@ -48,6 +48,8 @@ struct decider {
     pthread_mutex_t submitted_lock, decided_lock, flight_lock;
     pthread_cond_t submitted_filled, decided_filled;
     struct decide_request *submitted, **submitted_end;
+    struct pending *made, **made_end; /* the engine thread's: decided, and not handed on yet */
+    unsigned made_count;
     struct pending *decided, **decided_end;
     bool submitted_closed, decided_closed;
     struct write_task *tasks, **tasks_end; /* with decided_lock */

@@ -153,11 +153,13 @@ static enum keer_err is_bound(struct db *db, const struct id *account, bool *ret
 /* What a challenge for this change of this thing shows, and by what it is found. */
 static struct challenge_data data_of(const struct guard_request *r)
 {
+    /* A set of codes is made when it is allowed, so that the step before it can't name it. */
+    bool by_thing = id_is(&r->thing) && r->change != GUARD_RECOVERY_CODES;
     return (struct challenge_data){.kind = CHALLENGE_CHANGE,
                                    .currency = CUR_MAX,
                                    .change = slice_str(changes[r->change].name),
                                    .detail = r->detail,
-                                   .reference = id_is(&r->thing) ? id_slice(&r->thing) : id_slice(&r->session->id)};
+                                   .reference = by_thing ? id_slice(&r->thing) : id_slice(&r->session->id)};
 }
 
 static void client_of(enum guard_change change, char ret_client[LIMIT_NAME_BYTES + 1])
@@ -519,7 +521,8 @@ enum keer_err guard_not_me(struct db *db, const struct guard *g, struct slice to
         memcpy(r.event, c.event, sizeof r.event);
     if (err == KEER_OK || err == KEER_EMISSING)
         err = undo(db, g, &n, now_us, &r.undone, &nothing);
-    if (err == KEER_OK && !nothing)
+    r.frozen = !nothing;
+    if (err == KEER_OK && r.frozen)
         err = guard_freeze(db, g, &n.account, SLICE("You said that something in your account was not you."), now_us);
     if (err == KEER_OK)
         *ret = r;

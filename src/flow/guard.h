@@ -110,6 +110,7 @@ struct guard_not_me {
     struct id account;
     enum notice_kind kind;
     bool undone; /* a change was taken back or called off */
+    bool frozen; /* not for a recovery in which nobody had proved anything */
     char event[LIMIT_NAME_BYTES + 1];
 };
 KEER_NODISCARD enum keer_err guard_not_me(struct db *db, const struct guard *g, struct slice token, int64_t now_us,

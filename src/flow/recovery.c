@@ -106,7 +106,8 @@ enum keer_err recovery_start(struct db *db, const struct guard *g, const struct 
     struct identifier name;
     struct identifier_why why;
     struct recovery r = {.state = RECOVERY_OPEN, .created_us = now_us, .until_us = now_us + RECOVERY_OPEN_US};
-    UNUSED(g);
+    struct crypto_hash mac;
+    struct id bucket;
     if (s->where.len > SESSION_IP_BYTES || s->family.len > DEVICE_FAMILY_BYTES)
         return KEER_ELIMIT;
     if (identifier_guess(s->name, &name, &why) != KEER_OK) /* the same look-up, of what nobody is called */
@@ -114,16 +115,32 @@ enum keer_err recovery_start(struct db *db, const struct guard *g, const struct 
     enum keer_err err = identifier_find(db, &name, &r.account);
     if (err != KEER_OK && err != KEER_EMISSING)
         return err;
+    const struct slice parts[] = {SLICE("keer recovery name"), slice_str(name.text)};
+    crypto_hmac(slice_of((const char *)g->key->bytes, sizeof g->key->bytes), parts, ARRAY_LEN(parts), &mac);
+    id_of_hash(&mac, &bucket);
+    if (id_is(&r.account))
+        bucket = r.account;
     id_make(&r.id);
     (void)snprintf(r.where, sizeof r.where, "%.*s", (int)s->where.len, s->where.p ? s->where.p : "");
     (void)snprintf(r.family, sizeof r.family, "%.*s", (int)s->family.len, s->family.p ? s->family.p : "");
     err = QUERY_DO(db,
-                   "INSERT INTO recovery (id, account, device_hash, place, family, created_us, until_us)"
-                   " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                   "INSERT INTO recovery (id, account, device_hash, place, family, created_us, until_us, bucket)"
+                   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
                    Q_ID(&r.id), Q_ID(&r.account), Q_HASH(&s->device_hash), Q_STR(r.where), Q_STR(r.family),
-                   Q_NUMBER(r.created_us), Q_NUMBER(r.until_us));
+                   Q_NUMBER(r.created_us), Q_NUMBER(r.until_us), Q_ID(&bucket));
     if (err == KEER_OK)
         *ret = r;
+    return err;
+}
+
+enum keer_err recovery_bucket(struct db *db, const struct id *flow, struct id *ret_bucket)
+{
+    struct db_stmt *s;
+    enum keer_err err = QUERY_ONE(db, &s, "SELECT bucket FROM recovery WHERE id = $1", Q_ID(flow));
+    if (err != KEER_OK)
+        return err;
+    err = query_id(s, 0, ret_bucket);
+    db_free(s);
     return err;
 }
 

@@ -54,6 +54,8 @@ KEER_NODISCARD enum keer_err recovery_start(struct db *db, const struct guard *g
  * when the flow is over. Commits whatever it says: wrong answers count. */
 KEER_NODISCARD enum keer_err recovery_prove(struct db *db, const struct guard *g, const struct id *flow, struct slice code,
                                             int64_t now_us, bool *ret_ok, struct recovery *ret);
+/* What its wrong codes are counted for: the account, or what stands for a name that nobody has. Any. KEER_EMISSING. */
+KEER_NODISCARD enum keer_err recovery_bucket(struct db *db, const struct id *flow, struct id *ret_bucket);
 /* Any. KEER_EMISSING. */
 KEER_NODISCARD enum keer_err recovery_get(struct db *db, const struct id *flow, int64_t now_us, struct recovery *ret);
 /* Whether the ways are enough at once. Any. */

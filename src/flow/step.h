@@ -23,6 +23,9 @@
 struct steps { /* does not change after the start */
     const struct accounts *accounts;
     struct guard guard;
+    /* Signs the claims of an answer as a JWT of that typ; NULL: answers are not signed, and not told. */
+    enum keer_err (*sign)(void *ctx, struct desk_worker *w, const char *typ, struct slice claims, struct buf *out);
+    void *sign_ctx;
 };
 
 enum step_outcome {

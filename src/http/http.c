@@ -233,6 +233,28 @@ bool http_query(struct http_exchange *x, struct http_param *params, unsigned cou
     return true;
 }
 
+enum keer_err http_query_form(struct http_exchange *x, struct http_param *params, unsigned count)
+{
+    struct query q = {.x = x, .params = params, .count = count};
+    struct slice name = {NULL, 0};
+    struct buf text;
+    (void)MHD_get_connection_values(connection_of(x), MHD_GET_ARGUMENT_KIND, on_parameter, &q);
+    if (q.given > HTTP_QUERY_MAX || q.bytes > HTTP_QUERY_BYTES - 2 * HTTP_QUERY_MAX)
+        return KEER_ELIMIT;
+    buf_init(&text, HTTP_QUERY_BYTES);
+    for (unsigned i = 0; i < q.given; i++) { /* they came from between & and =, and have none of them */
+        buf_puts(&text, i ? "&" : "");
+        buf_slice(&text, q.name[i]);
+        buf_char(&text, '=');
+        buf_slice(&text, q.value[i]);
+    }
+    enum keer_err err = text.err;
+    if (err == KEER_OK)
+        err = http_form_read(buf_view(&text), params, count, &x->query, &name);
+    buf_release(&text);
+    return err;
+}
+
 struct slice http_query_one(struct http_exchange *x, const char *name)
 {
     return slice_str(MHD_lookup_connection_value(connection_of(x), MHD_GET_ARGUMENT_KIND, name));
@@ -311,6 +333,12 @@ static bool type_fits(unsigned flags, struct slice type)
     return flags & HTTP_LINES ? http_is_lines(type) : true;
 }
 
+/* A request without a body has no type: a form without parameters (RFC 9112 section 6.3). */
+static bool is_empty(struct http_exchange *x, struct slice length)
+{
+    return !header(x, "Transfer-Encoding").p && !header(x, "Content-Type").p && (!length.p || slice_eq(length, SLICE("0")));
+}
+
 /* What can be refused before the body; the order is the one in which a caller can learn least: a key comes first of all that
  * has to do with a path that exists. */
 static void begin(struct http_exchange *x, struct slice method, struct slice path, struct http_match *m)
@@ -335,7 +363,8 @@ static void begin(struct http_exchange *x, struct slice method, struct slice pat
         http_problem(x, HTTP_WRONG_METHOD, "allowed: %s", m->allow);
     } else if (!admitted(x)) {
         return;
-    } else if (!type_fits(m->route->flags, header(x, "Content-Type"))) {
+    } else if (!(m->route->flags & HTTP_FORM && is_empty(x, given)) &&
+               !type_fits(m->route->flags, header(x, "Content-Type"))) {
         http_problem(x, HTTP_WRONG_TYPE, "Content-Type is '%.60s'",
                      header(x, "Content-Type").p ? header(x, "Content-Type").p : "");
     } else if (m->route->flags & HTTP_LINES) {

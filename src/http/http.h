@@ -179,6 +179,9 @@ void http_problem(struct http_exchange *x, enum http_problem problem, const char
 /* Fills `params` from the query; the values live as long as the exchange. False when a problem was told, BAD_QUERY: a
  * parameter that is not among them, one that stands twice, is empty, too long or escaped wrongly. */
 KEER_NODISCARD bool http_query(struct http_exchange *x, struct http_param *params, unsigned count);
+/* The query read as a form is (http_form_read says how, and what it returns): what is not known is ignored. Nothing is told.
+ */
+KEER_NODISCARD enum keer_err http_query_form(struct http_exchange *x, struct http_param *params, unsigned count);
 /* One parameter of the query as it stands there, not decoded, and whatever else does: for pages, which are asked for with all
  * kinds of things behind the ?. p NULL when there is none. */
 struct slice http_query_one(struct http_exchange *x, const char *name);

@@ -230,15 +230,16 @@ struct slice http_target(struct slice target)
     return target;
 }
 
-/* RFC 9110 section 5.6.2. */
+/* RFC 9110 section 5.6.2: letters, digits and !#$%&'*+-.^_`|~; a bit for each ASCII character. */
 static bool is_token(struct slice s)
 {
+    static const uint64_t tokens[2] = {0x03ff6cfa00000000u, 0x57ffffffc7fffffeu};
+    bool good = s.len > 0;
     for (size_t i = 0; i < s.len; i++) {
-        char c = s.p[i], low = ascii_lower(c);
-        if (!ascii_digit(c) && !(low >= 'a' && low <= 'z') && (!c || !strchr("!#$%&'*+-.^_`|~", c)))
-            return false;
+        unsigned char c = (unsigned char)s.p[i];
+        good = good && c < 128 && (tokens[c / 64] >> c % 64 & 1);
     }
-    return s.len > 0;
+    return good;
 }
 
 static bool is_value(struct slice s)

@@ -113,6 +113,15 @@ static enum keer_err take(struct db_stmt *s, struct passkey *ret)
     return err;
 }
 
+/* What was registered and never confirmed makes room. */
+static enum keer_err drop_abandoned(struct db *db, const struct id *account, int64_t now_us)
+{
+    return QUERY_DO(db,
+                    "UPDATE authenticator SET was = state, state = 4, state_us = $1"
+                    " WHERE account = $2 AND kind = 0 AND state = 0 AND state_us < $3",
+                    Q_NUMBER(now_us), Q_ID(account), Q_NUMBER(now_us - PASSKEY_ENROLLING_US));
+}
+
 static enum keer_err has_room(struct db *db, const struct id *account)
 {
     struct db_stmt *s;
@@ -135,7 +144,9 @@ enum keer_err passkey_add(struct db *db, const struct passkey_new *n, int64_t no
         return KEER_ELIMIT;
     memcpy(a.name, n->name.p, n->name.len);
     passkey_transports(n->transports, transports);
-    enum keer_err err = has_room(db, &n->account);
+    enum keer_err err = drop_abandoned(db, &n->account, now_us);
+    if (err == KEER_OK)
+        err = has_room(db, &n->account);
     if (err == KEER_OK)
         err = authenticator_add(db, &a);
     if (err == KEER_OK)

@@ -24,6 +24,7 @@
 #define PASSKEY_TRANSPORTS_BYTES 64
 #define PASSKEY_ASK_US (10 * 60 * INT64_C(1000000)) /* WebAuthn 13.4.3 */
 #define PASSKEY_CHALLENGE_BYTES 32u
+#define PASSKEY_ENROLLING_US (60 * 60 * INT64_C(1000000)) /* one that nobody confirmed by then is removed by the next */
 
 /* The numbers are in the database. */
 enum passkey_ask_kind { PASSKEY_ASK_REGISTER, PASSKEY_ASK_SIGN_IN };

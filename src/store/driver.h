@@ -3,7 +3,7 @@
 #define STORE_DRIVER_H
 #include "store/db.h"
 
-#define DB_PARAMETERS_MAX 16
+#define DB_PARAMETERS_MAX 48
 
 struct db_driver {
     const char *name;

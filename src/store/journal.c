@@ -5,6 +5,7 @@
 
 #define SCAN_ROWS 256 /* and in words for SQL: */
 #define SCAN_TEXT "256"
+#define ROW_PARAMETERS 11 /* as many as columns */
 #define COLUMNS "seq, id, time_us, decided_us, policy, body, body_hash, decision, added, missing, saw"
 
 enum keer_err journal_open(struct journal *j, struct db *db)
@@ -12,6 +13,13 @@ enum keer_err journal_open(struct journal *j, struct db *db)
     *j = (struct journal){.db = db};
     enum keer_err err =
         db_prepare(db, "INSERT INTO journal (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)", &j->add);
+    if (err == KEER_OK)
+        err = db_prepare(db,
+                         "INSERT INTO journal (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11),"
+                         " ($12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22),"
+                         " ($23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33),"
+                         " ($34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44)",
+                         &j->add_many);
     if (err == KEER_OK)
         err = db_prepare(db, "SELECT " COLUMNS " FROM journal WHERE id = $1", &j->find);
     if (err == KEER_OK)
@@ -26,6 +34,7 @@ enum keer_err journal_open(struct journal *j, struct db *db)
 void journal_close(struct journal *j)
 {
     db_free(j->add);
+    db_free(j->add_many);
     db_free(j->find);
     db_free(j->scan);
     db_free(j->last);
@@ -37,24 +46,40 @@ enum keer_err journal_last_seq(struct db *db, int64_t *ret_seq)
     return db_number(db, "SELECT COALESCE(MAX(seq), 0) FROM journal", ret_seq);
 }
 
-enum keer_err journal_add(struct journal *j, const struct journal_entry *e)
+static void bind_row(struct db_stmt *s, unsigned row, const struct journal_entry *e)
 {
-    struct db_stmt *s = j->add;
-    db_bind_i64(s, 1, e->seq);
-    db_bind_bytes(s, 2, e->id);
-    db_bind_i64(s, 3, e->time_us);
-    db_bind_i64(s, 4, e->decided_us);
-    db_bind_i64(s, 5, e->policy);
-    db_bind_bytes(s, 6, e->body);
-    db_bind_bytes(s, 7, slice_of((const char *)e->body_hash.bytes, sizeof e->body_hash.bytes));
-    db_bind_bytes(s, 8, e->decision);
-    db_bind_bytes(s, 9, e->added);
-    db_bind_i64(s, 10, e->missing);
-    db_bind_bytes(s, 11, e->saw);
-    enum db_step step = db_put(s);
-    db_reset(s);
-    return step == DB_END ? KEER_OK : step == DB_CONFLICT ? KEER_ECONFLICT : KEER_EIO;
+    unsigned p = row * ROW_PARAMETERS;
+    db_bind_i64(s, p + 1, e->seq);
+    db_bind_bytes(s, p + 2, e->id);
+    db_bind_i64(s, p + 3, e->time_us);
+    db_bind_i64(s, p + 4, e->decided_us);
+    db_bind_i64(s, p + 5, e->policy);
+    db_bind_bytes(s, p + 6, e->body);
+    db_bind_bytes(s, p + 7, slice_of((const char *)e->body_hash.bytes, sizeof e->body_hash.bytes));
+    db_bind_bytes(s, p + 8, e->decision);
+    db_bind_bytes(s, p + 9, e->added);
+    db_bind_i64(s, p + 10, e->missing);
+    db_bind_bytes(s, p + 11, e->saw);
 }
+
+enum keer_err journal_add_all(struct journal *j, const struct journal_entry *e, unsigned count)
+{
+    while (count) {
+        unsigned n = count >= JOURNAL_TOGETHER ? JOURNAL_TOGETHER : 1;
+        struct db_stmt *s = n == 1 ? j->add : j->add_many;
+        for (unsigned i = 0; i < n; i++)
+            bind_row(s, i, &e[i]);
+        enum db_step step = db_put(s);
+        db_reset(s);
+        if (step != DB_END)
+            return step == DB_CONFLICT ? KEER_ECONFLICT : KEER_EIO;
+        e += n;
+        count -= n;
+    }
+    return KEER_OK;
+}
+
+enum keer_err journal_add(struct journal *j, const struct journal_entry *e) { return journal_add_all(j, e, 1); }
 
 static enum keer_err take(struct db_stmt *s, struct journal_entry *ret)
 {

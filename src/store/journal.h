@@ -13,7 +13,7 @@
 
 struct journal {
     struct db *db;
-    struct db_stmt *add, *find, *scan, *last;
+    struct db_stmt *add, *add_many, *find, *scan, *last;
     int64_t scan_seq;   /* of the row that journal_after gave last */
     unsigned scan_left; /* rows that the open scan may give still; 0 = none is open */
 };
@@ -34,6 +34,9 @@ void journal_close(struct journal *j); /* twice, or when zeroed, is fine */
 KEER_NODISCARD enum keer_err journal_last_seq(struct db *db, int64_t *ret_seq);
 /* In a transaction. KEER_ECONFLICT when the id or the number is there already; PostgreSQL may tell that at the commit. */
 KEER_NODISCARD enum keer_err journal_add(struct journal *j, const struct journal_entry *e);
+/* The same for entries that follow each other; JOURNAL_TOGETHER of them are one statement. */
+#define JOURNAL_TOGETHER 4
+KEER_NODISCARD enum keer_err journal_add_all(struct journal *j, const struct journal_entry *e, unsigned count);
 /* KEER_EMISSING when there is no such event. */
 KEER_NODISCARD enum keer_err journal_find(struct journal *j, struct slice id, struct journal_entry *ret_entry);
 /* The first entry whose number is above `seq`: KEER_EMISSING at the end. Called with the number that it gave last it goes on

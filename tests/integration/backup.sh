@@ -1,21 +1,15 @@
 #!/usr/bin/env bash
 # backup.sh - a backup under load is restored and decides as it did; what is there is not overwritten; damage, a newer schema and foreign files are
 # refused, and nothing is left behind.
-export KEER_ALLOW_ROOT=yes
 set -u
 cd "$(dirname "$0")/../.." || exit
 KEER=${KEER:-build/release/keer} BUILD=${BUILD:-build/release} P=policies/store.keer
-dir=$(mktemp -d); pid=
-trap '[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
-failed=0
-ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; failed=1; head -c 600 "$dir/out"; fi; }
+. tests/lib/daemon.sh
 # refused NAME CODE PATTERN COMMAND...
 refused() { local name=$1 code=$2 pattern=$3; shift 3; "$KEER" "$@" > "$dir/out" 2>&1; [ $? = "$code" ] && grep -qE -- "$pattern" "$dir/out"; ok $? "$name"; }
 key=$("$KEER" key new -q --database "$dir/k.db")
-"$KEER" serve --policy $P --database "$dir/k.db" --listen 127.0.0.1:0 2> "$dir/log" & pid=$!
-until grep -q 'decided again' "$dir/log"; do sleep .01; done
-to=$(sed -nE 's|.*listens on http://([^ ]+) .*|\1|p' "$dir/log")
-"$BUILD/bench/http-load" --to "$to" --key "$key" --connections 16 --seconds 4 --acks "$dir/acks" > "$dir/load" & load=$!
+start || exit 1
+"$BUILD/bench/http-load" --to "$address" --key "$key" --connections 16 --seconds 4 --acks "$dir/acks" > "$dir/load" & load=$!
 until [ -s "$dir/acks" ]; do sleep .01; done
 events=0 rising=0
 for i in 1 2 3 4; do
@@ -29,14 +23,12 @@ for i in 1 2 3 4; do
 done
 [ $rising = 4 ]; ok $? 'each has more events than the one before'
 [ "$(stat -c %a "$dir/b1")" = 600 ]; ok $? 'a backup is for its owner alone'
-kill "$load" 2>/dev/null; wait "$load" 2>/dev/null; kill "$pid"; wait "$pid"; ok $? 'the daemon took no harm'; pid=
+kill "$load" 2>/dev/null; wait "$load" 2>/dev/null; stop; ok $? 'the daemon took no harm'
 "$KEER" verify -q --policy $P --database "$dir/k.db" > "$dir/out" 2>&1; ok $? "its journal is clean: $(cat "$dir/out")"
-"$KEER" serve --policy $P --database "$dir/r4.db" --listen 127.0.0.1:0 2> "$dir/log" & pid=$!
-until grep -q 'decided again' "$dir/log"; do sleep .01; done
-to=$(sed -nE 's|.*listens on http://([^ ]+) .*|\1|p' "$dir/log")
-"$BUILD/bench/http-load" --to "$to" --key "$key" --check "$dir/acks4" > "$dir/out"; ok $? "a daemon on the restored one has what was acknowledged before the backup: $(cat "$dir/out")"
+DATABASE=$dir/r4.db start || exit 1
+"$BUILD/bench/http-load" --to "$address" --key "$key" --check "$dir/acks4" > "$dir/out"; ok $? "a daemon on the restored one has what was acknowledged before the backup: $(cat "$dir/out")"
 refused 'no restore over a database in use' 4 'stop it first' restore --from "$dir/b1" --database "$dir/r4.db"
-kill "$pid"; wait "$pid"; pid=
+stop
 sum=$(md5sum < "$dir/r1.db") b2=$(md5sum < "$dir/b2")
 refused 'no restore over a database' 4 'is there already' restore --from "$dir/b2" --database "$dir/r1.db"
 refused 'no backup over a file' 4 'is there already' backup --database "$dir/k.db" --to "$dir/b2"

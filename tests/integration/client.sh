@@ -3,11 +3,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit
 KEER=${KEER:-build/release/keer}
-. tests/lib/serving.sh
 command -v node > /dev/null || { echo 'skipped: no node here'; exit 0; }
-dir=$(mktemp -d); trap 'daemon_kill; rm -rf "$dir"' EXIT
-failed=0
-ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; failed=1; fi; }
+. tests/lib/daemon.sh
 [ "keer $(sed -nE 's/.*"version": "(.*)",/\1/p' clients/js/package.json)" = "$("$KEER" --version)" ]; ok $? 'the version of the package is ours'
 missing=
 for word in $("$KEER" --describe=openapi | jq -r '.components.schemas | (.Decision, .Label, .Explanation, .ExplainedRule, .ExplainedValue, .ExplainedWindow,
@@ -15,12 +12,12 @@ for word in $("$KEER" --describe=openapi | jq -r '.components.schemas | (.Decisi
     grep -qE "\b$word\b" clients/js/index.d.ts || missing="$missing $word"
 done
 [ -z "$missing" ]; ok $? "index.d.ts names all of decisions, labels and explanations$missing"
-daemon_start || exit 1
-KEER_URL=$url KEER_KEY_STORE=$key KEER_KEY_ANALYST=$analyst KEER_KEY_PARTNER=$partner KEER_KEY_ADMIN=$admin \
+keys && start || exit 1
+KEER_URL=$u KEER_KEY_STORE=$key KEER_KEY_ANALYST=$analyst KEER_KEY_PARTNER=$partner KEER_KEY_ADMIN=$admin \
     node --test --test-reporter=tap clients/js/test/*.test.js > "$dir/tap"; code=$?
 grep -E '^ *(not )?ok [0-9]+ - ' "$dir/tap" | grep -vE '\.test\.js' | sed -E 's/^ *((not )?ok) [0-9]+ - /\1 - client: /'
 [ $code = 0 ] || { sed -n '/^not ok/,/^# Subtest/p' "$dir/tap"; failed=1; }
-daemon_stop; ok $? 'the daemon ends'
+stop; ok $? 'the daemon ends'
 if npm_ready tests/npm; then
     types() { node tests/npm/node_modules/typescript/lib/tsc.js --noEmit --strict --target es2022 --module nodenext "$1"; }
     types tests/npm/client_types.mts; ok $? 'the types of a correct program hold'

@@ -3,12 +3,8 @@
 # gives the same bytes; the client's own body stays what is compared.
 set -u
 cd "$(dirname "$0")/../.." || exit
-export KEER_ALLOW_ROOT=yes
 KEER=${KEER:-build/release/keer} BUILD=${BUILD:-build/release}
-dir=$(mktemp -d); pid=
-trap '[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
-failed=0
-ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; failed=1; cat "$dir/out" "$dir/log"; fi; }
+. tests/lib/daemon.sh
 make() { "$BUILD/tests/mmdb-make" "$@"; }
 make "$dir/c.mmdb" 203.0.113.0/24 NL 0 2001:db8::/32 DE 0 && make "$dir/a.mmdb" 203.0.113.0/24 - 64496; ok $? 'databases are made'
 cat > "$dir/p.keer" << 'END'
@@ -17,17 +13,11 @@ rule network    review    if asn = 64496
 rule throwaway  deny      if email_class = 'disposable'
 rule script     deny      if user_agent_kind = 'bot'
 END
-start() {
-    : > "$dir/log"
-    "$KEER" serve --policy "$dir/p.keer" --database "$dir/k.db" --listen 127.0.0.1:0 "$@" 2>> "$dir/log" & pid=$!
-    for _ in $(seq 500); do u=$(sed -nE 's|.*listens on (http://[^ ]+) .*|\1|p' "$dir/log"); [ -n "$u" ] && curl -sf -o "$dir/out" "$u/readyz" && return 0; sleep .01; done
-    return 1
-}
-stop() { kill "$pid"; wait "$pid"; local code=$?; pid=; return $code; }
 key=$("$KEER" key new -q --database "$dir/k.db")
 ask() { curl -s -o "$dir/out" -w '%{http_code}' -H "Authorization: Bearer $key" -H 'Content-Type: application/json' -d "{\"id\":\"$1\",\"time\":1538352000,\"type\":\"purchase\"$2}" "$u/v1/decisions" > "$dir/status"; }
 # decides NAME ID MEMBERS STATUS PATTERN
 decides() { ask "$2" "$3"; [ "$(cat "$dir/status")" = "$4" ] && grep -qE -- "$5" "$dir/out"; ok $? "$1"; }
+POLICY=$dir/p.keer
 start --geoip-country "$dir/c.mmdb" --geoip-asn "$dir/a.mmdb" --own-domains shop.example; ok $? 'it starts'
 decides 'country and network of the address' e1 ',"ip":"203.0.113.9"' 200 '"rules":\["abroad","network"\]|"outcome":"challenge"'
 decides 'what the event brings stays' e2 ',"ip":"203.0.113.9","ip_country":"FR","asn":1' 200 '"outcome":"allow"'

@@ -6,7 +6,7 @@ KEER=${KEER:-build/release/keer} BUILD=${BUILD:-build/release}
 command -v curl > /dev/null || { echo 'skipped: no curl here'; exit 0; }
 . tests/lib/daemon.sh
 clients=()
-trap 'kill -9 $pid "${clients[@]}" 2>/dev/null; rm -rf "$dir"' EXIT
+finally() { [ ${#clients[@]} = 0 ] || kill -9 "${clients[@]}" 2> /dev/null; }
 until_true() { for _ in $(seq 100); do eval "$1" && return 0; sleep .05; done; return 1; }
 listen() { # FILE CURL-ARGUMENTS...
     local file=$1; shift

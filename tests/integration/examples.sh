@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # examples.sh - the commands of README.md and docs/guides/first-decision.md, and the JavaScript of README.md and clients/js/README.md, run as they
-# stand, each in a folder of its own; only the port is another, and `make` has been run already. (serve.sh runs those of docs/guides/serve.md.)
+# stand, each in a folder of its own; only the port is another, and `make` has been run already (stranger.sh builds, too; serve.sh
+# runs those of docs/guides/serve.md).
 set -u
 cd "$(dirname "$0")/../.." || exit
 KEER=$(realpath "${KEER:-build/release/keer}") root=$PWD
-command -v curl > /dev/null || { echo 'skipped: no curl here'; exit 0; }
+for t in curl jq; do command -v $t > /dev/null || { echo "skipped: no $t here"; exit 0; }; done
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
 export KEER_ALLOW_ROOT=yes
 failed=0
@@ -19,7 +20,7 @@ commands() {
 }
 [ "$(block sh docs/guides/first-decision.md | wc -l)" -le 10 ]; ok $? 'the first decision takes ten lines'
 commands docs/guides/first-decision.md 'wait'; ok $? 'the commands of first-decision.md'
-grep -q '"outcome":"challenge"' "$dir/out" && grep -q 'challenge new_device_charge' "$dir/out"; ok $? 'show a decision and why'
+grep -q '"outcome": "challenge"' "$dir/out" && grep -q '"name": "new_device_charge"' "$dir/out"; ok $? 'show a decision and why'
 
 program='kill %1; wait'
 if command -v node > /dev/null; then
@@ -29,7 +30,7 @@ if command -v node > /dev/null; then
     program="export KEY; node $dir/js/readme.mjs; node $dir/js/client.mjs; $program"
 fi
 commands README.md "$program"; ok $? 'the commands of README.md'
-grep -q '"outcome":"challenge"' "$dir/out" && grep -q 'challenge new_device_charge' "$dir/out"; ok $? 'show a decision and why'
+grep -q '"outcome": "challenge"' "$dir/out" && grep -q '"name": "new_device_charge"' "$dir/out"; ok $? 'show a decision and why'
 if command -v node > /dev/null; then
     grep -qE "^(challenge|allow) \[" "$dir/out" && grep -qE '^then (challenge|allow)' "$dir/out"; ok $? 'the JavaScript of README.md and of the client decides'
 else

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # explanation.sh - GET /v1/decisions/{id}/explanation is what `keer explain` says on the same history, byte for byte: after later events have
 # moved the windows, after a restart, with and without a model; and what is refused.
-export KEER_ALLOW_ROOT=yes
 set -u
 cd "$(dirname "$0")/../.." || exit
 KEER=${KEER:-build/release/keer}
@@ -88,9 +87,7 @@ if command -v sqlite3 > /dev/null; then
     sqlite3 "$dir/k.db" "UPDATE journal SET saw = NULL WHERE id = CAST('e700' AS BLOB); UPDATE journal SET saw = (SELECT saw FROM journal WHERE id = CAST('e701' AS BLOB)) WHERE id = CAST('e702' AS BLOB);
         UPDATE journal SET saw = CAST('x' AS BLOB) WHERE id = CAST('e704' AS BLOB)"
     POLICY=policies/store.keer; "$KEER" verify --policy $POLICY --database "$dir/k.db" > "$dir/body" 2>&1; [ $? = 1 ] && grep -q 'the windows told something else' "$dir/body"; ok $? 'verify sees a changed record'
-    "$KEER" serve --policy $POLICY --database "$dir/k.db" --listen 127.0.0.1:0 2> "$dir/log" & pid=$!
-    for _ in $(seq 300); do grep -q 'decided again' "$dir/log" && break; sleep .01; done
-    u=$(sed -nE 's|.*listens on (http://[^ ]+) .*|\1|p' "$dir/log")
+    begin || exit 1
     why 'a row from before values were kept' 409 '"code":"NOT_KEPT"' e700/explanation
     why "another decision's values" 500 '"code":"INTERNAL"' e702/explanation
     why 'a torn record' 500 '"code":"INTERNAL"' e704/explanation

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # labels.sh - POST /v1/labels: a label is journaled and fed to the windows as the event that it is, once; what it names must be there.
-export KEER_ALLOW_ROOT=yes
 set -u
 cd "$(dirname "$0")/../.." || exit
 KEER=${KEER:-build/release/keer}

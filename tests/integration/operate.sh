@@ -2,13 +2,9 @@
 # operate.sh - running the daemon: settings and where they come from, --check-config, SIGHUP, logs without secrets, root.
 set -u
 cd "$(dirname "$0")/../.." || exit
-export KEER_ALLOW_ROOT=yes
 KEER=$(realpath "${KEER:-build/release/keer}")
 for tool in curl jq sqlite3; do command -v $tool > /dev/null || { echo "skipped: no $tool here"; exit 0; }; done
-dir=$(mktemp -d); pid=
-trap '[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
-failed=0
-ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; failed=1; [ -f "$dir/out" ] && head -c 800 "$dir/out"; fi; }
+. tests/lib/daemon.sh
 check() { "$KEER" serve --check-config "$@" > "$dir/out" 2>&1; }
 # refused NAME CODE PATTERN OPTIONS...
 refused() { local name=$1 code=$2 pattern=$3; shift 3; check "$@"; [ $? = "$code" ] && grep -qE -- "$pattern" "$dir/out"; ok $? "$name"; }
@@ -62,8 +58,7 @@ s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); s.bind(sys.argv[1]); print("b
 while True: print(s.recv(500).decode().replace("\n"," "),flush=True)' "$dir/notify" > "$dir/told" & notify=$!
     until [ -s "$dir/told" ]; do sleep .01; done; chmod 777 "$dir/notify"; export NOTIFY_SOCKET=$dir/notify
 fi
-KEER_ALLOW_ROOT=no "$KEER" serve --config "$dir/c" "${both[@]}" --listen 127.0.0.1:0 ${user[@]+"${user[@]}"} 2> "$dir/log" & pid=$!
-for _ in $(seq 500); do u=$(sed -nE 's|.*listens on (http://[^ ]+) .*|\1|p' "$dir/log"); [ -n "$u" ] && curl -sf -o "$dir/ready" "$u/readyz" && break; sleep .01; done
+run_by=(env KEER_ALLOW_ROOT=no); start --config "$dir/c" ${user[@]+"${user[@]}"}; run_by=()
 curl -sf "$u/readyz" > "$dir/out"; ok $? "it serves${user[0]:+ as nobody}: $(head -1 "$dir/log")"
 [ "$(id -u)" != 0 ] || { [ "$(stat -c %U "/proc/$pid/fd" 2> /dev/null)" = nobody ] || grep -q "^Uid:.$(id -u nobody).$(id -u nobody).$(id -u nobody)" "/proc/$pid/status"; }; ok $? 'root is gone'
 curl -s "$u/healthz" > /dev/null; ! grep -q request "$dir/log"; ok $? 'requests are not logged unless asked for'
@@ -84,7 +79,7 @@ printf 'log-level = error\n' > "$dir/c"; kill -HUP $pid; sleep .2; n=$(wc -l < "
 sqlite3 "$dir/k.db" "UPDATE api_key SET revoked_us = 1"; begun=$(date +%s%N)
 for _ in $(seq 200); do [ "$(asked "$key" /v1/decisions/none)" = 401 ] && break; sleep .02; done; ms=$((($(date +%s%N) - begun) / 1000000))
 [ $ms -lt 1000 ]; ok $? "a revoked key is refused without a signal, after $ms ms"
-kill $pid; wait $pid; ok $? 'it ends well'; pid=
+stop; ok $? 'it ends well'
 if [ -n "${notify:-}" ]; then
     sleep .1; kill $notify; wait $notify 2> /dev/null; cp "$dir/told" "$dir/out"
     grep -q '^READY=1' "$dir/told" && grep -q '^RELOADING=1 MONOTONIC_USEC=[0-9]' "$dir/told" && tail -1 "$dir/told" | grep -q '^STOPPING=1'; ok $? 'systemd is told READY, RELOADING, STOPPING'

@@ -1,34 +1,22 @@
 #!/usr/bin/env bash
 # postgres.sh - PostgreSQL under it all, on a private server: the unit tests of store and decider, serve.sh; what keer refuses of a server; a
-# password that nobody sees; a server that goes away; a synchronous standby that does not answer, and a wait for it that somebody cancels.
-export KEER_ALLOW_ROOT=yes
+# password that nobody sees; windows on disk beside it; a server that goes away; a synchronous standby that does not answer, and a wait for it that somebody cancels.
 set -u
 cd "$(dirname "$0")/../.." || exit
 KEER=${KEER:-build/release/keer} BUILD=${BUILD:-build/release}
 . tests/lib/postgres.sh
 [ -w /dev/shm ] && PG_DIR=/dev/shm
 pg_find || { echo 'skipped: no PostgreSQL server to start here (postgresql-15)'; exit 0; }
-dir=$(mktemp -d); pid=
-trap '[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null; pg_end; rm -rf "$dir"' EXIT
-failed=0
-ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; failed=1; head -c 900 "$dir/out"; fi; }
+. tests/lib/daemon.sh
+finally() { pg_end; }
 # The process that a line of code stands for is expected to end with CODE and to say PATTERN.
 refused() { local name=$1 pattern=$2; shift 2; "$@" > "$dir/out" 2>&1; [ $? = 4 ] && grep -qE -- "$pattern" "$dir/out"; ok $? "$name"; }
 # `timeout` of GNU would end it in silence: a daemon that does not end by itself is a failure.
 ends() { for _ in $(seq "$1"); do kill -0 "$pid" 2>/dev/null || { wait "$pid"; code=$?; pid=; return 0; }; sleep .1; done; return 1; }
-serve() { # address
-    : > "$dir/log"
-    "$KEER" serve --policy policies/store.keer --database "$1" --listen 127.0.0.1:0 2> "$dir/log" & pid=$!
-    for _ in $(seq 500); do
-        at=$(sed -nE 's|.*listens on http://([^ ]+) .*|\1|p' "$dir/log")
-        [ -n "$at" ] && curl -sf -o /dev/null "http://$at/readyz" && return 0
-        sleep .01
-    done
-    cat "$dir/log"; return 1
-}
+serve() { local database=$1; shift; DATABASE=$database start "$@"; }
 decide() { # id, seconds
     curl -s -m "${2:-10}" -o "$dir/out" -w '%{http_code}' -H "Authorization: Bearer $key" -H 'Content-Type: application/json' \
-        -d '{"id":"'"$1"'","time":"2018-10-01T12:00:00Z","type":"purchase","account":"liu","amount":4900,"currency":"EUR"}' "http://$at/v1/decisions"
+        -d '{"id":"'"$1"'","time":"2018-10-01T12:00:00Z","type":"purchase","account":"liu","amount":4900,"currency":"EUR"}' "$u/v1/decisions"
 }
 set_all() { pg_sql a "ALTER SYSTEM SET $1" 'SELECT pg_reload_conf()' > /dev/null; sleep .3; }
 
@@ -56,6 +44,43 @@ refused 'a database that is not UTF8' 'encoding is LATIN1' "$KEER" key new --dat
 "$KEER" serve --policy policies/store.keer --database "$a" --snapshot-every 5 --check-config > "$dir/out" 2>&1; [ $? = 2 ] && grep -q 'wants --snapshot FILE' "$dir/out"; ok $? 'snapshots beside no file'
 refused 'a database that is not there' 'database "none" does not exist' "$KEER" key new --database "$(pg_address a none)"
 
+# --- windows on disk beside it
+snap=$dir/pg.windows
+with_snapshot() { serve "$1" --snapshot "$snap" --snapshot-every 5; }
+fill() { local i; for i in $(seq "$2" "$3"); do [ "$(decide "$1$i")" = 200 ] || return 1; done; }
+with_snapshot "$a" && grep -q '"used":false,"reason":"there is none"' "$dir/ready"; ok $? 'without a snapshot it starts from the journal'
+fill w 1 12 && stop; ok $? 'it decides, and ends'
+[ "$(stat -c %a "$snap")" = 600 ]; ok $? 'the snapshot is there, for its owner alone'
+"$KEER" verify -q --policy policies/store.keer --database "$a" --snapshot "$snap" > "$dir/out" 2>&1; ok $? "verify finds the windows as rebuilt: $(tail -n 1 "$dir/out")"
+with_snapshot "$a" && grep -q '"events":0,.*"snapshot":{"used":true,"seq":12}' "$dir/ready"; ok $? "the next start uses it: $(cat "$dir/ready")"
+cp "$snap" "$dir/good"
+[ "$(decide w3)" = 200 ] && cp "$dir/out" "$dir/w3" && fill w 13 16; ok $? 'it answers what is stored, and decides on'
+for _ in $(seq 300); do curl -s "$u/metrics" | grep -q '^keer_snapshots_written_total [1-9]' && break; sleep .01; done
+kill -9 "$pid"; wait "$pid" 2> /dev/null; pid=
+cp "$dir/good" "$snap" # as if the kill had come before it was renewed: the rows after it are decided again
+with_snapshot "$a" && grep -q '"events":4,"compared":4,"differences":0},"snapshot":{"used":true,"seq":12}' "$dir/ready"; ok $? "killed: from the snapshot, and what came after it: $(cat "$dir/ready")"
+[ "$(decide w3)" = 200 ] && cmp -s "$dir/out" "$dir/w3"; ok $? 'a decision from before is answered the same'
+stop
+# rebuilt NAME REASON DATABASE ROWS: the start says why, decides all rows again, and leaves a good snapshot behind.
+rebuilt() {
+    with_snapshot "$3" && grep -q "\"events\":$4,\"compared\":$4,\"differences\":0},\"snapshot\":{\"used\":false,\"reason\":\"$2\"}" "$dir/ready"; ok $? "$1: $2"
+    grep -qE "warning snapshot .* is refused: $2" "$dir/log"; ok $? "$1: in the log"
+    stop
+    with_snapshot "$3" && grep -q '"events":0,.*"snapshot":{"used":true' "$dir/ready"; ok $? "$1: replaced by a good one"; stop
+}
+pg_sql a 'CREATE DATABASE other'; other=$(pg_address a other)
+mine=$key; key=$("$KEER" key new -q --database "$other")
+serve "$other" --no-snapshot && fill o 1 20 && stop; ok $? 'another database, with more rows'
+rebuilt 'the snapshot of another database' 'made from another journal' "$other" 20
+key=$mine
+rebuilt 'and the other way round' 'it is ahead of the journal' "$a" 16
+head -c 1000 "$snap" > "$dir/torn"; cp "$dir/torn" "$snap"
+rebuilt 'a torn one' 'torn: its length or a checksum is wrong' "$a" 16
+"$KEER" verify -q --policy policies/store.keer --database "$a" --snapshot "$dir/torn" > "$dir/out" 2>&1; [ $? = 1 ]; ok $? "verify refuses the torn one: $(tail -n 1 "$dir/out")"
+"$KEER" verify -q --policy policies/store.keer --database "$other" --snapshot "$snap" > "$dir/out" 2>&1; [ $? = 1 ]; ok $? "and another database's: $(tail -n 1 "$dir/out")"
+pg_sql a 'DROP DATABASE other' 'DROP DATABASE keer' 'CREATE DATABASE keer'
+key=$("$KEER" key new -q --database "$a")
+
 # --- a password that nobody sees
 pg_sql a "CREATE ROLE clerk LOGIN PASSWORD 'geheim#1'" 'GRANT ALL ON DATABASE keer TO clerk'
 { echo 'local all clerk scram-sha-256'; echo 'local all all trust'; echo 'local replication all trust'; } | pg_run tee "$pg/a/pg_hba.conf" > /dev/null
@@ -67,7 +92,7 @@ refused 'a role that may not write there' 'permission denied' "$KEER" key new --
 ! grep -q 'geheim' "$dir/out"; ok $? 'its password is not shown either'
 pg_sql a 'ALTER ROLE clerk SUPERUSER' && serve "$with"; ok $? 'with its rights it serves'
 ! grep -q 'geheim' "$dir/log" && grep -q 'database postgres://clerk@/keer$' "$dir/log"; ok $? "the log's line has no password"
-kill "$pid"; wait "$pid"; pid=
+stop
 
 # --- a session that ends
 serve "$a"; ok $? 'it serves'
@@ -94,6 +119,6 @@ wait $waits; [ "$(cat "$dir/code")" = 503 ] && grep -q UNKNOWN_OUTCOME "$dir/out
 ends 40 && [ "$code" = 4 ] && grep -q 'a commit ended unknown: cancel' "$dir/log"; ok $? 'and ends the daemon'
 pg_start b && serve "$a" && [ "$(decide b2)" = 200 ]; ok $? 'with the standby back the same id is answered'
 pg_sql a 'SELECT count(*) FROM pg_stat_replication' > "$dir/out"
-kill "$pid"; wait "$pid"; ok $? 'it ends'; pid=
+stop; ok $? 'it ends'
 "$KEER" verify -q --policy policies/store.keer --database "$a" > "$dir/out" 2>&1; ok $? "verify: $(cat "$dir/out")"
 exit $failed

@@ -3,26 +3,11 @@
 # attacker does ends it. The control: without the sandbox the same attempts succeed.
 set -u
 cd "$(dirname "$0")/../.." || exit
-export KEER_ALLOW_ROOT=yes
 KEER=${KEER:-build/release/keer} BUILD=${BUILD:-build/release}
-dir=$(mktemp -d); pid=
-trap '[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
-failed=0
-ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; failed=1; cat "$dir/log"; fi; }
+. tests/lib/daemon.sh
 key=$("$KEER" key new -q --database "$dir/k.db"); printf 'log = text\n' > "$dir/c"
-start() { # options...
-    : > "$dir/log"
-    env ${hook:+LD_PRELOAD=$dir/hook.so KEER_HOOK=$hook} "$KEER" serve --policy policies/store.keer --database "$dir/k.db" --listen 127.0.0.1:0 --config "$dir/c" "$@" 2>> "$dir/log" & pid=$!
-    for _ in $(seq 500); do
-        address=$(sed -nE 's|.*listens on http://([^ ]+) .*|\1|p' "$dir/log")
-        [ -n "$address" ] && curl -sf -o "$dir/ready" "http://$address/readyz" && return 0
-        kill -0 $pid 2> /dev/null || return 1
-        sleep .01
-    done
-    return 1
-}
-stop() { kill "$pid"; wait "$pid"; local code=$?; pid=; return $code; }
-hook=
+serving=(--config "$dir/c")
+hook() { run_by=(env "LD_PRELOAD=$dir/hook.so" "KEER_HOOK=$1"); }
 mkdir "$dir/w"
 start --threads 2 --snapshot "$dir/w/k.windows" --snapshot-every 200; ok $? 'it starts'
 grep -q 'sandbox: none' "$dir/log" && { stop; echo 'skipped: no sandbox in this build'; exit $failed; }
@@ -42,20 +27,20 @@ stop; ok $? 'and ends'
 
 command -v gcc > /dev/null && gcc -D_GNU_SOURCE -shared -fPIC -o "$dir/hook.so" tests/sandbox/hook.c -ldl || { echo 'skipped: no gcc to make the hook'; exit $failed; }
 printf 'log = text\n' > "$dir/c"
-hook=none; start; for _ in $(seq 200); do grep -q 'hook: kill' "$dir/log" && break; sleep .02; done
+hook none; start; for _ in $(seq 200); do grep -q 'hook: kill' "$dir/log" && break; sleep .02; done
 for want in getpriority:EPERM socket:EPERM 'executable memory:EPERM' kill:EPERM; do grep -q "hook: ${want%:*}: ${want#*:}" "$dir/log"; ok $? "refused: ${want%:*}"; done
 if ! grep -q 'no Landlock' "$dir/log"; then for want in open create; do grep -q "hook: $want: EACCES" "$dir/log"; ok $? "refused: $want"; done; fi
 grep -q 'warning sandbox: refused system call [0-9]' "$dir/log"; ok $? "and told: $(grep -m1 -o 'sandbox: refused.*' "$dir/log")"
 curl -sf -o "$dir/ready" "http://$address/readyz"; ok $? 'it serves all the same'
 stop; ok $? 'and ends'
-for hook in execve ptrace io_uring; do
-    start > /dev/null 2>&1; wait $pid 2> /dev/null; code=$?; pid=
-    [ $code = 159 ]; ok $? "$hook ends it (SIGSYS): $code"
+for name in execve ptrace io_uring; do
+    hook $name; start > /dev/null 2>&1; wait $pid 2> /dev/null; code=$?; pid=
+    [ $code = 159 ]; ok $? "$name ends it (SIGSYS): $code"
 done
-hook=none; start --sandbox off; for _ in $(seq 200); do grep -q 'hook: kill' "$dir/log" && break; sleep .02; done
+hook none; start --sandbox off; for _ in $(seq 200); do grep -q 'hook: kill' "$dir/log" && break; sleep .02; done
 [ "$(grep -cE 'hook: (getpriority|socket|open|create|executable memory|kill): done' "$dir/log")" = 6 ]; ok $? 'the control: off, all of it is done'
 rm -f /tmp/keer-sandbox-hook; stop; ok $? 'and ends'
-hook=none; start --sandbox report; for _ in $(seq 200); do grep -q 'hook: kill' "$dir/log" && break; sleep .02; done
+hook none; start --sandbox report; for _ in $(seq 200); do grep -q 'hook: kill' "$dir/log" && break; sleep .02; done
 [ "$(grep -c ': done' "$dir/log")" -ge 6 ] && grep -q 'sandbox: report' "$dir/log"; ok $? 'report refuses nothing'
 rm -f /tmp/keer-sandbox-hook; stop; ok $? 'and ends'
 exit $failed

@@ -97,9 +97,7 @@ esac
 if command -v $tool > /dev/null; then
     change
     "$KEER" verify --policy policies/store.keer --database "$db" > "$dir/body" 2>&1; [ $? = 1 ] && grep -q 'decided otherwise' "$dir/body"; ok $? 'verify sees a changed decision'
-    "$KEER" serve --policy policies/store.keer --database "$db" --listen 127.0.0.1:0 2> "$dir/log" & pid=$!
-    for _ in $(seq 300); do grep -q 'decided again' "$dir/log" && break; sleep .01; done
-    u=$(sed -nE 's|.*listens on (http://[^ ]+) .*|\1|p' "$dir/log")
+    begin || exit 1
     curl -s "$u/readyz" | grep -q '"ready":false.*"differences":1'; ok $? 'a difference is in /readyz'
     grep -q 'error journal row 1' "$dir/log"; ok $? 'and in the log'
     stop

@@ -2,28 +2,14 @@
 # snapshot.sh - windows on disk from outside: a made-up history is decided by two daemons, one that is stopped and started at random moments
 # (SEED=N repeats them) and one that never has a snapshot; every refusal in /readyz and in the log; keer verify --snapshot.
 set -u
-export KEER_ALLOW_ROOT=yes
 cd "$(dirname "$0")/../.." || exit
 KEER=${KEER:-build/release/keer}
 command -v curl > /dev/null || { echo 'skipped: no curl here'; exit 0; }
-dir=$(mktemp -d); pid=
-trap '[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
-failed=0 keys=() policy=policies/store.keer
+. tests/lib/daemon.sh
+made=() POLICY=policies/store.keer
 RANDOM=${SEED:=$RANDOM}
-ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2 (SEED=$SEED)"; failed=1; tail -5 "$dir/log"; head -c 600 "$dir/ready"; fi; }
-start() { # DATABASE options...
-    local database=$1; shift
-    : > "$dir/log"
-    "$KEER" serve --policy $policy --database "$dir/$database" --listen 127.0.0.1:0 "$@" 2>> "$dir/log" & pid=$!
-    for _ in $(seq 500); do
-        address=$(sed -nE 's|.*listens on http://([^ ]+) .*|\1|p' "$dir/log")
-        [ -n "$address" ] && curl -sf -o "$dir/ready" "http://$address/readyz" && return 0
-        kill -0 "$pid" 2>/dev/null || break
-        sleep .01
-    done
-    echo "not ok - the daemon is not ready"; cat "$dir/log"; exit 1
-}
-stop() { kill "$pid"; wait "$pid"; local code=$?; pid=; return $code; }
+echo "# SEED=$SEED"
+at() { local database=$1; shift; DATABASE=$dir/$database start "$@" || exit 1; }
 # send FROM TO ANSWERS: events FROM..TO of the history, one after the other on one connection.
 send() {
     sed -n "$1,$2p" "$dir/history" | sed 's/"/\\"/g' | awk -v u="http://$address/v1/decisions" -v k="$key" '
@@ -42,13 +28,13 @@ awk -v seed=$((SEED + 1)) '
                 i, 1538352000 + i * 300 - (rnd(10) ? 0 : rnd(20000)), type, rnd(12), rnd(20), rnd(9), 100 + rnd(20000), extra
         }
     }' > "$dir/history"
-for d in plain cut; do keys[${#keys[@]}]=$("$KEER" key new -q --database "$dir/$d.db"); done
-key=${keys[0]}; start plain.db --no-snapshot
+for d in plain cut; do made[${#made[@]}]=$("$KEER" key new -q --database "$dir/$d.db"); done
+key=${made[0]}; at plain.db --no-snapshot
 send 1 300 "$dir/plain"; grep -q '"reason":"snapshots are off"' "$dir/ready"; ok $? 'without a snapshot'
 stop; [ ! -e "$dir/plain.db.windows" ]; ok $? 'none is written'
-key=${keys[1]} at=1 starts=0 used=0
+key=${made[1]} at=1 starts=0 used=0
 while [ $at -le 300 ]; do
-    start cut.db --snapshot-every $((RANDOM % 2 * 30))
+    at cut.db --snapshot-every $((RANDOM % 2 * 30))
     starts=$((starts + 1)); grep -q "\"events\":0,.*\"snapshot\":{\"used\":true,\"seq\":$((at - 1))}" "$dir/ready" && used=$((used + 1))
     to=$((at + RANDOM % 90)); [ $to -gt 300 ] && to=300
     send $at $to "$dir/cut" || { ok 1 "events $at to $to"; break; }
@@ -57,7 +43,7 @@ while [ $at -le 300 ]; do
 done
 [ $used = $((starts - 1)) ]; ok $? "$starts starts, all but the first from the snapshot and no row decided again"
 [ "$(grep -o '"outcome"' "$dir/plain" | wc -l)" = 300 ] && cmp -s "$dir/plain" "$dir/cut"; ok $? '300 decisions are the same, byte for byte, with and without'
-verify() { "$KEER" verify --policy $policy --database "$dir/cut.db" --snapshot "$dir/cut.db.windows" "$@" > "$dir/ready" 2>&1; }
+verify() { "$KEER" verify --policy $POLICY --database "$dir/cut.db" --snapshot "$dir/cut.db.windows" "$@" > "$dir/ready" 2>&1; }
 verify; [ $? = 0 ] && grep -q 'snapshot up to row 300: the same as rebuilt' "$dir/ready"; ok $? 'verify finds the windows as rebuilt'
 verify --json; [ $? = 0 ] && grep -q '"differences":0,"policies":1,"snapshot":{"same":true,"seq":300' "$dir/ready"; ok $? 'and says so in JSON'
 stat -c %a "$dir/cut.db.windows" | grep -qx 600; ok $? 'nobody else may read it'
@@ -66,7 +52,7 @@ cp "$dir/cut.db.windows" "$dir/good"
 # refused NAME REASON options...: the start says why, rebuilds all rows, and leaves a good snapshot behind.
 refused() {
     local name=$1 reason=$2; shift 2
-    start cut.db "$@"
+    at cut.db "$@"
     grep -q "\"events\":300,\"compared\":[0-9]*,\"differences\":0},\"snapshot\":{\"used\":false,\"reason\":\"$reason\"}" "$dir/ready"; ok $? "$name: $reason"
     grep -qE "(warning snapshot .* is refused: $reason|info there is no snapshot)" "$dir/log"; ok $? "$name: in the log"
     curl -s "http://$address/metrics" > "$dir/metrics"; grep -q '^keer_snapshot_loaded_row 0' "$dir/metrics"; ok $? "$name: in the metrics"
@@ -83,22 +69,22 @@ cp "$dir/history" "$w"; refused 'another file' 'no snapshot of keer'
 { head -c 5000 "$dir/good"; printf X; tail -c +5002 "$dir/good"; } > "$w"; verify; [ $? = 1 ] && grep -q 'torn' "$dir/ready"; ok $? 'verify sees a changed byte'
 cp "$dir/good" "$w"; refused 'another ceiling' 'made with other limits of the windows' --memory 64M
 cp "$dir/good" "$w"; verify --memory 64M; [ $? = 1 ] && grep -q 'other limits' "$dir/ready"; ok $? 'verify sees another ceiling'
-cp "$dir/good" "$dir/foreign"; start plain.db --snapshot "$dir/foreign"
+cp "$dir/good" "$dir/foreign"; at plain.db --snapshot "$dir/foreign"
 grep -q '"used":false,"reason":"made from another journal"' "$dir/ready"; ok $? "the snapshot of another database"; stop
-mkdir -p "$dir/other"; cp -r policies/rates.txt policies/lists "$dir/other/"; { cat $policy; echo '# changed'; } > "$dir/other/store.keer"
-policy=$dir/other/store.keer
-cp "$dir/good" "$w"; start cut.db; grep -q '"reason":"made with another policy"' "$dir/ready"; ok $? 'the snapshot of another policy'; stop
-policy=policies/store.keer; cp "$dir/good" "$w"
+mkdir -p "$dir/other"; cp -r policies/rates.txt policies/lists "$dir/other/"; { cat $POLICY; echo '# changed'; } > "$dir/other/store.keer"
+POLICY=$dir/other/store.keer
+cp "$dir/good" "$w"; at cut.db; grep -q '"reason":"made with another policy"' "$dir/ready"; ok $? 'the snapshot of another policy'; stop
+POLICY=policies/store.keer; cp "$dir/good" "$w"
 if command -v sqlite3 > /dev/null; then
     sqlite3 "$dir/cut.db" 'DELETE FROM journal WHERE seq > 290'
-    start cut.db; grep -q '"events":290,.*"reason":"it is ahead of the journal"' "$dir/ready"; ok $? 'a database that was set back'; stop
-    start cut.db --no-snapshot; send 292 300 "$dir/late"; send 291 291 "$dir/late"; stop
-    cp "$dir/good" "$w"; start cut.db; grep -q '"events":300,.*"reason":"made from another journal"' "$dir/ready"; ok $? 'and went on otherwise'; stop
+    at cut.db; grep -q '"events":290,.*"reason":"it is ahead of the journal"' "$dir/ready"; ok $? 'a database that was set back'; stop
+    at cut.db --no-snapshot; send 292 300 "$dir/late"; send 291 291 "$dir/late"; stop
+    cp "$dir/good" "$w"; at cut.db; grep -q '"events":300,.*"reason":"made from another journal"' "$dir/ready"; ok $? 'and went on otherwise'; stop
     verify; ok $? 'the new snapshot is the same as rebuilt'
 else
     echo 'skipped: no sqlite3 to set a database back with'
 fi
-start cut.db --snapshot "$dir/none/k.windows"
+at cut.db --snapshot "$dir/none/k.windows"
 grep -q '"reason":"there is none"' "$dir/ready" && sed 's/"id":"e/"id":"f/' -i "$dir/history" && send 7 7 "$dir/late" && stop; ok $? 'a folder that is not there: it decides and ends well'
 grep -q 'warning snapshot up to row .* could not be written' "$dir/log"; ok $? 'and says so'
 exit $failed

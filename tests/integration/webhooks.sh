@@ -4,26 +4,15 @@
 set -u
 cd "$(dirname "$0")/../.." || exit
 KEER=${KEER:-build/release/keer} BUILD=${BUILD:-build/release}
-export KEER_ALLOW_ROOT=yes
 for tool in curl node npm jq; do command -v $tool > /dev/null || { echo "skipped: no $tool here"; exit 0; }; done
 judge=tests/webhooks
 if ! [ "$judge/node_modules/.package-lock.json" -nt "$judge/package-lock.json" ]; then
     (cd $judge && npm ci --no-audit --no-fund --loglevel=error > /dev/null 2>&1) || { echo 'skipped: the judge can not be installed (npm ci)'; exit 0; }
 fi
-dir=$(mktemp -d); pid= receiver=
-trap 'kill -9 $pid $receiver 2>/dev/null; rm -rf "$dir"' EXIT
-ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; head -c 600 "$dir/body"; tail -n 5 "$dir/log"; fi; }
-start() { # options...
-    : > "$dir/log"
-    "$KEER" serve --policy policies/store.keer --database "$dir/k.db" --listen 127.0.0.1:0 --webhooks on --webhook-retries 200ms,300ms,400ms --webhook-timeout 1s "$@" 2>> "$dir/log" & pid=$!
-    for _ in $(seq 500); do
-        address=$(sed -nE 's|.*listens on http://([^ ]+) .*|\1|p' "$dir/log")
-        [ -n "$address" ] && curl -sf -o /dev/null "http://$address/readyz" && { u=http://$address; return 0; }
-        sleep .01
-    done
-    echo 'not ok - the daemon is not ready'; cat "$dir/log"; return 1
-}
-stop() { kill "$pid"; wait "$pid"; local code=$?; pid=; return $code; }
+. tests/lib/daemon.sh
+receiver=
+finally() { [ -z "$receiver" ] || kill -9 $receiver 2>/dev/null; }
+serving=(--webhooks on --webhook-retries 200ms,300ms,400ms --webhook-timeout 1s)
 receive() { rm -f "$dir/port"; node $judge/receiver.mjs "$dir" "${1:-0}" 2> "$dir/receiver" & receiver=$!; for _ in $(seq 300); do [ -s "$dir/port" ] && return; sleep .01; done; }
 deaf() { kill -9 $receiver; wait $receiver 2>/dev/null; receiver=; }
 ask() { # NAME STATUS PATTERN CURL-ARGUMENTS...
@@ -176,8 +165,8 @@ serve --webhook-key "$dir/short"; [ $? = 4 ] && grep -q '32 bytes or more' "$dir
 serve --check-config --webhook-retries soon; [ $? = 2 ]; ok $? '--check-config sees them'
 serve --webhook-retries soon; [ $? = 2 ]; ok $? 'nor with retries that are no times'
 serve --webhook-allow nowhere; [ $? = 2 ]; ok $? 'nor with networks that are none'
-: > "$dir/log"; "$KEER" serve --policy policies/store.keer --database "$dir/k.db" --listen 127.0.0.1:0 2> "$dir/log" & pid=$!
-until_true 'grep -q "listens on" "$dir/log"'; u=$(sed -nE 's|.*listens on (http://[^ ]+) .*|\1|p' "$dir/log")
+serving=(); start
 grep -q 'webhooks are off: 1' "$dir/log"; ok $? 'a daemon without webhooks says whom it forgets'
 ask 'and refuses them' 409 WEBHOOKS_OFF "$u/v1/webhooks"
 stop; ok $? 'and ends'
+exit $failed

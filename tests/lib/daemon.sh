@@ -1,26 +1,62 @@
-# daemon.sh - for tests that ask a daemon: `. tests/lib/daemon.sh` gives $dir (a scratch folder with the database k.db), ok, start, stop, ask.
-# shellcheck shell=bash
+# daemon.sh - the way in which all tests start a daemon; `. tests/lib/daemon.sh` in the root of the tree. It gives
+#
+#   $dir                a scratch folder, which goes at the end, and with it the daemon; `finally` is called in between, if a test makes one
+#   ok CODE NAME        the line of a check; of a failure it shows $dir/body, $dir/out and the end of $dir/log; $failed is for the exit code
+#   keys                a key of each role in the database: $key (store), $analyst, $partner, $admin
+#   start OPTIONS...    a daemon on a free port, and waits until it decides: $pid, $u (its address as a URL), $address; the log is in $dir/log,
+#                       what /readyz said in $dir/ready
+#   begin OPTIONS...    the same, but it waits only until the journal was decided: for what /readyz must complain about
+#   stop                ends it, with its exit code
+#   ask NAME STATUS PATTERN CURL-ARGUMENTS...    the status, a pattern in head or body, and problems as problem documents; the body is in $dir/body
+#   npm_ready FOLDER    the packages of its lock file are there; else says why not
+#
+# What a test may set before: POLICY, DATABASE; run_by, a command that starts it, as (env A=b); serving, options of every start; curl_with, of curl.
+# shellcheck shell=bash disable=SC2034  # the test reads them
 export KEER_ALLOW_ROOT=yes
-dir=$(mktemp -d); pid=
-trap '[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null; rm -rf "$dir"' EXIT
-failed=0
-ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; failed=1; [ -f "$dir/body" ] && head -c 600 "$dir/body"; [ -f "$dir/log" ] && tail -n 3 "$dir/log"; fi; }
-# start OPTIONS...: sets pid and u, the address as http://...; POLICY is the policy, DATABASE another database.
-start() {
+dir=$(mktemp -d); pid= u= address= failed=0
+run_by=() serving=() curl_with=()
+finally() { :; }
+trap '[ -n "$pid" ] && kill -9 "$pid" 2>/dev/null; finally; rm -rf "$dir"' EXIT
+ok() {
+    local f
+    if [ "$1" = 0 ]; then echo "ok - $2"; return; fi
+    echo "not ok - $2"; failed=1
+    for f in body out; do [ -f "$dir/$f" ] && head -c 600 "$dir/$f"; done
+    [ -f "$dir/log" ] && tail -n 5 "$dir/log"
+}
+keys() {
+    local role made
+    for role in store analyst partner admin; do
+        made=$("$KEER" key new -q --database "${DATABASE:-$dir/k.db}" --name "$role" --role "$role") || return 1
+        case $role in store) key=$made ;; *) printf -v "$role" %s "$made" ;; esac
+    done
+}
+listening() { [[ $(< "$dir/log") =~ listens\ on\ (https?://[^\ ]+)\  ]] && u=${BASH_REMATCH[1]} && address=${u#*://}; }
+decided() { listening && grep -q 'decided again' "$dir/log"; }
+ready() { listening && curl -sf "${curl_with[@]}" -o "$dir/ready" "$u/readyz"; }
+launch() { # UNTIL OPTIONS...
+    local until=$1; shift
     : > "$dir/log"
-    "$KEER" serve --policy "${POLICY:-policies/store.keer}" --database "${DATABASE:-$dir/k.db}" --listen 127.0.0.1:0 "$@" 2>> "$dir/log" & pid=$!
-    for _ in $(seq 500); do
-        u=$(sed -nE 's|.*listens on (http://[^ ]+) .*|\1|p' "$dir/log")
-        [ -n "$u" ] && curl -sf -o "$dir/ready" "$u/readyz" && return 0
+    "${run_by[@]}" "$KEER" serve --policy "${POLICY:-policies/store.keer}" --database "${DATABASE:-$dir/k.db}" --listen 127.0.0.1:0 "${serving[@]}" "$@" 2>> "$dir/log" & pid=$!
+    for _ in $(seq 1000); do
+        "$until" && return 0
+        kill -0 "$pid" 2> /dev/null || break
         sleep .01
     done
     echo 'not ok - the daemon is not ready'; cat "$dir/log"; return 1
 }
+start() { launch ready "$@"; }
+begin() { launch decided "$@"; }
 stop() { kill "$pid"; wait "$pid"; local code=$?; pid=; return $code; }
-# ask NAME STATUS PATTERN CURL-ARGUMENTS...: the status, and a pattern in head or body; the body stays in $dir/body.
 ask() {
     local name=$1 status=$2 pattern=$3 got; shift 3
-    got=$(curl -s -D "$dir/head" -o "$dir/body" -w '%{http_code}' "$@")
+    got=$(curl -s "${curl_with[@]}" -D "$dir/head" -o "$dir/body" -w '%{http_code}' "$@")
     [ "$got" = "$status" ] && grep -qE -- "$pattern" "$dir/head" "$dir/body"; ok $? "$name: $got"
     case $status in 4* | 5*) [ ! -s "$dir/body" ] || { grep -qi '^content-type: application/problem+json' "$dir/head"; ok $? "$name: a problem document"; } ;; esac
+}
+npm_ready() {
+    command -v npm > /dev/null || { echo 'skipped: no npm here'; return 1; }
+    [ "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ] && return 0
+    (cd "$1" && npm ci --no-audit --no-fund --loglevel=error > "$dir/npm.log" 2>&1) && return 0
+    echo "skipped: npm can't install what $1/package-lock.json lists: $(tail -n 1 "$dir/npm.log")"; return 1
 }

@@ -26,7 +26,7 @@ static const struct kit_alg {
                 {-257, CRYPTO_RS256, CRYPTO_RSA}, {-8, CRYPTO_EDDSA, CRYPTO_ED25519}, {-53, CRYPTO_EDDSA, CRYPTO_ED448}};
 enum { KIT_ES256, KIT_ES384, KIT_ES512, KIT_RS256, KIT_EDDSA, KIT_ED448, KIT_ALGS };
 
-struct kit { /* keys are made once: RSA takes long */
+struct passkey_kit { /* keys are made once: RSA takes long */
     struct crypto_key *keys[KIT_ALGS], *others[KIT_ALGS];
     struct crypto_key *leaf, *leaf384, *ca, *other_ca;
     struct crypto_cert *root;
@@ -78,11 +78,13 @@ struct recipe {
     /* what is expected */
     bool want_trusted, only_es256, payee_unknown;
     unsigned char aaguid[AAGUID_BYTES];
+    /* of others, where it is not made up: a challenge of 32 bytes, a credential id, a user handle */
+    struct slice use_challenge, use_id, use_user;
 };
 
 struct ceremony {
     unsigned char challenge[32], id[1100];
-    struct buf client, object, data, signature, key;
+    struct buf client, object, data, signature, key, statement;
     struct webauthn_expect expect;
     struct webauthn_payment payment;
     struct webauthn_registration registration;
@@ -106,7 +108,7 @@ static inline struct slice kit_der(struct buf *b, bool ca)
     return buf_view(b);
 }
 
-static inline void kit_make_root(struct kit *k)
+static inline void kit_make_root(struct passkey_kit *k)
 {
     struct buf extensions, value, der;
     buf_init(&extensions, 4096);
@@ -127,9 +129,9 @@ static inline void kit_make_root(struct kit *k)
     buf_release(&extensions);
 }
 
-static inline void kit_make(struct kit *k)
+static inline void passkey_kit_make(struct passkey_kit *k)
 {
-    *k = (struct kit){0};
+    *k = (struct passkey_kit){0};
     for (unsigned i = 0; i < KIT_ALGS; i++) {
         MADE(crypto_key_generate(kit_algs[i].kind, 2048, &k->keys[i]));
         MADE(crypto_key_generate(kit_algs[i].kind, 2048, &k->others[i]));
@@ -142,7 +144,7 @@ static inline void kit_make(struct kit *k)
     kit_make_root(k);
 }
 
-static inline void kit_release(struct kit *k)
+static inline void passkey_kit_release(struct passkey_kit *k)
 {
     for (unsigned i = 0; i < KIT_ALGS; i++) {
         crypto_key_free(k->keys[i]);
@@ -252,7 +254,7 @@ static inline void kit_put_rsa(const struct recipe *r, const struct crypto_parts
     kit_bytes(b, r->rsa_one ? SLICE("\1") : slice_of((const char *)parts->bytes[1], parts->len[1]));
 }
 
-static inline void kit_put_key(const struct kit *k, const struct recipe *r, struct buf *b)
+static inline void kit_put_key(const struct passkey_kit *k, const struct recipe *r, struct buf *b)
 {
     static const int64_t curves[] = {1, 2, 3, 0, 6, 7};
     static const char low[32] = {1}; /* the neutral element of Ed25519 */
@@ -282,7 +284,7 @@ static inline void kit_put_key(const struct kit *k, const struct recipe *r, stru
     }
 }
 
-static inline void kit_put_data(const struct kit *k, const struct recipe *r, struct ceremony *c)
+static inline void kit_put_data(const struct passkey_kit *k, const struct recipe *r, struct ceremony *c)
 {
     struct crypto_hash h;
     struct buf *b = &c->data;
@@ -434,14 +436,15 @@ static inline void kit_put_extensions(const struct recipe *r, const struct cerem
 }
 
 /* Whose key the certificate is for: the new one itself, or the maker's. */
-static inline const struct crypto_key *kit_leaf(const struct kit *k, const struct recipe *r)
+static inline const struct crypto_key *kit_leaf(const struct passkey_kit *k, const struct recipe *r)
 {
     if (r->format == ATTEST_ANDROID_KEY || r->format == ATTEST_APPLE)
         return r->key_other ? k->others[r->alg] : k->keys[r->alg];
     return r->leaf_384 ? k->leaf384 : k->leaf;
 }
 
-static inline void kit_put_cert(const struct kit *k, const struct recipe *r, const struct ceremony *c, struct buf *out)
+static inline void kit_put_cert(const struct passkey_kit *k, const struct recipe *r, const struct ceremony *c,
+                                struct buf *out)
 {
     struct buf subject, extensions;
     buf_init(&subject, 1024);
@@ -468,7 +471,7 @@ static inline void kit_put_cert(const struct kit *k, const struct recipe *r, con
     buf_release(&subject);
 }
 
-static inline void kit_put_x5c(const struct kit *k, const struct recipe *r, const struct ceremony *c, struct buf *b)
+static inline void kit_put_x5c(const struct passkey_kit *k, const struct recipe *r, const struct ceremony *c, struct buf *b)
 {
     struct buf der;
     buf_init(&der, 1u << 14);
@@ -495,7 +498,7 @@ static inline void kit_put_2b(struct buf *b, struct slice s)
     buf_slice(b, s);
 }
 
-static inline void kit_put_area(const struct kit *k, const struct recipe *r, struct buf *b)
+static inline void kit_put_area(const struct passkey_kit *k, const struct recipe *r, struct buf *b)
 {
     struct crypto_parts parts;
     bool rsa = r->alg == KIT_RS256;
@@ -567,7 +570,7 @@ static inline void kit_put_alg(const struct recipe *r, int64_t number, struct bu
     kit_int(b, r->statement_alg ? r->statement_alg : number);
 }
 
-static inline void kit_put_u2f(const struct ceremony *c, const struct kit *k, struct buf *b)
+static inline void kit_put_u2f(const struct ceremony *c, const struct passkey_kit *k, struct buf *b)
 {
     struct crypto_parts parts;
     MADE(crypto_key_parts(k->keys[KIT_ES256], &parts));
@@ -580,7 +583,7 @@ static inline void kit_put_u2f(const struct ceremony *c, const struct kit *k, st
     buf_put(b, parts.bytes[1], 32);
 }
 
-static inline void kit_put_tpm(const struct kit *k, const struct recipe *r, const struct ceremony *c, struct buf *b)
+static inline void kit_put_tpm(const struct passkey_kit *k, const struct recipe *r, const struct ceremony *c, struct buf *b)
 {
     struct buf area, info;
     buf_init(&area, 2048);
@@ -602,7 +605,8 @@ static inline void kit_put_tpm(const struct kit *k, const struct recipe *r, cons
     buf_release(&area);
 }
 
-static inline void kit_put_statement(const struct kit *k, const struct recipe *r, const struct ceremony *c, struct buf *b)
+static inline void kit_put_statement(const struct passkey_kit *k, const struct recipe *r, const struct ceremony *c,
+                                     struct buf *b)
 {
     struct buf data;
     buf_init(&data, 1u << 15);
@@ -636,7 +640,7 @@ static inline void kit_put_statement(const struct kit *k, const struct recipe *r
     buf_release(&data);
 }
 
-static inline void kit_put_object(const struct kit *k, const struct recipe *r, struct ceremony *c)
+static inline void kit_put_object(const struct passkey_kit *k, const struct recipe *r, struct ceremony *c)
 {
     struct buf *b = &c->object, data;
     buf_init(&data, 1u << 14);
@@ -657,9 +661,10 @@ static inline void kit_put_object(const struct kit *k, const struct recipe *r, s
         kit_text(b, "fmt");
         kit_text(b, r->fmt);
     }
+    kit_put_statement(k, r, c, &c->statement);
     if (!r->no_statement) {
         kit_text(b, "attStmt");
-        kit_put_statement(k, r, c, b);
+        buf_slice(b, buf_view(&c->statement));
     }
     if (!r->other_order && !r->no_data)
         buf_slice(b, buf_view(&data));
@@ -726,6 +731,7 @@ static inline void ceremony_init(struct ceremony *c)
     buf_init(&c->data, 1u << 14);
     buf_init(&c->signature, 4096);
     buf_init(&c->key, 4096);
+    buf_init(&c->statement, 1u << 15);
 }
 
 static inline void ceremony_release(struct ceremony *c)
@@ -735,9 +741,10 @@ static inline void ceremony_release(struct ceremony *c)
     buf_release(&c->data);
     buf_release(&c->signature);
     buf_release(&c->key);
+    buf_release(&c->statement);
 }
 
-static inline void kit_expect(const struct kit *k, const struct recipe *r, struct ceremony *c)
+static inline void kit_expect(const struct passkey_kit *k, const struct recipe *r, struct ceremony *c)
 {
     c->origin[0] = SLICE(KIT_ORIGIN);
     for (unsigned i = 0; i < KIT_ALGS; i++)
@@ -765,7 +772,7 @@ static inline void kit_expect(const struct kit *k, const struct recipe *r, struc
                                          .user_handle = true};
 }
 
-static inline void kit_sign(const struct kit *k, const struct recipe *r, struct ceremony *c)
+static inline void kit_sign(const struct passkey_kit *k, const struct recipe *r, struct ceremony *c)
 {
     struct buf data;
     struct crypto_signature sig;
@@ -782,17 +789,22 @@ static inline void kit_sign(const struct kit *k, const struct recipe *r, struct 
 }
 
 /* Makes what the browser sends, and what the server expects; `c` may have been used before. */
-static inline void ceremony_make(const struct kit *k, const struct recipe *r, struct rng *rng, struct ceremony *c)
+static inline void ceremony_make(const struct passkey_kit *k, const struct recipe *r, struct rng *rng, struct ceremony *c)
 {
     buf_clear(&c->client);
     buf_clear(&c->object);
     buf_clear(&c->data);
     buf_clear(&c->signature);
     buf_clear(&c->key);
+    buf_clear(&c->statement);
     for (size_t i = 0; i < sizeof c->challenge; i++)
         c->challenge[i] = (unsigned char)rng_u64(rng);
     for (size_t i = 0; i < sizeof c->id; i++)
         c->id[i] = (unsigned char)rng_u64(rng);
+    if (r->use_challenge.len)
+        memcpy(c->challenge, r->use_challenge.p, sizeof c->challenge);
+    if (r->use_id.len)
+        memcpy(c->id, r->use_id.p, r->use_id.len);
     kit_expect(k, r, c);
     kit_put_key(k, r, &c->key);
     c->stored = (struct webauthn_credential){.id = slice_of((const char *)c->id, r->id_len),
@@ -812,9 +824,10 @@ static inline void ceremony_make(const struct kit *k, const struct recipe *r, st
                                     .client_data = buf_view(&c->client),
                                     .authenticator_data = buf_view(&c->data),
                                     .signature = buf_view(&c->signature),
-                                    .user_handle = r->user_missing ? KIT_EMPTY
-                                                   : r->user_other ? SLICE("user-handle-0002")
-                                                                   : SLICE(KIT_USER)};
+                                    .user_handle = r->use_user.len   ? r->use_user
+                                                   : r->user_missing ? KIT_EMPTY
+                                                   : r->user_other   ? SLICE("user-handle-0002")
+                                                                     : SLICE(KIT_USER)};
     ASSERT(!c->client.err && !c->object.err && !c->data.err && !c->signature.err && !c->key.err);
 }
 #endif

@@ -10,7 +10,7 @@
 
 static struct scratch scratch;
 static struct db *db;
-static struct kit kit;
+static struct passkey_kit kit;
 static struct ceremony c;
 static struct rng rng;
 static struct id anna, bert, session, other;
@@ -24,7 +24,7 @@ static void setup(void)
     ck_assert_msg(err == KEER_OK, "%s", why.text);
     ck_ok(db_migrate(db, 1, &why));
     rng_seed(&rng, 20261129);
-    kit_make(&kit);
+    passkey_kit_make(&kit);
     ceremony_init(&c);
     id_make(&anna);
     id_make(&bert);
@@ -35,7 +35,7 @@ static void setup(void)
 static void teardown(void)
 {
     ceremony_release(&c);
-    kit_release(&kit);
+    passkey_kit_release(&kit);
     db_close(db);
     scratch_remove(&scratch);
 }

@@ -1,5 +1,6 @@
 /* serve_test.c - the daemon without its sockets: routes, problems, canonical bodies, and the decider with what fails at call
  * N. */
+#include <ctype.h>
 #include <jansson.h>
 #include <pthread.h>
 
@@ -182,6 +183,13 @@ START_TEST(what_ends_in_two_places_is_refused)
         for (size_t k = 0; k < 3 && rows[i].name[k]; k++)
             http_header_seen(&f, slice_str(rows[i].name[k]), slice_str(rows[i].value[k]));
         ck_assert_msg((http_framing_bad(&f, rows[i].old) == NULL) == rows[i].good, "case %zu", i);
+    }
+    for (int c = 0; c < 256; c++) { /* every byte in a name: RFC 9110 section 5.6.2 */
+        char name[] = {'a', (char)c};
+        bool token = c && c < 128 && (isalnum(c) || strchr("!#$%&'*+-.^_`|~", c));
+        struct http_framing f = {0};
+        http_header_seen(&f, slice_of(name, sizeof name), SLICE("x"));
+        ck_assert_msg(!f.bad == token, "byte %d", c);
     }
     ck_assert(slice_eq(http_target(SLICE("HTTP://x:1/v1/a")), SLICE("/v1/a")) &&
               slice_eq(http_target(SLICE("http://x")), SLICE("/")));

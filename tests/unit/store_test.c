@@ -326,6 +326,55 @@ START_TEST(a_journal_keeps_order_and_ids)
 }
 END_TEST
 
+START_TEST(a_journal_takes_many_at_once)
+{
+    enum { MOST = 2 * JOURNAL_TOGETHER + 1 };
+    struct db *db = fresh();
+    struct journal j;
+    struct crypto_hash policy = {{0}};
+    struct journal_entry e[MOST], got;
+    char id[MOST][16];
+    int64_t policy_number, seq = 0;
+    ck_ok(version_made(db, &policy, SLICE("p"), 1, &policy_number));
+    ck_ok(journal_open(&j, db));
+    for (unsigned count = 0; count <= MOST; count++) {
+        for (unsigned i = 0; i < count; i++) {
+            (void)snprintf(id[i], sizeof id[i], "%u.%u", count, i);
+            e[i] = entry(seq + 1 + i, id[i]);
+            e[i].time_us = 100 * count + i;
+            e[i].saw = slice_str(id[i]);
+            e[i].missing = i % 2;
+        }
+        ck_ok(db_begin(db));
+        ck_ok(journal_add_all(&j, e, count));
+        ck_assert_int_eq(db_commit(db), DB_COMMITTED);
+        for (unsigned i = 0; i < count; i++) {
+            ck_ok(journal_after(&j, seq, &got));
+            ck_assert_int_eq(got.seq, ++seq);
+            ck_slice_eq(got.id, slice_str(id[i]));
+            ck_slice_eq(got.saw, slice_str(id[i]));
+            ck_assert_int_eq(got.time_us, 100 * count + i);
+            ck_assert(got.missing == i % 2);
+            journal_done(&j);
+        }
+    }
+    for (unsigned twice = 0; twice < MOST; twice++) { /* one id of them is there: none is written */
+        for (unsigned i = 0; i < MOST; i++) {
+            (void)snprintf(id[i], sizeof id[i], "new %u", i);
+            e[i] = entry(seq + 1 + i, i == twice ? "1.0" : id[i]);
+        }
+        ck_ok(db_begin(db));
+        enum keer_err err = journal_add_all(&j, e, MOST);
+        ck_assert(err == KEER_ECONFLICT || (database_address() && err == KEER_OK));
+        ck_assert_int_eq(db_commit(db), DB_NOT_COMMITTED);
+        db_rollback(db);
+        ck_err(journal_after(&j, seq, &got), KEER_EMISSING);
+    }
+    journal_close(&j);
+    db_close(db);
+}
+END_TEST
+
 START_TEST(what_was_not_committed_is_not_there)
 {
     struct db *db = fresh();
@@ -531,6 +580,7 @@ int main(void)
     tcase_add_test(c, a_journal_is_read_in_pieces);
     tcase_add_test(c, what_is_no_database_is_refused);
     tcase_add_test(c, a_journal_keeps_order_and_ids);
+    tcase_add_test(c, a_journal_takes_many_at_once);
     tcase_add_test(c, what_was_not_committed_is_not_there);
     tcase_add_test(c, keys_are_kept_as_hashes);
     tcase_add_test(c, an_outbox_keeps_what_is_wanted);

@@ -5,7 +5,7 @@
 #include "lib/passkey_bases.h"
 #include "lib/test.h"
 
-static struct kit kit;
+static struct passkey_kit kit;
 static struct ceremony c;
 static struct rng rng;
 
@@ -127,14 +127,14 @@ static void setup(void)
     printf("# KEER_SEED=%llu\n", (unsigned long long)seed);
     ck_ok(crypto_start());
     rng_seed(&rng, seed);
-    kit_make(&kit);
+    passkey_kit_make(&kit);
     ceremony_init(&c);
 }
 
 static void teardown(void)
 {
     ceremony_release(&c);
-    kit_release(&kit);
+    passkey_kit_release(&kit);
 }
 
 int main(void)

@@ -1,0 +1,33 @@
+/* serve_oidc.c - the options of the OpenID provider, and opening it. */
+#include "cli/serve.h"
+
+static int read_options(struct cli *cli, struct oidc_options *o)
+{
+    if (cli_given(cli, "oidc-allow") && net_networks_add(&o->allowed, slice_str(cli_text(cli, "oidc-allow"))) != KEER_OK)
+        return cli_usage(cli, "--oidc-allow: networks as 10.1.0.0/16 or fd00::/8 are taken, at most %d", NET_NETWORKS_MAX);
+    if (cli_given(cli, "issuer") && !oidc_issuer_valid(slice_str(cli_text(cli, "issuer"))))
+        return cli_usage(cli, "--issuer: https://HOST[/PATH] is wanted, or http with localhost or 127.0.0.1");
+    return CLI_DONE;
+}
+
+int serve_oidc_check(struct cli *cli)
+{
+    struct oidc_options o = {0};
+    return read_options(cli, &o);
+}
+
+int serve_oidc_open(struct serving *s)
+{
+    struct cli *cli = s->cli;
+    struct db_why why;
+    struct oidc_options o = {
+        .issuer = cli_text(cli, "issuer"), .accounts = &s->accounts, .database = cli_text(cli, "database"), .log = &s->log};
+    int code = read_options(cli, &o);
+    if (code != CLI_DONE || !cli_given(cli, "issuer"))
+        return code;
+    enum keer_err err = oidc_new(&o, &s->api.oidc, &why);
+    if (err != KEER_OK)
+        return cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
+    desk_every(s->api.desk, OIDC_TICK_US, oidc_tick, s->api.oidc);
+    return CLI_DONE;
+}
