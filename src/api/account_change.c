@@ -15,11 +15,16 @@ struct id account_challenge(struct http_exchange *x)
     return given.p && id_parse(given, &id) == KEER_OK ? id : (struct id){0};
 }
 
-static enum keer_err tell_engine(struct http_exchange *x, const struct visitor *v, const char *event, bool *ret_denied)
+static enum keer_err tell_engine(struct http_exchange *x, const struct visitor *v, const char *event,
+                                 const struct id *challenge, bool *ret_denied)
 {
     struct desk_event e = visitor_event(v, &v->now.account, event);
     struct desk_decision d = {0};
-    enum keer_err err = desk_decide(x->worker, &e, &d);
+    const char *method = "";
+    enum keer_err err = step_method(x->worker, v, challenge, &method);
+    e.step_up = slice_str(method);
+    if (err == KEER_OK)
+        err = desk_decide(x->worker, &e, &d);
     *ret_denied = d.outcome == KEER_DENY;
     buf_release(&d.answer);
     return err;
@@ -68,7 +73,7 @@ void account_guard(struct http_exchange *x, const struct visitor *v, const struc
                                        .challenge = account_challenge(x),
                                        .where = slice_str(v->ip)};
     if (id_is(&g.request.challenge)) {
-        err = tell_engine(x, v, ask->event, &denied);
+        err = tell_engine(x, v, ask->event, &g.request.challenge, &denied);
         told = true;
     }
     if (err == KEER_OK && denied) {
@@ -78,7 +83,7 @@ void account_guard(struct http_exchange *x, const struct visitor *v, const struc
     if (err == KEER_OK)
         err = desk_write(x->worker, account_guard_ask, &g);
     if (err == KEER_OK && !told && (g.answer.outcome == GUARD_APPLIED || g.answer.outcome == GUARD_WAITS))
-        err = tell_engine(x, v, ask->event, &denied);
+        err = tell_engine(x, v, ask->event, &g.request.challenge, &denied);
     notifier_wake(g.a->notifier);
     if (err == KEER_OK)
         answer_guard(x, &g.answer);

@@ -26,7 +26,7 @@ static enum keer_err start(struct db *db, void *ctx)
     enum keer_err err = attempt_begin(db, ATTEMPT_USE_PROBE, &subject, t->now_us, &t->begun);
     if (err != KEER_OK || t->begun.verdict != ATTEMPT_MAY)
         return err;
-    return recovery_start(db, &t->s->guard, &t->start, t->now_us, &t->ret->recovery);
+    return recovery_start(db, &t->s->accounts->guard, &t->start, t->now_us, &t->ret->recovery);
 }
 
 enum keer_err recover_start(const struct steps *s, struct desk_worker *w, const struct visitor *v, struct slice name,
@@ -93,7 +93,8 @@ static enum keer_err count(struct db *db, void *ctx)
 static enum keer_err prove(struct db *db, void *ctx)
 {
     struct proving *p = ctx;
-    enum keer_err err = recovery_prove(db, &p->s->guard, p->flow, p->code, p->now_us, &p->right, &p->ret->recovery);
+    enum keer_err err =
+        recovery_prove(db, &p->s->accounts->guard, p->flow, p->code, p->now_us, &p->right, &p->ret->recovery);
     if (err == KEER_OK && p->right)
         err = attempt_ok(db, &p->begun.attempt);
     if (err == KEER_OK && p->right)
@@ -137,7 +138,7 @@ struct finishing {
     const struct id *flow;
     struct slice password;
     int64_t now_us;
-    bool lost, second;
+    bool lost, ready;
     char phc[PASSWORD_PHC_BYTES];
     struct recover *ret;
 };
@@ -153,6 +154,8 @@ static enum keer_err judge(struct db *db, void *ctx)
         err = KEER_EMISSING;
     if (err == KEER_OK)
         err = authenticators_methods(db, &f->ret->recovery.account, &methods);
+    if (err == KEER_OK)
+        err = recovery_ready(db, &f->ret->recovery, f->lost, &f->ready);
     if (err != KEER_OK)
         return err;
     password_context_init(&context, f->s->accounts, methods != 0 && !f->lost);
@@ -165,7 +168,7 @@ static enum keer_err judge(struct db *db, void *ctx)
 static enum keer_err finish(struct db *db, void *ctx)
 {
     struct finishing *f = ctx;
-    return recovery_finish(db, &f->s->guard, f->flow, slice_str(f->phc), f->lost, f->now_us, &f->ret->recovery);
+    return recovery_finish(db, &f->s->accounts->guard, f->flow, slice_str(f->phc), f->lost, f->now_us, &f->ret->recovery);
 }
 
 enum keer_err recover_finish(const struct steps *s, struct desk_worker *w, const struct visitor *v, const struct id *flow,
@@ -187,9 +190,11 @@ enum keer_err recover_finish(const struct steps *s, struct desk_worker *w, const
     }
     if (err == KEER_OK)
         err = password_worker_hash(s->accounts->passwords, password, &ret->recovery.account, f.phc);
+    /* One that waits is told to the engine when it is done: a thief's wrong answers must not keep its owner from asking. */
     struct desk_event e = visitor_event(v, &ret->recovery.account, "password_changed");
     e.session = SLICE("");
-    if (err == KEER_OK)
+    e.step_up = SLICE("recovery");
+    if (err == KEER_OK && f.ready)
         err = desk_decide(w, &e, &d);
     bool denied = d.outcome == KEER_DENY;
     buf_release(&d.answer);
@@ -236,7 +241,7 @@ static enum keer_err cancel(struct db *db, void *ctx)
     if (err == KEER_OK && step != DB_ROW && step != DB_END)
         err = KEER_EIO;
     for (unsigned i = 0; err == KEER_OK && i < n; i++) {
-        err = recovery_cancel(db, &c->s->guard, &accounts[i], visitor_where(c->v), c->now_us);
+        err = recovery_cancel(db, &c->s->accounts->guard, &accounts[i], visitor_where(c->v), c->now_us);
         c->count += err == KEER_OK;
     }
     return err;
@@ -274,7 +279,7 @@ static enum keer_err count_token(struct db *db, void *ctx)
 static enum keer_err not_me(struct db *db, void *ctx)
 {
     struct refusing *r = ctx;
-    enum keer_err err = guard_not_me(db, &r->s->guard, r->token, r->now_us, r->ret);
+    enum keer_err err = guard_not_me(db, &r->s->accounts->guard, r->token, r->now_us, r->ret);
     return err == KEER_OK ? attempt_ok(db, &r->begun.attempt) : err;
 }
 
@@ -313,23 +318,24 @@ struct ticking {
     const struct steps *s;
     int64_t now_us;
     unsigned count;
+    struct id recovered; /* the account of a recovery that is done */
 };
 
 static enum keer_err tick_changes(struct db *db, void *ctx)
 {
     struct ticking *t = ctx;
-    return guard_apply_due(db, &t->s->guard, t->now_us, /* one in a transaction: one that fails leaves the others alone */ 1,
-                           &t->count);
+    return guard_apply_due(db, &t->s->accounts->guard, t->now_us,
+                           /* one in a transaction: one that fails leaves the others alone */ 1, &t->count);
 }
 static enum keer_err tick_recoveries(struct db *db, void *ctx)
 {
     struct ticking *t = ctx;
-    return recovery_apply_due(db, &t->s->guard, t->now_us, &t->count);
+    return recovery_apply_due(db, &t->s->accounts->guard, t->now_us, &t->recovered, &t->count);
 }
 static enum keer_err tick_send(struct db *db, void *ctx)
 {
     struct ticking *t = ctx;
-    return recovery_send(db, &t->s->guard, t->now_us, &t->count);
+    return recovery_send(db, &t->s->accounts->guard, t->now_us, &t->count);
 }
 static enum keer_err tick_forget(struct db *db, void *ctx)
 {
@@ -358,6 +364,16 @@ static enum keer_err look(struct db *db, void *ctx)
     return err == KEER_EMISSING ? KEER_OK : err;
 }
 
+/* Its password is another one: the windows see it. */
+static enum keer_err tell_recovered(struct desk_worker *w, const struct id *account)
+{
+    struct desk_event e = {.type = SLICE("password_changed"), .account = id_slice(account), .step_up = SLICE("recovery")};
+    struct desk_decision d = {0};
+    enum keer_err err = desk_decide(w, &e, &d);
+    buf_release(&d.answer);
+    return err;
+}
+
 void steps_tick(struct desk_worker *w, void *ctx)
 {
     desk_fn *const works[] = {tick_changes, tick_recoveries, tick_send, tick_forget};
@@ -367,7 +383,10 @@ void steps_tick(struct desk_worker *w, void *ctx)
     for (size_t i = 0; err == KEER_OK && due.any && i < ARRAY_LEN(works); i++)
         for (unsigned round = 0; err == KEER_OK && round < ROUNDS_MAX; round++) {
             t.count = 0;
+            t.recovered = (struct id){0};
             err = desk_write(w, works[i], &t);
+            if (err == KEER_OK && id_is(&t.recovered))
+                err = tell_recovered(w, &t.recovered);
             if (!t.count)
                 break;
             notifier_wake(t.s->accounts->notifier);

@@ -419,7 +419,8 @@ enum keer_err recovery_finish(struct db *db, const struct guard *g, const struct
     return err;
 }
 
-enum keer_err recovery_apply_due(struct db *db, const struct guard *g, int64_t now_us, unsigned *ret_count)
+enum keer_err recovery_apply_due(struct db *db, const struct guard *g, int64_t now_us, struct id *ret_account,
+                                 unsigned *ret_count)
 {
     struct recovery r;
     struct account account;
@@ -444,8 +445,10 @@ enum keer_err recovery_apply_due(struct db *db, const struct guard *g, int64_t n
         err = account.state == ACCOUNT_CLOSED ? recovery_cancel_all(db, &r.account, now_us)
                                               : complete(db, g, &r, slice_str(phc), r.lost, now_us);
     crypto_wipe(phc, sizeof phc);
-    if (err == KEER_OK)
+    if (err == KEER_OK) {
+        *ret_account = r.account;
         *ret_count = 1;
+    }
     return err;
 }
 
