@@ -1,6 +1,8 @@
 // answers.mjs - what openapi.mjs asks a daemon with policies/store.keer: add a line for each new path, refusals as well.
 //
 // ask(name, status, method, path, { body, role, type }) holds the answer against the document and returns it; role null sends no key.
+import { passkeys } from './answers_passkey.mjs'
+
 export async function cases({ ask, ok, event, doc }) {
     const good = { id: 'o1', time: '2018-10-01T12:00:00Z', type: 'purchase', account: 'liu', device: 'd1', amount: 4900, currency: 'EUR' }
     const sent = async (name, status, body, fits = status < 400 || status === 422) => {
@@ -51,6 +53,7 @@ export async function cases({ ask, ok, event, doc }) {
     await keys(ask)
     await webhooks(ask, ok, good)
     await policies(ask)
+    await passkeys(ask)
     await ask('health', 200, 'GET', '/healthz', { role: null })
     await ask('readiness', 200, 'GET', '/readyz', { role: null })
     await ask('metrics', 200, 'GET', '/metrics', { role: null })
