@@ -54,7 +54,7 @@ LIBS_TEST = $(shell $(PKG) --libs check 2>/dev/null || echo -lcheck) -ljansson
 # --- sources -----------------------------------------------------------------------------------------------------
 SRC_TOOLS_BASE := $(wildcard src/base/crypto*.c) src/base/base64.c src/base/histogram.c src/base/id.c src/base/log.c
 SRC_LIB   := $(filter-out $(SRC_TOOLS_BASE),$(wildcard src/base/*.c)) $(wildcard src/core/*.c src/core/policy/*.c)
-SRC_DIRS  := learn sim store store/sqlite store/postgres net jose http account stepup oidc flow api
+SRC_DIRS  := ledger learn sim store store/sqlite store/postgres net jose http account stepup oidc flow api
 SRC_TOOLS := $(SRC_TOOLS_BASE) $(foreach d,$(SRC_DIRS),$(wildcard src/$(d)/*.c))
 SRC_CLI   := $(wildcard src/cli/*.c)
 GEN_C     := $(GEN)/policy_lexer.c $(GEN)/policy_grammar.c
@@ -172,7 +172,7 @@ unit: all unit-bins ## the unit tests alone
 	@tools/run-tests $(B) unit
 asan: ## the unit tests under AddressSanitizer and UBSan (clang)
 	@$(MAKE) --no-print-directory V=asan CC=clang unit
-ASAN_TESTS := http_cases serve labels keys policies events explanation snapshot backup operate enrich webhooks search
+ASAN_TESTS := http_cases serve labels keys policies events explanation snapshot backup operate enrich webhooks
 asan-http: $(B)/bench/http-load $(B)/tests/mmdb-make ## the daemon under AddressSanitizer and UBSan (clang): bad requests, 10,000 idle sockets, the tests of its API
 	@$(MAKE) --no-print-directory V=asan CC=clang build/asan/keer
 	@failed=0; for t in $(ASAN_TESTS); do echo "# $$t"; BUILD=$(CURDIR)/$(B) KEER=$(CURDIR)/build/asan/keer bash tests/integration/$$t.sh || failed=1; done; exit $$failed
