@@ -84,9 +84,8 @@ export async function steps(ask) {
     await ask('the answer', 200, 'GET', `/v1/challenges/${id}`)
     await ask('no such challenge', 404, 'GET', '/v1/challenges/AAAAAAAAAAAAAAAAAAAAAA')
 
-    // what waits: the account is a moment old, and this is another session of it
+    // what waits: the account is new, and this is another session of it
     const carl = await signUp(ask, 'steps3@example.org'), again = {}
-    await new Promise((done) => setTimeout(done, 2100))
     await post('signed in again', 200, 'sign-in', { name: carl.email, password }, { jar: again })
     const late = await post('an app', 200, 'authenticators/totp', {}, { jar: again })
     const { pending } = await post('waits', 200, 'authenticators/totp/confirm', { id: late.id, code: totp(late.secret) }, { jar: again })

@@ -313,7 +313,7 @@ START_TEST(grace_after_a_sign_up)
     ck_ok(guard_wallet_linked(kit.db, &anna.account, SLICE("x"), T0));
     ck_assert_int_eq(ask(&r, T0 + 1).outcome, GUARD_WAITS);
     ck_ok(guard_wallet_unlinked(kit.db, &anna.account, SLICE("x")));
-    struct session later = kit_session(&kit, &anna, SESSION_FULL, &anna.browser, T0 + 5 * US_SECOND);
+    struct session later = kit_session(&kit, &anna, SESSION_FULL, &anna.browser, T0 + 1);
     r = request(GUARD_AUTHENTICATOR_ADD);
     r.session = &later;
     ck_assert_int_eq(ask(&r, T0 + 6 * US_SECOND).outcome, GUARD_WAITS);
