@@ -20,7 +20,7 @@
 #include "flow/guard.h"
 #include "stepup/prompt.h"
 
-struct steps {                       /* does not change after the start */
+struct steps { /* does not change after the start */
     const struct accounts *accounts;
     struct guard guard;
     /* Signs the claims of an answer as a JWT of that typ; NULL without an issuer: then there is no answer to be told. */
