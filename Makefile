@@ -54,7 +54,7 @@ LIBS_TEST = $(shell $(PKG) --libs check 2>/dev/null || echo -lcheck) -ljansson
 # --- sources -----------------------------------------------------------------------------------------------------
 SRC_TOOLS_BASE := $(wildcard src/base/crypto*.c) src/base/base64.c src/base/histogram.c src/base/id.c src/base/log.c
 SRC_LIB   := $(filter-out $(SRC_TOOLS_BASE),$(wildcard src/base/*.c)) $(wildcard src/core/*.c src/core/policy/*.c)
-SRC_DIRS  := learn sim store store/sqlite store/postgres net jose http account stepup oidc flow api
+SRC_DIRS  := ledger learn sim store store/sqlite store/postgres net jose http account stepup oidc flow api
 SRC_TOOLS := $(SRC_TOOLS_BASE) $(foreach d,$(SRC_DIRS),$(wildcard src/$(d)/*.c))
 SRC_CLI   := $(wildcard src/cli/*.c)
 GEN_C     := $(GEN)/policy_lexer.c $(GEN)/policy_grammar.c
@@ -195,11 +195,11 @@ crash-disk: all rig-bins ## every write and sync of SQLite fails once, and CUTS 
 	@BUILD=$(B) KEER=$(B)/keer tests/crash/faults 0 $(or $(CUTS),200)
 crash-pg: all rig-bins ## kill PostgreSQL KILLS times (1000), fail over FAILOVERS times (20)
 	@BUILD=$(B) KEER=$(B)/keer tests/crash/pg $(KILLS) $(or $(FAILOVERS),20)
+guess: $(B)/tests/guess_test ## GUESSES guesses (1,000,000) at passwords, one-time codes and recoveries, in parallel
+	@GUESSES=$(or $(GUESSES),1000000) $<
 TIMING ?= 10000
 timing: all ## whether the time of an answer tells a known from an unknown name, over TIMING samples (10000) of each
 	@KEER=$(B)/keer TIMING_SAMPLES=$(TIMING) bash tests/integration/enumeration.sh
-guess: $(B)/tests/guess_test ## GUESSES guesses (1,000,000) at passwords, one-time codes and recoveries, in parallel
-	@GUESSES=$(or $(GUESSES),1000000) $<
 bench-load: all rig-bins ## requests a second, each durable, beside an empty handler of libmicrohttpd
 	@bench/load/run $(B)
 bench-overload: all $(B)/bench/http-load ## five times what the daemon can do for 60 s: goodput, memory, recovery; fails when a bound does not hold
