@@ -172,7 +172,7 @@ unit: all unit-bins ## the unit tests alone
 	@tools/run-tests $(B) unit
 asan: ## the unit tests under AddressSanitizer and UBSan (clang)
 	@$(MAKE) --no-print-directory V=asan CC=clang unit
-ASAN_TESTS := http_cases serve labels keys policies events explanation snapshot backup operate enrich webhooks search
+ASAN_TESTS := http_cases serve labels keys policies events explanation snapshot backup operate enrich webhooks
 asan-http: $(B)/bench/http-load $(B)/tests/mmdb-make ## the daemon under AddressSanitizer and UBSan (clang): bad requests, 10,000 idle sockets, the tests of its API
 	@$(MAKE) --no-print-directory V=asan CC=clang build/asan/keer
 	@failed=0; for t in $(ASAN_TESTS); do echo "# $$t"; BUILD=$(CURDIR)/$(B) KEER=$(CURDIR)/build/asan/keer bash tests/integration/$$t.sh || failed=1; done; exit $$failed

@@ -339,6 +339,7 @@ enum keer_err sign_in_proved(const struct accounts *a, struct desk_worker *w, st
     e.session = SLICE("");
     e.outcome = SLICE("success");
     e.step_up = slice_str(p->step_up);
+    e.more = p->more;
     e.has_second_step = d.bound;
     err = desk_decide(w, &e, &decision);
     enum keer_outcome outcome = decision.outcome;

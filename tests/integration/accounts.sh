@@ -126,6 +126,8 @@ get 'it may look' 200 '"rights":"restricted"' /v1/account/me
 for r in 'POST sessions:end-others' 'POST password' 'POST contacts' 'POST family' 'POST family/invitations' "DELETE devices/$planted" "POST devices/$planted" "DELETE contacts/$planted"; do
     get "$r with an e-mail code alone" 403 RESTRICTED "/v1/account/${r#* }" -X "${r% *}" "${json[@]}" -d '{}'
 done
+me=$(curl -s "${who[@]}" "$u/v1/account/me" | jq -r '.sessions[] | select(.current | not) | .id' | head -n 1)
+get 'it ends no other session' 403 RESTRICTED "/v1/account/sessions/$me" -X DELETE
 jar evil
 post 'a denial' 200 '"next":"denied","frozen":false' /v1/account/sign-in "{\"name\":\"anna\",\"password\":\"$password\"}" -A evil/1
 ! grep -qi 'set-cookie: keer=' "$dir/head"; ok $? 'without a session'
