@@ -31,6 +31,8 @@ static struct slice host_of(struct slice origin)
     return host;
 }
 
+bool passkeys_is_origin(struct slice s) { return host_of(s).len > 0; }
+
 /* WebAuthn 5.1.3 step 8: a suffix of the host at a dot, or all of it. */
 static bool is_suffix(struct slice host, struct slice rp_id)
 {

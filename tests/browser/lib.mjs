@@ -20,7 +20,7 @@ export async function until(what, ms = 5000) {
 
 // --- the browser
 // SPC is off on Linux unless it is asked for. Names below .localhost lead to this machine, in the browser itself.
-export const launch = (executablePath) => chromium.launch({ executablePath, args: ['--no-sandbox', '--enable-features=SecurePaymentConfirmationBrowser', '--force-color-profile=srgb'] })
+export const launch = (executablePath) => chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--enable-features=SecurePaymentConfirmationBrowser', '--force-color-profile=srgb'] })
 
 // A person with a browser of their own. What the console says, what the policy refuses and what is asked of other hosts is kept: `complaints`.
 export async function person(browser, base, options = {}) {

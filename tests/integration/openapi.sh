@@ -8,5 +8,6 @@ command -v node > /dev/null || { echo 'skipped: no node here'; exit 0; }
 npm_ready tests/npm || exit 0
 keys && start --notices "$dir/notices" --webhooks on --webhook-allow 127.0.0.1/32 --webhook-retries 10ms || exit 1
 "$KEER" --describe=openapi > "$dir/openapi.json"
-KEER_NOTICES=$dir/notices KEER_ORIGIN=http://localhost:${u##*:} KEER_KEY_STORE=$key KEER_KEY_ANALYST=$analyst KEER_KEY_PARTNER=$partner KEER_KEY_ADMIN=$admin node tests/npm/openapi.mjs "$dir/openapi.json" "$u"; code=$?
+export KEER_NOTICES=$dir/notices KEER_ORIGIN=http://localhost:${address##*:} # the origin of pages without --public-url
+KEER_KEY_STORE=$key KEER_KEY_ANALYST=$analyst KEER_KEY_PARTNER=$partner KEER_KEY_ADMIN=$admin node tests/npm/openapi.mjs "$dir/openapi.json" "$u"; code=$?
 stop && exit $code

@@ -381,6 +381,8 @@ struct opening_challenge {
     enum challenge_kind kind;
 };
 
+static struct slice payee_origin = {"https://shop.example", 20};
+
 static enum keer_err open_challenge(struct db *db, void *ctx)
 {
     struct opening_challenge *o = ctx;
@@ -389,7 +391,7 @@ static enum keer_err open_challenge(struct db *db, void *ctx)
                                .amount_minor = 648,
                                .currency = CUR_EUR,
                                .payee = SLICE("Example store"),
-                               .payee_origin = SLICE("https://shop.example"),
+                               .payee_origin = payee_origin,
                                .agreement = SLICE("Wallet \u2022\u2022 1234"),
                                .store = SLICE("Example")};
     if (o->kind != CHALLENGE_PAYMENT)
@@ -483,6 +485,20 @@ static void payments(struct desk_worker *w)
     ck_assert_int_eq(s.outcome, STEP_WRONG);
     /* Where the browser has no Secure Payment Confirmation: WebAuthn over bytes that depend on what was shown. */
     r = recipe_for(KIT_SIGN_IN, &o, next);
+    s = answers(w, &v, &id, &r);
+    ck_assert_int_eq(s.outcome, STEP_DONE);
+    /* A payee's address that no browser would write as an origin is not asked for, and not wanted. */
+    payee_origin = SLICE("https://shop.example/pay");
+    id = challenge_for(w, CHALLENGE_PAYMENT);
+    payee_origin = SLICE("https://shop.example");
+    question(w, &v, &id, &options, next);
+    ck_assert(!slice_has(buf_view(&options), SLICE("payeeOrigin")));
+    r = recipe_for(KIT_PAY, &o, next);
+    r.pay_icon = icon;
+    s = answers(w, &v, &id, &r);
+    ck_assert_int_eq(s.outcome, STEP_WRONG);
+    r.pay_origin = NULL;
+    r.counter = ++o.counter;
     s = answers(w, &v, &id, &r);
     ck_assert_int_eq(s.outcome, STEP_DONE);
     buf_release(&options);

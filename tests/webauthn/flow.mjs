@@ -19,6 +19,7 @@ class Browser {
     for (const c of answer.headers.getSetCookie()) { const [, name, value] = c.match(/^([^=]+)=([^;]*)/); this.cookies[name] = value }
     return { status: answer.status, json: await answer.json() }
   }
+  clone(other) { this.cookies = { ...other.cookies }; return this }
   post(path, body = {}, headers) { return this.ask('POST', path, body, headers) }
 }
 
@@ -83,6 +84,12 @@ async function first() {
   ok(r.status === 403, 'the same sign-in twice is refused', r)
   r = await other.ask('GET', '/v1/account/me')
   ok(r.json.acr === 'urn:keersluis:acr:2' && r.json.amr.includes('swk') && r.json.authenticators.length === 1, 'two factors in one', r)
+  const many = (await other.post(`${signIn}/options`)).json
+  body = { flow: many.flow, credential: mine.get(many.publicKey) }
+  const tabs = Array.from({ length: 60 }, () => new Browser().clone(other))
+  const answers = await Promise.all(tabs.map(tab => tab.post(signIn, body)))
+  other.clone(tabs[answers.findIndex(a => a.status === 200)])
+  ok(answers.filter(a => a.status === 200).length === 1 && answers.filter(a => a.status === 403).length === 59, 'of 60 at once one is taken', answers.map(a => a.status))
   const stranger = new Authenticator(origin)
   stranger.user = mine.user
   for (const [name, twist, who] of [['bogus signature', { key: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey }],
