@@ -347,8 +347,9 @@ async function badPasskeys(anna) {
     const { page } = anna
     await signOut(page)
     const attempt = async (name, override, told) => {
+        await page.goto(base + '/signed-out')
+        await override() // before the page makes its offer
         await page.goto(base + '/sign-in')
-        await override()
         await pressPasskey(page)
         ok(told.test(await error(page)), `${name} is refused`, await page.textContent('#error'))
         ok((await api(page, 'GET', '/v1/account/me')).status === 401, `${name}: no session`)
