@@ -109,11 +109,6 @@ int serve_accounts_open(struct serving *s)
     int code = serve_accounts_check(s);
     if (code == CLI_DONE)
         code = read_key(s);
-    a->guard = (struct guard){.key = &a->key,
-                              .first_us = cli_duration(cli, "guard-first", 0),
-                              .wait_us = cli_duration(cli, "guard-wait", 0),
-                              .grace_us = cli_duration(cli, "guard-grace", 0),
-                              .recovery_us = cli_duration(cli, "recovery-wait", 0)};
     a->words = (struct notice_words){.service = cli_text(cli, "service-name"), .url = s->url};
     a->any_host = !cli_given(cli, "public-url");
     a->secure = a->any_host ? s->tls != NULL : strncmp(cli_text(cli, "public-url"), "https:", 6) == 0;
@@ -125,7 +120,12 @@ int serve_accounts_open(struct serving *s)
         return code;
     enum keer_err err = password_worker_new(&a->key, (unsigned)cli_count(cli, "password-queue", 0), &a->passwords);
     s->api.accounts = a;
-    s->steps = (struct steps){.accounts = a};
+    s->steps = (struct steps){.accounts = a,
+                              .guard = {.key = &a->key,
+                                        .first_us = cli_duration(cli, "guard-first", 0),
+                                        .wait_us = cli_duration(cli, "guard-wait", 0),
+                                        .grace_us = cli_duration(cli, "guard-grace", 0),
+                                        .recovery_us = cli_duration(cli, "recovery-wait", 0)}};
     s->api.steps = &s->steps;
     s->api.passkeys = &s->passkeys;
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, CLI_RESOURCES, err, "%s", keer_err_text(err));

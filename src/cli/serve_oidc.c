@@ -34,8 +34,9 @@ int serve_oidc_open(struct serving *s)
     enum keer_err err = oidc_new(&o, &s->api.oidc, &why);
     if (err != KEER_OK)
         return cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
+    desk_every(s->api.desk, OIDC_TICK_US, oidc_tick, s->api.oidc);
     s->steps.sign = sign_answer;
     s->steps.sign_ctx = s->api.oidc;
-    desk_every(s->api.desk, OIDC_TICK_US, oidc_tick, s->api.oidc);
+    s->steps.issuer = oidc_issuer(s->api.oidc);
     return CLI_DONE;
 }

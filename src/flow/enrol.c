@@ -15,7 +15,7 @@ struct guarding {
 static enum keer_err ask(struct db *db, void *ctx)
 {
     struct guarding *k = ctx;
-    return guard_ask(db, &k->s->accounts->guard, k->g, k->now_us, k->answer);
+    return guard_ask(db, &k->s->guard, k->g, k->now_us, k->answer);
 }
 
 static enum keer_err decide(struct desk_worker *w, const struct visitor *v, const char *type, const struct id *challenge,
@@ -169,7 +169,7 @@ static enum keer_err make_codes(struct db *db, void *ctx)
     enum keer_err err = code_make(db, account, m->now_us, &m->ret->codes);
     g.thing = m->ret->codes.id;
     if (err == KEER_OK)
-        err = guard_ask(db, &m->s->accounts->guard, &g, m->now_us, &m->ret->guard);
+        err = guard_ask(db, &m->s->guard, &g, m->now_us, &m->ret->guard);
     if (err != KEER_OK)
         return err;
     m->ret->told = m->ret->guard.outcome == GUARD_APPLIED || m->ret->guard.outcome == GUARD_WAITS;
@@ -205,7 +205,7 @@ static enum keer_err drop(struct db *db, void *ctx)
     enum keer_err err = guard_pending(db, account, rows, &n);
     for (unsigned i = 0; err == KEER_OK && i < n; i++)
         if (id_eq(&rows[i].thing, e->id))
-            return guard_cancel(db, &e->s->accounts->guard, account, &rows[i].id, visitor_where(e->v), e->now_us);
+            return guard_cancel(db, &e->s->guard, account, &rows[i].id, visitor_where(e->v), e->now_us);
     return err == KEER_OK ? authenticator_remove(db, account, e->id, e->now_us) : err;
 }
 
@@ -271,7 +271,7 @@ enum keer_err enrol_waits(const struct steps *s, struct desk_worker *w, const st
 static enum keer_err call_off(struct db *db, void *ctx)
 {
     struct enrolling *e = ctx;
-    return guard_cancel(db, &e->s->accounts->guard, &e->v->now.account, e->id, visitor_where(e->v), e->now_us);
+    return guard_cancel(db, &e->s->guard, &e->v->now.account, e->id, visitor_where(e->v), e->now_us);
 }
 
 enum keer_err enrol_call_off(const struct steps *s, struct desk_worker *w, const struct visitor *v, const struct id *change)

@@ -26,7 +26,7 @@ static enum keer_err start(struct db *db, void *ctx)
     enum keer_err err = attempt_begin(db, ATTEMPT_USE_PROBE, &subject, t->now_us, &t->begun);
     if (err != KEER_OK || t->begun.verdict != ATTEMPT_MAY)
         return err;
-    return recovery_start(db, &t->s->accounts->guard, &t->start, t->now_us, &t->ret->recovery);
+    return recovery_start(db, &t->s->guard, &t->start, t->now_us, &t->ret->recovery);
 }
 
 enum keer_err recover_start(const struct steps *s, struct desk_worker *w, const struct visitor *v, struct slice name,
@@ -93,8 +93,7 @@ static enum keer_err count(struct db *db, void *ctx)
 static enum keer_err prove(struct db *db, void *ctx)
 {
     struct proving *p = ctx;
-    enum keer_err err =
-        recovery_prove(db, &p->s->accounts->guard, p->flow, p->code, p->now_us, &p->right, &p->ret->recovery);
+    enum keer_err err = recovery_prove(db, &p->s->guard, p->flow, p->code, p->now_us, &p->right, &p->ret->recovery);
     if (err == KEER_OK && p->right)
         err = attempt_ok(db, &p->begun.attempt);
     if (err == KEER_OK && p->right)
@@ -168,7 +167,7 @@ static enum keer_err judge(struct db *db, void *ctx)
 static enum keer_err finish(struct db *db, void *ctx)
 {
     struct finishing *f = ctx;
-    return recovery_finish(db, &f->s->accounts->guard, f->flow, slice_str(f->phc), f->lost, f->now_us, &f->ret->recovery);
+    return recovery_finish(db, &f->s->guard, f->flow, slice_str(f->phc), f->lost, f->now_us, &f->ret->recovery);
 }
 
 enum keer_err recover_finish(const struct steps *s, struct desk_worker *w, const struct visitor *v, const struct id *flow,
@@ -241,7 +240,7 @@ static enum keer_err cancel(struct db *db, void *ctx)
     if (err == KEER_OK && step != DB_ROW && step != DB_END)
         err = KEER_EIO;
     for (unsigned i = 0; err == KEER_OK && i < n; i++) {
-        err = recovery_cancel(db, &c->s->accounts->guard, &accounts[i], visitor_where(c->v), c->now_us);
+        err = recovery_cancel(db, &c->s->guard, &accounts[i], visitor_where(c->v), c->now_us);
         c->count += err == KEER_OK;
     }
     return err;
@@ -279,7 +278,7 @@ static enum keer_err count_token(struct db *db, void *ctx)
 static enum keer_err not_me(struct db *db, void *ctx)
 {
     struct refusing *r = ctx;
-    enum keer_err err = guard_not_me(db, &r->s->accounts->guard, r->token, r->now_us, r->ret);
+    enum keer_err err = guard_not_me(db, &r->s->guard, r->token, r->now_us, r->ret);
     return err == KEER_OK ? attempt_ok(db, &r->begun.attempt) : err;
 }
 
@@ -324,18 +323,18 @@ struct ticking {
 static enum keer_err tick_changes(struct db *db, void *ctx)
 {
     struct ticking *t = ctx;
-    return guard_apply_due(db, &t->s->accounts->guard, t->now_us,
+    return guard_apply_due(db, &t->s->guard, t->now_us,
                            /* one in a transaction: one that fails leaves the others alone */ 1, &t->count);
 }
 static enum keer_err tick_recoveries(struct db *db, void *ctx)
 {
     struct ticking *t = ctx;
-    return recovery_apply_due(db, &t->s->accounts->guard, t->now_us, &t->recovered, &t->count);
+    return recovery_apply_due(db, &t->s->guard, t->now_us, &t->recovered, &t->count);
 }
 static enum keer_err tick_send(struct db *db, void *ctx)
 {
     struct ticking *t = ctx;
-    return recovery_send(db, &t->s->accounts->guard, t->now_us, &t->count);
+    return recovery_send(db, &t->s->guard, t->now_us, &t->count);
 }
 static enum keer_err tick_forget(struct db *db, void *ctx)
 {

@@ -21,10 +21,12 @@
 #include "stepup/prompt.h"
 
 struct steps {                       /* does not change after the start */
-    const struct accounts *accounts; /* with the guard */
-    /* Signs the claims of an answer as a JWT of that typ; NULL: answers are not signed, and not told. */
+    const struct accounts *accounts;
+    struct guard guard;
+    /* Signs the claims of an answer as a JWT of that typ; NULL without an issuer: then there is no answer to be told. */
     enum keer_err (*sign)(void *ctx, struct desk_worker *w, const char *typ, struct slice claims, struct buf *out);
     void *sign_ctx;
+    const char *issuer; /* who signs */
 };
 
 enum step_outcome {

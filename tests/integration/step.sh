@@ -128,12 +128,16 @@ as eve 'by: it was not me' 200 '"state":"refused"' "prompts/$prompt" '{"answer":
 as grace 'the session that asked is gone' 401 NO_SESSION me
 as grace 'and its challenge' 404 NOT_FOUND "challenges/$c"
 until_true 'everybody is told' told anna@example.org sign_in_refused
+if command -v sqlite3 > /dev/null; then
+    [ "$(sqlite3 "$dir/k.db" "SELECT COUNT(*) FROM journal j JOIN journal t ON t.id = CAST(json_extract(CAST(j.body AS TEXT), '$.target') AS BLOB)
+        WHERE json_extract(CAST(j.body AS TEXT), '$.type') = 'fraud_reported' AND json_extract(CAST(t.body AS TEXT), '$.type') = 'sign_in'")" = 1 ]; ok $? 'and the sign-in is reported as fraud'
+fi
 
 # --- a challenge of a store
 stop
 store=$("$KEER" key new -q --database "$dir/k.db" --role store --name shop)
 other=$("$KEER" key new -q --database "$dir/k.db" --role store --name other)
-start "${waits[@]}" || exit 1
+start "${waits[@]}" --issuer http://localhost:1 || exit 1
 api() { # NAME STATUS PATTERN KEY PATH [BODY]
     local name=$1 status=$2 pattern=$3 key=$4 path=$5 got; shift 5
     local body=(); [ $# -gt 0 ] && body=(-H 'Content-Type: application/json' -d "$1")
@@ -153,6 +157,16 @@ as ivan 'nor answers it' 409 STEP_OVER "challenges/$c/recovery-code" "{\"code\":
 as heidi 'it is confirmed' 200 '"state":"done","redirect":"https://shop.example/back\?x=1&challenge=' "challenges/$c/recovery-code" "{\"code\":\"$(recovery $next)\"}"; next=$((next + 1))
 as heidi 'it opens no session' 401 NO_SESSION me
 api 'the store learns it' 200 '"state":"done"' "$store" "/v1/challenges/$c"
+if command -v node > /dev/null; then
+    curl -s "$u/oidc/jwks" > "$dir/jwks"; the .answer > "$dir/answer"; the .shown > "$dir/shown"
+    node tests/lib/jwt.mjs "$dir/jwks" "$(cat "$dir/answer")" > "$dir/jwt"; ok $? 'by a signed JWT'
+    jq -e --arg id "$c" --arg sub "$account" --arg aud "${store:5:12}" '.header.typ == "keer-challenge+jwt" and (.claims | .iss == "http://localhost:1"
+        and .sub == $sub and .aud == $aud and .jti == $id and .acr == "urn:keersluis:acr:pay" and .amr == ["otp"] and .kind == "payment"
+        and .exp - .auth_time == 600 and .iat >= .auth_time)' "$dir/jwt" > /dev/null; ok $? "that says what was done: $(cat "$dir/jwt")"
+    [ "$(jq -j .claims.shown "$dir/jwt" | openssl dgst -sha256 -binary | basenc --base64url | tr -d =)" = "$(jq -r .claims.confirmed "$dir/jwt")" ]; ok $? 'and to what'
+    [ "$(jq -cS '.claims.shown | fromjson' "$dir/jwt")" = "$(jq -cS . "$dir/shown")" ]; ok $? 'which is what was shown'
+    node tests/lib/jwt.mjs "$dir/jwks" "$(sed 's/\.\(.\{20\}\)./.\1A/' "$dir/answer")" > /dev/null 2>&1; [ $? != 0 ]; ok $? 'a changed one is none'
+fi
 api 'another amount' 200 '"amount":"648.01"' "$store" /v1/challenges "${pay/64800/64801}"; c2=$(the .id)
 [ "$c" != "$c2" ]; ok $? 'is another challenge'
 api 'and the first is worth nothing' 200 '"state":"refused".*"why":"other_data"' "$store" "/v1/challenges/$c"
