@@ -54,7 +54,7 @@ LIBS_TEST = $(shell $(PKG) --libs check 2>/dev/null || echo -lcheck) -ljansson
 # --- sources -----------------------------------------------------------------------------------------------------
 SRC_TOOLS_BASE := $(wildcard src/base/crypto*.c) src/base/base64.c src/base/histogram.c src/base/id.c src/base/log.c
 SRC_LIB   := $(filter-out $(SRC_TOOLS_BASE),$(wildcard src/base/*.c)) $(wildcard src/core/*.c src/core/policy/*.c)
-SRC_DIRS  := learn sim store store/sqlite store/postgres net jose http account stepup oidc flow api
+SRC_DIRS  := ledger learn sim store store/sqlite store/postgres net jose http account stepup oidc flow api
 SRC_TOOLS := $(SRC_TOOLS_BASE) $(foreach d,$(SRC_DIRS),$(wildcard src/$(d)/*.c))
 SRC_CLI   := $(wildcard src/cli/*.c)
 GEN_C     := $(GEN)/policy_lexer.c $(GEN)/policy_grammar.c
@@ -72,7 +72,7 @@ WRAP_DB   := -Wl,--wrap=db_begin,--wrap=db_step,--wrap=db_put,--wrap=db_commit
 
 JUDGE     := $(if $(wildcard /usr/include/fido.h),$(B)/tests/webauthn-judge)
 
-.PHONY: all help lib demo test unit rig-bins unit-bins crash crash-disk crash-pg bench-load bench-overload integration asan asan-http tsan cov bench bench-peers docs check-docs lint layers install \
+.PHONY: all help lib demo timing test unit guess rig-bins unit-bins crash crash-disk crash-pg bench-load bench-overload integration asan asan-http tsan cov bench bench-peers docs check-docs lint layers install \
         uninstall clean deps format headers
 all: $(B)/keer $(B)/libkeer.a $(B)/libkeer.so.0 $(B)/keer.pc
 
@@ -142,6 +142,9 @@ $(B)/bench/http-empty: $(B)/bench/load/empty.o
 $(B)/tests/mmdb-make: $(B)/tests/geoip/make.o $(B)/libtools.a $(B)/libkeer.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LDFLAGS) $(LIBS_LIB)
+$(B)/tests/jose-tool: $(B)/tests/jose/tool.o $(B)/libtools.a $(B)/libkeer.a
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LDFLAGS) $(LIBS_BIN)
 # The crash rig's control: a daemon that answers before its commit.
 $(B)/tests/keer-early: $(OBJ_MAIN) $(B)/tests/crash/early_commit.o $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -pie -o $@ $^ $(LDFLAGS) -Wl,--wrap=db_begin,--wrap=db_commit,--wrap=db_rollback $(LIBS_BIN)
@@ -164,14 +167,15 @@ test: deps ## everything that must hold: unit, corpus replay, headers, layers, i
 	@$(MAKE) --no-print-directory all unit-bins rig-bins
 	@tools/run-tests $(B)
 unit-bins: $(TESTS) $(REPLAYS)
-rig-bins: $(B)/tests/mmdb-make $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early $(B)/tests/keer-unsynced $(B)/tests/disk.so $(B)/tests/disk $(JUDGE)
+rig-bins: $(B)/tests/mmdb-make $(B)/tests/jose-tool $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early $(B)/tests/keer-unsynced $(B)/tests/disk.so $(B)/tests/disk $(JUDGE)
 unit: all unit-bins ## the unit tests alone
 	@tools/run-tests $(B) unit
 asan: ## the unit tests under AddressSanitizer and UBSan (clang)
 	@$(MAKE) --no-print-directory V=asan CC=clang unit
-asan-http: ## the daemon under AddressSanitizer and UBSan (clang) against the table of bad requests, slow senders and 10,000 idle sockets
+ASAN_TESTS := http_cases serve labels keys policies events explanation snapshot backup operate enrich webhooks
+asan-http: $(B)/bench/http-load $(B)/tests/mmdb-make ## the daemon under AddressSanitizer and UBSan (clang): bad requests, 10,000 idle sockets, the tests of its API
 	@$(MAKE) --no-print-directory V=asan CC=clang build/asan/keer
-	@KEER=build/asan/keer bash tests/integration/http_cases.sh
+	@failed=0; for t in $(ASAN_TESTS); do echo "# $$t"; BUILD=$(CURDIR)/$(B) KEER=$(CURDIR)/build/asan/keer bash tests/integration/$$t.sh || failed=1; done; exit $$failed
 # Tests that train go through libgomp, which ThreadSanitizer does not understand: they are left out.
 TSAN_TESTS := $(filter-out %/train_test %/model_test,$(TESTS))
 tsan: ## the unit tests without training under ThreadSanitizer (clang)
@@ -191,6 +195,11 @@ crash-disk: all rig-bins ## every write and sync of SQLite fails once, and CUTS 
 	@BUILD=$(B) KEER=$(B)/keer tests/crash/faults 0 $(or $(CUTS),200)
 crash-pg: all rig-bins ## kill PostgreSQL KILLS times (1000), fail over FAILOVERS times (20)
 	@BUILD=$(B) KEER=$(B)/keer tests/crash/pg $(KILLS) $(or $(FAILOVERS),20)
+guess: $(B)/tests/guess_test ## GUESSES guesses (1,000,000) at passwords, one-time codes and recoveries, in parallel
+	@GUESSES=$(or $(GUESSES),1000000) $<
+TIMING ?= 10000
+timing: all ## whether the time of an answer tells a known from an unknown name, over TIMING samples (10000) of each
+	@KEER=$(B)/keer TIMING_SAMPLES=$(TIMING) bash tests/integration/enumeration.sh
 bench-load: all rig-bins ## requests a second, each durable, beside an empty handler of libmicrohttpd
 	@bench/load/run $(B)
 bench-overload: all $(B)/bench/http-load ## five times what the daemon can do for 60 s: goodput, memory, recovery; fails when a bound does not hold

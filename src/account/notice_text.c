@@ -34,13 +34,16 @@ static void print_time(struct buf *b, int64_t us)
     buf_fmt(b, "%04d-%02d-%02d %02d:%02d UTC", c.year, c.month, c.day, c.hour, c.minute);
 }
 
-/* Values come from people who are not the reader: what would become a link in his mail reader is broken by a space. */
+/* Values come from people who are not the reader: what would become a link in his mail reader is broken by a space. An
+ * address alone stays whole: it is looked for in a message. */
 static void print_value(struct buf *b, const char *value)
 {
+    const char *at = strchr(value, '@');
+    bool address = at && at[1] && !strchr(at + 1, '@') && !strpbrk(value, " /:");
     for (const char *p = value; *p; p++) {
-        bool link = *p == '/' || (*p == '.' && ascii_lower(p[1]) >= 'a' && ascii_lower(p[1]) <= 'z' && !strchr(value, '@'));
+        bool link = !address && (*p == '/' || (*p == '.' && p[1] && p[1] != ' '));
         buf_char(b, *p);
-        if (link && p[1] != ' ')
+        if (link)
             buf_char(b, ' ');
     }
 }

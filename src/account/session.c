@@ -103,14 +103,17 @@ enum keer_err session_read(struct db *db, const struct id *id, int64_t now_us, s
 
 /* --- changes --- */
 
-static enum keer_err make_room(struct db *db, const struct id *account, int64_t now_us)
+/* Sessions that wait for a step make room for each other alone: who has no more than a password signs nobody out. */
+static enum keer_err make_room(struct db *db, const struct id *account, bool pending, int64_t now_us)
 {
     return QUERY_DO(
         db,
         "UPDATE session SET ended_us = $1 WHERE id IN (SELECT id FROM session WHERE account = $2 AND ended_us = 0"
-        " ORDER BY used_us DESC, id LIMIT 1000000 OFFSET $3)",
-        Q_NUMBER(now_us), Q_ID(account), Q_NUMBER(SESSIONS_MAX - 1));
+        " AND CASE WHEN rights = 0 THEN 1 ELSE 0 END = $3 ORDER BY used_us DESC, id LIMIT 1000000 OFFSET $4)",
+        Q_NUMBER(now_us), Q_ID(account), Q_NUMBER(pending),
+        Q_NUMBER((pending ? SESSIONS_PENDING_MAX : SESSIONS_MAX - SESSIONS_PENDING_MAX) - 1));
 }
+static_assert(SESSION_PENDING == 0, "the rights in make_room");
 
 enum keer_err session_begin(struct db *db, const struct session_new *n, int64_t now_us, struct id *ret_id,
                             struct bearer *ret_token)
@@ -119,7 +122,7 @@ enum keer_err session_begin(struct db *db, const struct session_new *n, int64_t 
     struct bearer token;
     struct crypto_hash hash;
     char ip[SESSION_IP_BYTES + 1], family[DEVICE_FAMILY_BYTES + 1];
-    enum keer_err err = make_room(db, &n->account, now_us);
+    enum keer_err err = make_room(db, &n->account, n->rights == SESSION_PENDING, now_us);
     if (err != KEER_OK)
         return err;
     id_make(&id);

@@ -20,7 +20,8 @@
 
 #define SESSION_AMR_BYTES 64 /* values of RFC 8176 with a space between */
 #define SESSION_IP_BYTES 46
-#define SESSIONS_MAX 64 /* of one account; the one longest unused makes room */
+#define SESSIONS_MAX 64        /* of one account; the one longest unused makes room */
+#define SESSIONS_PENDING_MAX 8 /* of those, that wait for a step: they make room for each other alone */
 
 enum session_rights { SESSION_PENDING, SESSION_RESTRICTED, SESSION_FULL, SESSION_RIGHTS_MAX };
 const char *session_rights_name(enum session_rights rights); /* "pending", ... */

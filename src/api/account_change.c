@@ -1,5 +1,6 @@
 /* account_change.c - what the guard guards: the password, addresses, trusting a device. */
 #include "api/account.h"
+#include "api/step.h"
 #include "base/timefmt.h"
 #include "flow/account_use.h"
 #include "flow/notifier.h"
@@ -8,84 +9,27 @@
 
 /* --- the guard --- */
 
-struct id account_challenge(struct http_exchange *x)
-{
-    struct id id;
-    struct slice given = http_header(x, "Keer-Challenge");
-    return given.p && id_parse(given, &id) == KEER_OK ? id : (struct id){0};
-}
-
-static enum keer_err tell_engine(struct http_exchange *x, const struct visitor *v, const char *event, bool *ret_denied)
-{
-    struct desk_event e = visitor_event(v, &v->now.account, event);
-    struct desk_decision d = {0};
-    enum keer_err err = desk_decide(x->worker, &e, &d);
-    *ret_denied = d.outcome == KEER_DENY;
-    buf_release(&d.answer);
-    return err;
-}
-
-static void put_step(struct buf *b, const struct guard_answer *a)
-{
-    bool first = true;
-    buf_fmt(b, "{\"next\":\"step\",\"challenge\":\"%s\",\"methods\":[", a->challenge.text);
-    for (int k = 0; k < AUTHENTICATOR_KIND_MAX; k++) {
-        if (!(a->methods & AUTHENTICATOR_BIT(k)))
-            continue;
-        buf_fmt(b, "%s\"%s\"", first ? "" : ",", authenticator_kind_name((enum authenticator_kind)k));
-        first = false;
-    }
-    buf_puts(b, "]}\n");
-}
-
-static void answer_guard(struct http_exchange *x, const struct guard_answer *a)
-{
-    struct buf *b = &x->reply;
-    switch (a->outcome) {
-    case GUARD_APPLIED: buf_puts(b, "{}\n"); break;
-    case GUARD_STEP: put_step(b, a); break;
-    case GUARD_WAITS:
-        buf_fmt(b, "{\"pending\":\"%s\",\"until\":\"", a->change.text);
-        time_print(b, a->until_us);
-        buf_puts(b, "\"}\n");
-        break;
-    case GUARD_BAD_STEP: http_problem(x, HTTP_BAD_STEP, "%s", ""); return;
-    case GUARD_REFUSED: http_problem(x, HTTP_DENIED, "%s", ""); return;
-    }
-    http_reply(x, 200, HTTP_JSON);
-}
-
 void account_guard(struct http_exchange *x, const struct visitor *v, const struct account_ask *ask)
 {
-    struct account_guarding g = {.a = visit_accounts(x), .now_us = desk_wall_us(x->worker)};
-    bool denied = false, told = false;
-    enum keer_err err = KEER_OK;
-    g.request = (struct guard_request){.session = &v->now,
-                                       .change = ask->change,
-                                       .thing = ask->thing,
-                                       .detail = ask->detail,
-                                       .data = ask->data,
-                                       .challenge = account_challenge(x),
-                                       .where = slice_str(v->ip)};
-    if (id_is(&g.request.challenge)) {
-        err = tell_engine(x, v, ask->event, &denied);
-        told = true;
-    }
-    if (err == KEER_OK && denied) {
-        http_problem(x, HTTP_DENIED, "%s", "");
+    struct enrol e = {0};
+    struct guard_request g = {.session = &v->now,
+                              .change = ask->change,
+                              .thing = ask->thing,
+                              .detail = ask->detail,
+                              .data = ask->data,
+                              .where = slice_str(v->ip)};
+    if (!step_header(x, &g.challenge))
         return;
-    }
-    if (err == KEER_OK)
-        err = desk_write(x->worker, account_guard_ask, &g);
-    if (err == KEER_OK && !told && (g.answer.outcome == GUARD_APPLIED || g.answer.outcome == GUARD_WAITS))
-        err = tell_engine(x, v, ask->event, &denied);
-    notifier_wake(g.a->notifier);
-    if (err == KEER_OK)
-        answer_guard(x, &g.answer);
-    else if (err == KEER_EMISSING)
+    enum keer_err err = enrol_guarded(visit_steps(x), x->worker, v, ask->event, &g, &e);
+    notifier_wake(visit_accounts(x)->notifier);
+    if (err != KEER_OK)
+        visit_failed(x, err);
+    else if (e.outcome == ENROL_DENIED)
+        http_problem(x, HTTP_DENIED, "%s", "");
+    else if (e.outcome == ENROL_OVER)
         http_problem(x, HTTP_NOT_FOUND, "%s", "");
     else
-        visit_failed(x, err);
+        step_guard_answer(x, &e.guard, SLICE(""));
 }
 
 /* --- the password --- */
@@ -182,10 +126,9 @@ void account_contact_confirm(struct http_exchange *x)
 {
     struct visitor v;
     struct api_body b = {0};
-    struct account_addressing c = {
-        .a = visit_accounts(x), .v = &v, .now_us = desk_wall_us(x->worker), .challenge = account_challenge(x)};
-    if (!visit_begin(x, VISIT_FULL, &v) || !visit_id(x, &c.contact) || !api_body_read(x, &b, "code") ||
-        !api_body_line(x, &b, "code", /* required */ true, 64, &c.code))
+    struct account_addressing c = {.a = visit_accounts(x), .v = &v, .now_us = desk_wall_us(x->worker)};
+    if (!visit_begin(x, VISIT_FULL, &v) || !visit_id(x, &c.contact) || !step_header(x, &c.challenge) ||
+        !api_body_read(x, &b, "code") || !api_body_line(x, &b, "code", /* required */ true, 64, &c.code))
         goto out;
     enum keer_err err = desk_read(x->worker, account_contact_find, &c);
     if (err == KEER_EMISSING || (err == KEER_OK && c.found.verified_us)) {

@@ -155,6 +155,10 @@ void account_session_delete(struct http_exchange *x)
     struct account_changing c = {.v = &v, .now_us = desk_wall_us(x->worker)};
     if (!visit_id(x, &c.id))
         return;
+    if (v.now.rights != SESSION_FULL && !id_eq(&c.id, &v.session)) {
+        http_problem(x, HTTP_RESTRICTED, "%s", "");
+        return;
+    }
     enum keer_err err = desk_write(x->worker, account_session_end, &c);
     if (err == KEER_OK && id_eq(&c.id, &v.session))
         visit_forget_session(x);

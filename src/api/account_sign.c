@@ -1,19 +1,9 @@
 /* account_sign.c - /v1/account/sign-up, sign-in and sign-out. */
 #include "api/account.h"
+#include "api/step.h"
 #include "flow/sign_up.h"
 
 #define TEXT_BYTES 400 /* of what is typed but a password; what is too long for what it is, is refused by what it is */
-
-static void put_methods(struct buf *b, unsigned methods)
-{
-    bool first = true;
-    for (int k = 0; k < AUTHENTICATOR_KIND_MAX; k++) {
-        if (!(methods & AUTHENTICATOR_BIT(k)))
-            continue;
-        buf_fmt(b, "%s\"%s\"", first ? "" : ",", authenticator_kind_name((enum authenticator_kind)k));
-        first = false;
-    }
-}
 
 void account_sign_in_answer(struct http_exchange *x, const struct visitor *v, struct sign_in *s)
 {
@@ -27,7 +17,7 @@ void account_sign_in_answer(struct http_exchange *x, const struct visitor *v, st
         break;
     case SIGN_IN_STEP:
         buf_fmt(b, "{\"next\":\"step\",\"challenge\":\"%s\",\"methods\":[", s->challenge.text);
-        put_methods(b, s->methods);
+        step_put_methods(b, s->methods);
         buf_puts(b, "]}\n");
         session = true;
         break;

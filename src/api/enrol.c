@@ -1,7 +1,6 @@
 /* enrol.c - /v1/account/authenticators and changes: another authenticator, one less, and what waits. */
 #include "api/step.h"
 #include "flow/notifier.h"
-#include "flow/recovery.h"
 
 #define NAME_BYTES AUTHENTICATOR_NAME_BYTES
 
@@ -128,36 +127,14 @@ void enrol_delete(struct http_exchange *x)
 
 /* --- what waits --- */
 
-struct listing {
-    const struct visitor *v;
-    int64_t now_us;
-    struct guard_row rows[GUARD_PENDING_MAX];
-    unsigned count;
-    struct recovery recovery;
-    bool recovers;
-    struct account_hold hold;
-};
-
-static enum keer_err list(struct db *db, void *ctx)
-{
-    struct listing *l = ctx;
-    enum keer_err err = guard_pending(db, &l->v->now.account, l->rows, &l->count);
-    if (err == KEER_OK)
-        err = guard_hold(db, &l->v->now.account, l->now_us, &l->hold);
-    if (err == KEER_OK)
-        err = recovery_waiting(db, &l->v->now.account, &l->recovery);
-    l->recovers = err == KEER_OK;
-    return err == KEER_EMISSING ? KEER_OK : err;
-}
-
 void changes_get(struct http_exchange *x)
 {
     struct visitor v;
     struct buf *b = &x->reply;
     if (!visit_begin(x, VISIT_RESTRICTED, &v))
         return;
-    struct listing l = {.v = &v, .now_us = desk_wall_us(x->worker)};
-    enum keer_err err = desk_read(x->worker, list, &l);
+    struct enrol_waiting l;
+    enum keer_err err = enrol_waits(visit_steps(x), x->worker, &v, &l);
     if (err != KEER_OK) {
         visit_failed(x, err);
         return;
@@ -187,35 +164,20 @@ void changes_get(struct http_exchange *x)
     http_reply(x, 200, HTTP_JSON);
 }
 
-struct cancelling {
-    const struct steps *s;
-    const struct visitor *v;
-    struct id id;
-    int64_t now_us;
-};
-
-static enum keer_err cancel(struct db *db, void *ctx)
-{
-    struct cancelling *c = ctx;
-    return guard_cancel(db, &c->s->guard, &c->v->now.account, &c->id, visitor_where(c->v), c->now_us);
-}
-
 void change_cancel_post(struct http_exchange *x)
 {
     struct api_body body = {0};
     struct visitor v;
-    if (visit_begin(x, VISIT_RESTRICTED, &v) && api_body_read(x, &body, "")) {
-        struct cancelling c = {.s = visit_steps(x), .v = &v, .now_us = desk_wall_us(x->worker)};
-        if (visit_id(x, &c.id)) {
-            enum keer_err err = desk_write(x->worker, cancel, &c);
-            if (err == KEER_OK)
-                visit_empty(x);
-            else if (err == KEER_EMISSING)
-                http_problem(x, HTTP_NOT_FOUND, "no change of this id waits");
-            else
-                visit_failed(x, err);
-            notifier_wake(visit_accounts(x)->notifier);
-        }
+    struct id id;
+    if (visit_begin(x, VISIT_RESTRICTED, &v) && visit_id(x, &id) && api_body_read(x, &body, "")) {
+        enum keer_err err = enrol_call_off(visit_steps(x), x->worker, &v, &id);
+        if (err == KEER_OK)
+            visit_empty(x);
+        else if (err == KEER_EMISSING)
+            http_problem(x, HTTP_NOT_FOUND, "no change of this id waits");
+        else
+            visit_failed(x, err);
+        notifier_wake(visit_accounts(x)->notifier);
     }
     api_body_release(&body);
 }

@@ -2,6 +2,7 @@
  * nothing of any event.
  */
 #include "api/api.h"
+#include "flow/notifier.h"
 
 void health_get(struct http_exchange *x) { http_reply_fixed(x, 200, HTTP_JSON, SLICE("{\"alive\":true}\n")); }
 
@@ -60,6 +61,8 @@ void metrics_get(struct http_exchange *x)
     struct http_stats *h = http_statistics(x->server);
     atomic_uint streams = streams_count(a);
     struct outbox_stats none = {0}, *w = a->outbox ? outbox_statistics(a->outbox) : &none;
+    struct notifier_stats quiet = {0}, *n = a->accounts->notifier ? notifier_statistics(a->accounts->notifier) : &quiet;
+    struct password_worker_stats *p = password_worker_statistics(a->accounts->passwords);
     struct buf *out = &x->reply;
     head(out, "keer_decisions_total", "counter", "decisions that were committed");
     for (unsigned o = 0; o < KEER_OUTCOME_MAX; o++)

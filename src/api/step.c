@@ -45,8 +45,10 @@ static void put_redirect(struct buf *b, const struct challenge *c)
     if (!c->return_url[0] || c->state == CHALLENGE_OPEN)
         return;
     buf_init(&url, CHALLENGE_URL_BYTES + 100);
-    buf_fmt(&url, "%s%cchallenge=%s&state=%s", c->return_url, strchr(c->return_url, '?') ? '&' : '?', c->id.text,
-            challenge_state_name(c->state));
+    buf_puts(&url, c->return_url);
+    if (c->return_url[0] != '/') /* a path of our own knows its challenge */
+        buf_fmt(&url, "%cchallenge=%s&state=%s", strchr(c->return_url, '?') ? '&' : '?', c->id.text,
+                challenge_state_name(c->state));
     if (url.err == KEER_OK) {
         buf_puts(b, ",\"redirect\":");
         buf_json(b, buf_view(&url));

@@ -109,11 +109,6 @@ int serve_accounts_open(struct serving *s)
     int code = serve_accounts_check(s);
     if (code == CLI_DONE)
         code = read_key(s);
-    a->guard = (struct guard){.key = &a->key,
-                              .first_us = GUARD_FIRST_US,
-                              .wait_us = GUARD_WAIT_US,
-                              .grace_us = GUARD_GRACE_US,
-                              .recovery_us = RECOVERY_WAIT_US};
     a->words = (struct notice_words){.service = cli_text(cli, "service-name"), .url = s->url};
     a->any_host = !cli_given(cli, "public-url");
     a->secure = a->any_host ? s->tls != NULL : strncmp(cli_text(cli, "public-url"), "https:", 6) == 0;

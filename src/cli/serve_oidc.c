@@ -16,6 +16,12 @@ int serve_oidc_check(struct cli *cli)
     return read_options(cli, &o);
 }
 
+/* Answers to challenges are signed as ID tokens are: a store verifies both with the same set of keys. */
+static enum keer_err sign_answer(void *ctx, struct desk_worker *w, const char *typ, struct slice claims, struct buf *out)
+{
+    return oidc_sign(ctx, w, CRYPTO_ES256, typ, claims, out);
+}
+
 int serve_oidc_open(struct serving *s)
 {
     struct cli *cli = s->cli;
@@ -29,5 +35,8 @@ int serve_oidc_open(struct serving *s)
     if (err != KEER_OK)
         return cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
     desk_every(s->api.desk, OIDC_TICK_US, oidc_tick, s->api.oidc);
+    s->steps.sign = sign_answer;
+    s->steps.sign_ctx = s->api.oidc;
+    s->steps.issuer = oidc_issuer(s->api.oidc);
     return CLI_DONE;
 }

@@ -71,12 +71,6 @@ enum keer_err account_device_remove(struct db *db, void *ctx)
     return err == KEER_OK ? notice_add(db, &c->a->key, &n, c->now_us, &count) : err;
 }
 
-enum keer_err account_guard_ask(struct db *db, void *ctx)
-{
-    struct account_guarding *g = ctx;
-    return guard_ask(db, &g->a->guard, &g->request, g->now_us, &g->answer);
-}
-
 enum keer_err account_password_judge(struct db *db, void *ctx)
 {
     struct account_judging *j = ctx;

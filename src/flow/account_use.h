@@ -11,6 +11,7 @@
 #define FLOW_ACCOUNT_USE_H
 #include "account/proof.h"
 #include "flow/accounts.h"
+#include "flow/guard.h"
 #include "stepup/authenticator.h"
 
 #define ACCOUNT_ACTIVITY_MAX 30
@@ -44,13 +45,6 @@ struct account_changing {
 /* KEER_EMISSING. */
 desk_fn account_session_end, account_session_end_others, account_device_remove;
 
-struct account_guarding {
-    const struct accounts *a;
-    struct guard_request request;
-    int64_t now_us;
-    struct guard_answer answer;
-};
-
 struct account_judging {
     const struct accounts *a;
     const struct id *account;
@@ -81,7 +75,6 @@ struct account_naming {
     struct device found;
 };
 
-desk_fn account_guard_ask;
 desk_fn account_password_judge; /* any */
 /* Adds an address that is not verified, or finds it again, and sends a code there. KEER_ECONFLICT when it is verified,
  * KEER_ELIMIT. */

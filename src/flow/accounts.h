@@ -16,7 +16,6 @@
 #include "account/notice.h"
 #include "account/session.h"
 #include "flow/desk.h"
-#include "flow/guard.h"
 #include "flow/password_worker.h"
 #include "store/attempts.h"
 
@@ -26,7 +25,6 @@ struct accounts {
     struct password_worker *passwords;
     struct breached *breached; /* NULL: no list was given */
     struct notifier *notifier; /* NULL: notices are off, and nobody can sign up */
-    struct guard guard;        /* how long changes wait; its key is the one above */
     struct notice_words words; /* service and url */
     bool phones;               /* notices reach phone numbers */
     bool any_host;             /* no public URL was given: requests for any host are the service's */

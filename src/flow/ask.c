@@ -101,7 +101,7 @@ static void put_claims(const struct steps *s, const struct reading *r, struct bu
     char hash[CRYPTO_TEXT_BYTES];
     crypto_text(&c->shown_hash, hash);
     buf_puts(b, "{\"iss\":");
-    buf_json(b, slice_str(s->accounts->words.url));
+    buf_json(b, slice_str(s->issuer));
     buf_puts(b, ",\"aud\":");
     buf_json(b, slice_str(c->client));
     buf_puts(b, ",\"sub\":");

@@ -18,12 +18,16 @@ static enum keer_err ask(struct db *db, void *ctx)
     return guard_ask(db, &k->s->guard, k->g, k->now_us, k->answer);
 }
 
-static enum keer_err decide(struct desk_worker *w, const struct visitor *v, const char *type, bool *ret_denied)
+static enum keer_err decide(struct desk_worker *w, const struct visitor *v, const char *type, const struct id *challenge,
+                            bool *ret_denied)
 {
     struct desk_event e = visitor_event(v, &v->now.account, type);
     struct desk_decision d = {0};
-    e.has_second_step = v->now.step_us != 0;
-    enum keer_err err = desk_decide(w, &e, &d);
+    const char *method = "";
+    enum keer_err err = step_method(w, v, challenge, &method);
+    e.step_up = slice_str(method);
+    if (err == KEER_OK)
+        err = desk_decide(w, &e, &d);
     *ret_denied = d.outcome == KEER_DENY;
     buf_release(&d.answer);
     return err;
@@ -35,7 +39,7 @@ enum keer_err enrol_guarded(const struct steps *s, struct desk_worker *w, const 
     struct guarding k = {s, g, desk_wall_us(w), &ret->guard};
     bool denied = true;
     ret->outcome = ENROL_DENIED;
-    enum keer_err err = decide(w, v, type, &denied);
+    enum keer_err err = decide(w, v, type, &g->challenge, &denied);
     if (err != KEER_OK || denied)
         return err;
     err = desk_write(w, ask, &k);
@@ -177,7 +181,7 @@ enum keer_err enrol_codes(const struct steps *s, struct desk_worker *w, const st
     struct making m = {s, r, desk_wall_us(w), ret};
     bool denied = true;
     *ret = (struct enrol){.outcome = ENROL_DENIED};
-    enum keer_err err = decide(w, r->v, "custom.authenticator_added", &denied);
+    enum keer_err err = decide(w, r->v, "custom.authenticator_added", &r->challenge, &denied);
     if (err != KEER_OK || denied)
         return err;
     err = desk_write(w, make_codes, &m);
@@ -234,4 +238,44 @@ enum keer_err enrol_remove(const struct steps *s, struct desk_worker *w, const s
                               .challenge = r->challenge,
                               .where = visitor_where(r->v)};
     return enrol_guarded(s, w, r->v, "custom.authenticator_removed", &g, ret);
+}
+
+/* --- what waits --- */
+
+struct listing {
+    const struct visitor *v;
+    int64_t now_us;
+    struct enrol_waiting *w;
+};
+
+static enum keer_err list(struct db *db, void *ctx)
+{
+    struct listing *l = ctx;
+    const struct id *account = &l->v->now.account;
+    enum keer_err err = guard_pending(db, account, l->w->rows, &l->w->count);
+    if (err == KEER_OK)
+        err = guard_hold(db, account, l->now_us, &l->w->hold);
+    if (err == KEER_OK)
+        err = recovery_waiting(db, account, &l->w->recovery);
+    l->w->recovers = err == KEER_OK;
+    return err == KEER_EMISSING ? KEER_OK : err;
+}
+
+enum keer_err enrol_waits(const struct steps *s, struct desk_worker *w, const struct visitor *v, struct enrol_waiting *ret)
+{
+    struct listing l = {v, desk_wall_us(w), ret};
+    UNUSED(s);
+    return desk_read(w, list, &l);
+}
+
+static enum keer_err call_off(struct db *db, void *ctx)
+{
+    struct enrolling *e = ctx;
+    return guard_cancel(db, &e->s->guard, &e->v->now.account, e->id, visitor_where(e->v), e->now_us);
+}
+
+enum keer_err enrol_call_off(const struct steps *s, struct desk_worker *w, const struct visitor *v, const struct id *change)
+{
+    struct enrolling e = {.s = s, .v = v, .id = change, .now_us = desk_wall_us(w)};
+    return desk_write(w, call_off, &e);
 }

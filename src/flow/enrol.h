@@ -13,6 +13,7 @@
  */
 #ifndef FLOW_ENROL_H
 #define FLOW_ENROL_H
+#include "flow/recovery.h"
 #include "flow/step.h"
 #include "stepup/code.h"
 #include "stepup/totp.h"
@@ -49,4 +50,18 @@ KEER_NODISCARD enum keer_err enrol_remove(const struct steps *s, struct desk_wor
 /* Asks the guard for a change, after its event was decided: for the other flows too. `type`: of the event. */
 KEER_NODISCARD enum keer_err enrol_guarded(const struct steps *s, struct desk_worker *w, const struct visitor *v,
                                            const char *type, const struct guard_request *g, struct enrol *ret);
+
+/* What waits for v's account, read in one snapshot. */
+struct enrol_waiting {
+    struct guard_row rows[GUARD_PENDING_MAX];
+    unsigned count;
+    struct recovery recovery;
+    bool recovers;
+    struct account_hold hold;
+};
+KEER_NODISCARD enum keer_err enrol_waits(const struct steps *s, struct desk_worker *w, const struct visitor *v,
+                                         struct enrol_waiting *ret);
+/* KEER_EMISSING when no such change of the account waits. */
+KEER_NODISCARD enum keer_err enrol_call_off(const struct steps *s, struct desk_worker *w, const struct visitor *v,
+                                            const struct id *change);
 #endif

@@ -1,6 +1,7 @@
 /* guard.c - when a change of an account may happen: rows that wait, steps, notices. */
 #include "flow/guard_inside.h"
 #include "flow/recovery.h"
+#include "stepup/authenticator.h"
 #include "store/query.h"
 
 enum wait { FIRST, OTHER, NEVER };
@@ -138,17 +139,6 @@ static enum keer_err tell(struct db *db, const struct guard *g, enum notice_kind
 }
 
 /* --- asking --- */
-
-/* Whether the account ever had an authenticator that was not removed: also one that is disabled, or spent. */
-static enum keer_err is_bound(struct db *db, const struct id *account, bool *ret)
-{
-    enum keer_err err =
-        QUERY_MET(db, "SELECT id FROM authenticator WHERE account = $1 AND state IN (2, 3) LIMIT 1", Q_ID(account));
-    static_assert(AUTHENTICATOR_ACTIVE == 2 && AUTHENTICATOR_DISABLED == 3, "states in the statement above");
-    if (err == KEER_OK || err == KEER_EMISSING)
-        *ret = err == KEER_OK;
-    return err == KEER_EMISSING ? KEER_OK : err;
-}
 
 /* What a challenge for this change of this thing shows, and by what it is found. */
 static struct challenge_data data_of(const struct guard_request *r)
@@ -325,7 +315,7 @@ enum keer_err guard_ask(struct db *db, const struct guard *g, const struct guard
         return KEER_OK;
     }
     if (err == KEER_OK)
-        err = is_bound(db, &account.id, &bound);
+        err = authenticators_bound(db, &account.id, &bound);
     if (err == KEER_OK && !bound)
         err = guard_has_wallet(db, &account.id, &wallet);
     if (err != KEER_OK)

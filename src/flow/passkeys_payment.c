@@ -28,6 +28,9 @@ enum keer_err passkeys_shown_read(const struct passkeys *p, const struct challen
         .currency = member(t, "currency"),
         .instrument_name = first_of(member(t, "agreement"), member(t, "wallet"), slice_str(p->accounts->words.service)),
         .instrument_icon = SLICE(PASSKEYS_ICON)};
+    /* A payee's address that is no origin is on our page, in the hash, and not in the browser's window. */
+    if (!passkeys_is_origin(ret->payment.payee_origin))
+        ret->payment.payee_origin = slice_of("", 0);
     return ret->payment.value.len && ret->payment.currency.len && ret->payment.payee_name.len ? KEER_OK : KEER_EFORMAT;
 }
 

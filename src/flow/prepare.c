@@ -9,6 +9,7 @@ void prepare_texts_init(struct prepare_texts *t)
     buf_init(&t->canon, LIMIT_LINE_BYTES);
     buf_init(&t->added, ENRICH_BYTES);
     buf_init(&t->target, LIMIT_TEXT_BYTES);
+    buf_init(&t->label, LIMIT_LINE_BYTES);
 }
 
 void prepare_texts_clear(struct prepare_texts *t)
@@ -16,6 +17,7 @@ void prepare_texts_clear(struct prepare_texts *t)
     buf_clear(&t->canon);
     buf_clear(&t->added);
     buf_clear(&t->target);
+    buf_clear(&t->label);
 }
 
 void prepare_texts_release(struct prepare_texts *t)
@@ -23,18 +25,15 @@ void prepare_texts_release(struct prepare_texts *t)
     buf_release(&t->canon);
     buf_release(&t->added);
     buf_release(&t->target);
+    buf_release(&t->label);
 }
 
-/* The canonical form of a label's event, of its canonical body. */
-static enum keer_err read_label(struct reading *r, struct buf *target, struct slice *canon, struct reading_error *why)
+/* The canonical form of a label's event, of its canonical body. The event's text must outlive this: the reader still looks
+ * at it when something is added. */
+static enum keer_err read_label(struct reading *r, struct prepare_texts *t, struct slice *canon, struct reading_error *why)
 {
-    struct buf text;
-    buf_init(&text, LIMIT_LINE_BYTES);
-    enum keer_err err = label_event(*canon, &text, target, why);
-    if (err == KEER_OK)
-        err = reading_canon(r, buf_view(&text), canon, why);
-    buf_release(&text);
-    return err;
+    enum keer_err err = label_event(*canon, &t->label, &t->target, why);
+    return err == KEER_OK ? reading_canon(r, buf_view(&t->label), canon, why) : err;
 }
 
 enum keer_err prepare_request(const struct prepare *p, struct prepare_texts *t, struct decide_request *request,
@@ -43,7 +42,7 @@ enum keer_err prepare_request(const struct prepare *p, struct prepare_texts *t, 
     struct slice canon = {NULL, 0};
     enum keer_err err = reading_canon(p->reading, p->body, &canon, ret_why);
     if (err == KEER_OK && p->label)
-        err = read_label(p->reading, &t->target, &canon, ret_why);
+        err = read_label(p->reading, t, &canon, ret_why);
     if (err == KEER_OK) {
         buf_slice(&t->canon, canon);
         err = t->canon.err;

@@ -11,7 +11,7 @@
 
 struct prepare_texts {
     struct buf canon, added;
-    struct buf target; /* of a label */
+    struct buf target, label; /* of a label: what it names, and the event that it becomes */
 };
 void prepare_texts_init(struct prepare_texts *t);
 void prepare_texts_clear(struct prepare_texts *t);

@@ -137,7 +137,7 @@ struct finishing {
     const struct id *flow;
     struct slice password;
     int64_t now_us;
-    bool lost, second;
+    bool lost, ready;
     char phc[PASSWORD_PHC_BYTES];
     struct recover *ret;
 };
@@ -153,6 +153,8 @@ static enum keer_err judge(struct db *db, void *ctx)
         err = KEER_EMISSING;
     if (err == KEER_OK)
         err = authenticators_methods(db, &f->ret->recovery.account, &methods);
+    if (err == KEER_OK)
+        err = recovery_ready(db, &f->ret->recovery, f->lost, &f->ready);
     if (err != KEER_OK)
         return err;
     password_context_init(&context, f->s->accounts, methods != 0 && !f->lost);
@@ -187,9 +189,11 @@ enum keer_err recover_finish(const struct steps *s, struct desk_worker *w, const
     }
     if (err == KEER_OK)
         err = password_worker_hash(s->accounts->passwords, password, &ret->recovery.account, f.phc);
+    /* One that waits is told to the engine when it is done: a thief's wrong answers must not keep its owner from asking. */
     struct desk_event e = visitor_event(v, &ret->recovery.account, "password_changed");
     e.session = SLICE("");
-    if (err == KEER_OK)
+    e.step_up = SLICE("recovery");
+    if (err == KEER_OK && f.ready)
         err = desk_decide(w, &e, &d);
     bool denied = d.outcome == KEER_DENY;
     buf_release(&d.answer);
@@ -313,18 +317,19 @@ struct ticking {
     const struct steps *s;
     int64_t now_us;
     unsigned count;
+    struct id recovered; /* the account of a recovery that is done */
 };
 
 static enum keer_err tick_changes(struct db *db, void *ctx)
 {
     struct ticking *t = ctx;
-    return guard_apply_due(db, &t->s->guard, t->now_us, /* one in a transaction: one that fails leaves the others alone */ 1,
-                           &t->count);
+    return guard_apply_due(db, &t->s->guard, t->now_us,
+                           /* one in a transaction: one that fails leaves the others alone */ 1, &t->count);
 }
 static enum keer_err tick_recoveries(struct db *db, void *ctx)
 {
     struct ticking *t = ctx;
-    return recovery_apply_due(db, &t->s->guard, t->now_us, &t->count);
+    return recovery_apply_due(db, &t->s->guard, t->now_us, &t->recovered, &t->count);
 }
 static enum keer_err tick_send(struct db *db, void *ctx)
 {
@@ -358,6 +363,16 @@ static enum keer_err look(struct db *db, void *ctx)
     return err == KEER_EMISSING ? KEER_OK : err;
 }
 
+/* Its password is another one: the windows see it. */
+static enum keer_err tell_recovered(struct desk_worker *w, const struct id *account)
+{
+    struct desk_event e = {.type = SLICE("password_changed"), .account = id_slice(account), .step_up = SLICE("recovery")};
+    struct desk_decision d = {0};
+    enum keer_err err = desk_decide(w, &e, &d);
+    buf_release(&d.answer);
+    return err;
+}
+
 void steps_tick(struct desk_worker *w, void *ctx)
 {
     desk_fn *const works[] = {tick_changes, tick_recoveries, tick_send, tick_forget};
@@ -367,7 +382,10 @@ void steps_tick(struct desk_worker *w, void *ctx)
     for (size_t i = 0; err == KEER_OK && due.any && i < ARRAY_LEN(works); i++)
         for (unsigned round = 0; err == KEER_OK && round < ROUNDS_MAX; round++) {
             t.count = 0;
+            t.recovered = (struct id){0};
             err = desk_write(w, works[i], &t);
+            if (err == KEER_OK && id_is(&t.recovered))
+                err = tell_recovered(w, &t.recovered);
             if (!t.count)
                 break;
             notifier_wake(t.s->accounts->notifier);

@@ -64,19 +64,10 @@ enum keer_err recovery_waiting(struct db *db, const struct id *account, struct r
     return err == KEER_OK ? one(s, ret) : err;
 }
 
-static enum keer_err is_bound(struct db *db, const struct id *account, bool *ret)
-{
-    enum keer_err err =
-        QUERY_MET(db, "SELECT id FROM authenticator WHERE account = $1 AND state IN (2, 3) LIMIT 1", Q_ID(account));
-    if (err == KEER_OK || err == KEER_EMISSING)
-        *ret = err == KEER_OK;
-    return err == KEER_EMISSING ? KEER_OK : err;
-}
-
 enum keer_err recovery_ready(struct db *db, const struct recovery *r, bool lost, bool *ret)
 {
     bool contact = r->ways & CONTACT_WAYS, bound = true;
-    enum keer_err err = is_bound(db, &r->account, &bound);
+    enum keer_err err = authenticators_bound(db, &r->account, &bound);
     if (err != KEER_OK)
         return err;
     *ret = !lost && ((r->ways & CONTACT_WAYS) == CONTACT_WAYS || (contact && r->ways & FACTOR_WAYS) ||
@@ -419,7 +410,8 @@ enum keer_err recovery_finish(struct db *db, const struct guard *g, const struct
     return err;
 }
 
-enum keer_err recovery_apply_due(struct db *db, const struct guard *g, int64_t now_us, unsigned *ret_count)
+enum keer_err recovery_apply_due(struct db *db, const struct guard *g, int64_t now_us, struct id *ret_account,
+                                 unsigned *ret_count)
 {
     struct recovery r;
     struct account account;
@@ -444,8 +436,10 @@ enum keer_err recovery_apply_due(struct db *db, const struct guard *g, int64_t n
         err = account.state == ACCOUNT_CLOSED ? recovery_cancel_all(db, &r.account, now_us)
                                               : complete(db, g, &r, slice_str(phc), r.lost, now_us);
     crypto_wipe(phc, sizeof phc);
-    if (err == KEER_OK)
+    if (err == KEER_OK) {
+        *ret_account = r.account;
         *ret_count = 1;
+    }
     return err;
 }
 

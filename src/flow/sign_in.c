@@ -126,7 +126,8 @@ struct deciding {
     struct account row;
     unsigned methods, contacts;
     struct contact contact[CONTACTS_MAX];
-    bool trusted;
+    bool trusted, bound; /* bound: it has authenticators, also when none of them can be used */
+    struct id device;    /* that the account knows; none */
 };
 
 static enum keer_err read_account(struct db *db, void *ctx)
@@ -138,10 +139,14 @@ static enum keer_err read_account(struct db *db, void *ctx)
     if (err == KEER_OK)
         err = authenticators_methods(db, d->account, &d->methods);
     if (err == KEER_OK)
+        err = authenticators_bound(db, d->account, &d->bound);
+    if (err == KEER_OK)
         err = contact_list(db, d->account, d->contact, &d->contacts);
     if (err == KEER_OK)
         err = missing_is_fine(device_find(db, d->account, &d->v->device, &device), &known);
     d->trusted = known && device.trusted_us > 0 && !device.revoked_us;
+    if (known && !device.revoked_us)
+        d->device = device.id;
     return err;
 }
 
@@ -150,7 +155,7 @@ struct beginning {
     struct visitor *v;
     const struct sign_in_proof *p;
     const struct deciding *d;
-    const char *event;
+    const struct id *event; /* of the sign-in: who says later that it was not him reports it as fraud */
     int64_t now_us;
     struct sign_in *ret;
 };
@@ -241,6 +246,8 @@ static enum keer_err begin_step(struct db *db, void *ctx)
                                   .detail = slice_str(detail),
                                   .store = slice_str(b->a->words.service)};
     c.holder = b->ret->session;
+    c.device = b->d->device;
+    memcpy(c.event, b->event->text, sizeof b->event->text);
     err = challenge_open(db, &data, b->now_us, &c, &fresh);
     if (err == KEER_OK)
         b->ret->challenge = c.id;
@@ -311,7 +318,7 @@ static enum sign_in_next what_follows(const struct deciding *d, const struct sig
         return SIGN_IN_DONE;
     if (d->methods && (asked || !d->trusted))
         return SIGN_IN_STEP;
-    if (!asked)
+    if (!asked && (d->methods || !d->bound))
         return SIGN_IN_DONE;
     return has_verified(d) ? SIGN_IN_CODE : SIGN_IN_DENIED;
 }
@@ -326,17 +333,21 @@ enum keer_err sign_in_proved(const struct accounts *a, struct desk_worker *w, st
     if (err != KEER_OK)
         return err;
     struct desk_event e = visitor_event(v, &p->account, "sign_in");
+    struct id event;
+    id_make(&event);
+    e.id = id_slice(&event);
     e.session = SLICE("");
     e.outcome = SLICE("success");
     e.step_up = slice_str(p->step_up);
-    e.has_second_step = d.methods != 0;
+    e.more = p->more;
+    e.has_second_step = d.bound;
     err = desk_decide(w, &e, &decision);
     enum keer_outcome outcome = decision.outcome;
     bool review = decision.review;
     buf_release(&decision.answer);
     if (err != KEER_OK)
         return err;
-    struct beginning b = {.a = a, .v = v, .p = p, .d = &d, .now_us = desk_wall_us(w), .ret = ret};
+    struct beginning b = {.a = a, .v = v, .p = p, .d = &d, .event = &event, .now_us = desk_wall_us(w), .ret = ret};
     ret->frozen = d.row.state != ACCOUNT_ACTIVE;
     ret->next = ret->frozen ? SIGN_IN_DENIED : what_follows(&d, p, outcome, review);
     ret->methods = d.methods;

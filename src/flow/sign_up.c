@@ -236,6 +236,10 @@ static enum keer_err create(struct db *db, void *ctx)
         err = password_write(db, &c->account, c->phc, c->now_us);
     if (err == KEER_OK)
         err = device_see(db, &c->account, &c->v->device, slice_str(c->v->family), c->now_us, &device, &fresh);
+    if (err == KEER_OK && id_is(&c->v->session)) /* whoever was signed in on this browser is not any more */
+        err = session_end(db, &c->v->now.account, &c->v->session, c->now_us);
+    if (err == KEER_EMISSING)
+        err = KEER_OK;
     if (err != KEER_OK)
         return err;
     struct session_new n = {.account = c->account,

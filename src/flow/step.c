@@ -15,6 +15,9 @@ void step_browser(const struct visitor *v, struct id *ret_holder)
     id_of_hash(&h, ret_holder);
 }
 
+/* As events say it (attributes.def, step_up). */
+static const char *const methods[AUTHENTICATOR_KIND_MAX] = {"passkey", "totp", "device", "recovery_code"};
+
 static bool holds(const struct visitor *v, const struct challenge *c)
 {
     struct id browser;
@@ -255,8 +258,6 @@ static enum keer_err end_in_db(struct db *db, void *ctx)
     return err;
 }
 
-static const char *const methods[AUTHENTICATOR_KIND_MAX] = {"passkey", "totp", "device", "recovery_code"};
-
 static enum keer_err decide(struct desk_worker *w, const struct ending *e, bool *ret_denied)
 {
     const struct challenge *c = e->r->challenge;
@@ -445,4 +446,34 @@ enum keer_err step_cancel(const struct steps *s, struct desk_worker *w, const st
     if (err == KEER_OK)
         ret->challenge = view.challenge;
     return err == KEER_EMISSING ? KEER_OK : err;
+}
+
+/* --- what was shown --- */
+
+struct showing {
+    const struct visitor *v;
+    const struct id *id;
+    int64_t now_us;
+    const char *method;
+};
+
+static enum keer_err read_method(struct db *db, void *ctx)
+{
+    struct showing *k = ctx;
+    struct challenge c;
+    enum keer_err err = challenge_get(db, k->id, k->now_us, &c);
+    if (err == KEER_OK && c.state == CHALLENGE_DONE && !c.used_us && holds(k->v, &c))
+        for (int i = 0; i < AUTHENTICATOR_KIND_MAX; i++)
+            if (c.done_by & AUTHENTICATOR_BIT(i))
+                k->method = methods[i];
+    return err == KEER_EMISSING ? KEER_OK : err;
+}
+
+enum keer_err step_method(struct desk_worker *w, const struct visitor *v, const struct id *challenge, const char **ret)
+{
+    struct showing k = {v, challenge, desk_wall_us(w), ""};
+    enum keer_err err = id_is(challenge) ? desk_read(w, read_method, &k) : KEER_OK;
+    if (err == KEER_OK)
+        *ret = k.method;
+    return err;
 }

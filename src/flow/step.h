@@ -20,12 +20,13 @@
 #include "flow/guard.h"
 #include "stepup/prompt.h"
 
-struct steps { /* does not change after the start */
+struct steps {                       /* does not change after the start */
     const struct accounts *accounts;
     struct guard guard;
-    /* Signs the claims of an answer as a JWT of that typ; NULL: answers are not signed, and not told. */
+    /* Signs the claims of an answer as a JWT of that typ; NULL without an issuer: then there is no answer to be told. */
     enum keer_err (*sign)(void *ctx, struct desk_worker *w, const char *typ, struct slice claims, struct buf *out);
     void *sign_ctx;
+    const char *issuer; /* who signs */
 };
 
 enum step_outcome {
@@ -67,6 +68,11 @@ KEER_NODISCARD enum keer_err step_prompt(const struct steps *s, struct desk_work
                                          const struct id *challenge, struct step *ret);
 KEER_NODISCARD enum keer_err step_cancel(const struct steps *s, struct desk_worker *w, const struct visitor *v,
                                          const struct id *challenge, struct step *ret);
+
+/* What answered a challenge that v's session holds and that was not used yet, as an event says it: "totp"; "" when nothing
+ * did. For the event of the change that it was asked for. */
+KEER_NODISCARD enum keer_err step_method(struct desk_worker *w, const struct visitor *v, const struct id *challenge,
+                                         const char **ret);
 
 /* --- on the trusted device --- */
 struct step_prompt_view {

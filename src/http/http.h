@@ -182,8 +182,8 @@ KEER_NODISCARD bool http_query(struct http_exchange *x, struct http_param *param
 /* The query read as a form is (http_form_read says how, and what it returns): what is not known is ignored. Nothing is told.
  */
 KEER_NODISCARD enum keer_err http_query_form(struct http_exchange *x, struct http_param *params, unsigned count);
-/* One parameter of the query as it stands there, not decoded, and whatever else does: for pages, which are asked for with all
- * kinds of things behind the ?. p NULL when there is none. */
+/* One parameter of the query as it stands there, not decoded, and whatever else does: for pages, which are asked for with
+ * all kinds of things behind the ?. p NULL when there is none. */
 struct slice http_query_one(struct http_exchange *x, const char *name);
 /* A header, p NULL when there is none. */
 struct slice http_header(struct http_exchange *x, const char *name);

@@ -131,7 +131,12 @@ enum keer_err oidc_code_take(struct db *db, struct slice code, const struct id *
         return err;
     bool fits = slice_eq(db_bytes(s, 1), redirect_uri) && verifier_fits(verifier, db_bytes(s, 2)) && db_i64(s, 3) > now_us;
     err = query_id(s, 0, &grant);
+    enum db_step step = DB_END;
+    while (err == KEER_OK && (step = db_step(s)) == DB_ROW) /* what changes rows is done when it has no more of them */
+        continue;
     db_free(s);
+    if (err == KEER_OK && step != DB_END)
+        err = KEER_EIO;
     if (err == KEER_OK)
         err = grant_get(db, &grant, ret_grant);
     if (err == KEER_EMISSING)

@@ -42,9 +42,12 @@ static enum keer_err read_row(struct db_stmt *s, struct oidc_kept *ret_kept)
         buf_slice(&k.params, db_bytes(s, 4));
         err = k.params.err;
     }
-    while (err == KEER_OK && db_step(s) == DB_ROW) /* a statement that changes rows is done when it has no more of them */
+    enum db_step step = DB_END;
+    while (err == KEER_OK && (step = db_step(s)) == DB_ROW) /* what changes rows is done when it has no more of them */
         continue;
     db_free(s);
+    if (err == KEER_OK && step != DB_END)
+        err = KEER_EIO;
     if (err != KEER_OK) {
         buf_release(&k.params);
         return err;

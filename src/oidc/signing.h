@@ -18,7 +18,8 @@
 #define SIGNING_EVERY_US (90 * US_DAY)
 #define SIGNING_AHEAD_US (2 * US_DAY)
 #define SIGNING_AFTER_US (2 * US_DAY)
-#define SIGNING_RSA_BITS 2048 /* NIST SP 800-57: to 2030; it takes a second to make, not six, and signs three times as fast */
+#define SIGNING_RSA_BITS \
+    2048 /* NIST SP 800-57: to 2030; it takes a second to make, not six, and signs three times as fast */
 
 struct oidc_keys {
     struct jwk key[SIGNING_KEYS_MAX];   /* private; alg and kid are set */

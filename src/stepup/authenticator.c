@@ -8,7 +8,8 @@ static const char *const states[AUTHENTICATOR_STATE_MAX] = {"enrolling", "waitin
 #define COLUMNS "id, account, kind, ref, name, state, was, created_us, state_us, used_us"
 /* Numbers that stand in the SQL below and in the other files of this folder. */
 static_assert(AUTHENTICATOR_TOTP == 1 && AUTHENTICATOR_RECOVERY_CODE == 3 && AUTHENTICATOR_ENROLLING == 0 &&
-                  AUTHENTICATOR_ACTIVE == 2 && AUTHENTICATOR_REMOVED == 4 && AUTHENTICATORS_MAX == 32,
+                  AUTHENTICATOR_ACTIVE == 2 && AUTHENTICATOR_DISABLED == 3 && AUTHENTICATOR_REMOVED == 4 &&
+                  AUTHENTICATORS_MAX == 32,
               "see the statements");
 
 const char *authenticator_kind_name(enum authenticator_kind kind) { return kinds[kind]; }
@@ -167,4 +168,13 @@ enum keer_err authenticators_methods(struct db *db, const struct id *account, un
         return KEER_EIO;
     *ret_kinds = there;
     return KEER_OK;
+}
+
+enum keer_err authenticators_bound(struct db *db, const struct id *account, bool *ret_bound)
+{
+    enum keer_err err =
+        QUERY_MET(db, "SELECT id FROM authenticator WHERE account = $1 AND state IN (2, 3) LIMIT 1", Q_ID(account));
+    if (err == KEER_OK || err == KEER_EMISSING)
+        *ret_bound = err == KEER_OK;
+    return err == KEER_EMISSING ? KEER_OK : err;
 }

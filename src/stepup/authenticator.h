@@ -79,4 +79,7 @@ KEER_NODISCARD enum keer_err authenticators_list(struct db *db, const struct id 
 /* Kinds of which one is active, as bits: the methods that a challenge can be answered by. A set of recovery codes counts
  * while a code is left. */
 KEER_NODISCARD enum keer_err authenticators_methods(struct db *db, const struct id *account, unsigned *ret_kinds);
+/* Whether it ever had one that was not removed: also one that is disabled, or codes that are spent. Who guesses until an
+ * authenticator is disabled must not find the account as open as one that never had any. */
+KEER_NODISCARD enum keer_err authenticators_bound(struct db *db, const struct id *account, bool *ret_bound);
 #endif

@@ -12,7 +12,7 @@ static_assert(CHALLENGE_PAYMENT == 3 && CHALLENGE_OPEN == 0 && CHALLENGE_DONE ==
     "id, account, kind, state, holder, device, event, client, reference, return_url, shown, shown_hash, nonce, methods," \
     " created_us, until_us, touched_us, done_us, used_us, done_by, done_amr, why"
 /* Open now ($1): its time is not over, and a payment's quiet neither. */
-#define IS_OPEN "state = 0 AND until_us > $1 AND (kind <> 3 OR touched_us > $1 - 300000000)"
+#define IS_OPEN "state = 0 AND until_us > $1 AND (kind <> 3 OR touched_us > CAST($1 AS BIGINT) - 300000000)"
 static_assert(CHALLENGE_IDLE_US == 300000000 && CHALLENGE_USE_US == 600000000, "numbers of the statements below");
 
 const char *challenge_kind_name(enum challenge_kind kind) { return kinds[kind]; }
@@ -205,7 +205,7 @@ static enum keer_err by_reference(struct db *db, const struct challenge *c, int6
     struct db_stmt *s;
     enum keer_err err = QUERY_ONE(db, &s,
                                   "SELECT " COLUMNS " FROM challenge WHERE client = $2 AND reference = $3 AND ((" IS_OPEN
-                                  ") OR (state = 1 AND used_us = 0 AND done_us > $1 - 600000000))"
+                                  ") OR (state = 1 AND used_us = 0 AND done_us > CAST($1 AS BIGINT) - 600000000))"
                                   " ORDER BY created_us DESC, id LIMIT 1",
                                   Q_NUMBER(now_us), Q_STR(c->client), Q_STR(c->reference));
     if (err != KEER_OK)
@@ -321,7 +321,7 @@ enum keer_err challenge_use(struct db *db, const struct challenge_want *w, int64
     enum keer_err err = QUERY_MET(
         db,
         "UPDATE challenge SET used_us = $1 WHERE id = $2 AND account = $3 AND holder = $4 AND kind = $5"
-        " AND shown_hash = $6 AND state = 1 AND used_us = 0 AND done_us > $1 - 600000000 RETURNING id",
+        " AND shown_hash = $6 AND state = 1 AND used_us = 0 AND done_us > CAST($1 AS BIGINT) - 600000000 RETURNING id",
         Q_NUMBER(now_us), Q_ID(&w->id), Q_ID(&w->account), Q_ID(&w->holder), Q_NUMBER(w->kind), Q_HASH(w->shown_hash));
     return err == KEER_OK ? challenge_get(db, &w->id, now_us, ret) : err;
 }

@@ -125,23 +125,57 @@ static enum keer_err put_run(struct db *db, int64_t bucket)
     return err;
 }
 
+#define TOGETHER 16 /* rows of one statement, of three parameters each */
+#define ROWS_4(a, b, c, d, e, f, g, h, i, j, k, l) \
+    "($" #a ", $" #b ", $" #c "), ($" #d ", $" #e ", $" #f "), ($" #g ", $" #h ", $" #i "), ($" #j ", $" #k ", $" #l ")"
+#define INSERT "INSERT INTO found (bucket, term, places) VALUES "
+
+struct packed {
+    int64_t term;
+    size_t len;
+    unsigned char bytes[FOUND_PLACES_BYTES];
+};
+
+static enum keer_err put_packed(struct db_stmt *s, int64_t bucket, const struct packed *p, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        db_bind_i64(s, 3 * i + 1, bucket);
+        db_bind_i64(s, 3 * i + 2, p[i].term);
+        db_bind_bytes(s, 3 * i + 3, slice_of((const char *)p[i].bytes, p[i].len));
+    }
+    enum keer_err err = db_put(s) == DB_END ? KEER_OK : KEER_EIO;
+    db_reset(s);
+    return err;
+}
+
 enum keer_err found_put(struct db *db, const struct found_run *r)
 {
     uint16_t place[FOUND_ROWS];
-    unsigned char bytes[FOUND_PLACES_BYTES];
-    struct db_stmt *s = NULL;
+    struct packed p[TOGETHER];
+    struct db_stmt *one = NULL, *many = NULL;
+    unsigned n = 0;
     enum keer_err err = put_run(db, r->bucket);
     if (err == KEER_OK)
-        err = db_prepare(db, "INSERT INTO found (bucket, term, places) VALUES ($1, $2, $3)", &s);
+        err = db_prepare(db, INSERT "($1, $2, $3)", &one);
+    if (err == KEER_OK)
+        err = db_prepare(db,
+                         INSERT ROWS_4(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12) ", " ROWS_4(
+                             13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
+                             24) ", " ROWS_4(25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35,
+                                             36) ", " ROWS_4(37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48),
+                         &many);
     for (size_t at = 0, end; err == KEER_OK && at < r->count; at = end) {
-        size_t len = found_pack(place, gather(r, at, place, &end), bytes);
-        db_bind_i64(s, 1, r->bucket);
-        db_bind_i64(s, 2, r->item[at].term);
-        db_bind_bytes(s, 3, slice_of((const char *)bytes, len));
-        err = db_put(s) == DB_END ? KEER_OK : KEER_EIO;
-        db_reset(s);
+        p[n].term = r->item[at].term;
+        p[n].len = found_pack(place, gather(r, at, place, &end), p[n].bytes);
+        if (++n == TOGETHER) {
+            err = put_packed(many, r->bucket, p, n);
+            n = 0;
+        }
     }
-    db_free(s);
+    for (unsigned i = 0; err == KEER_OK && i < n; i++)
+        err = put_packed(one, r->bucket, &p[i], 1);
+    db_free(one);
+    db_free(many);
     return err;
 }
 

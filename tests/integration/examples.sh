@@ -16,7 +16,7 @@ block() { awk -v l="$1" '$0 == "```" l { on = 1; next } /^```$/ { on = 0 } on' "
 commands() {
     rm -rf "$dir/here"; mkdir "$dir/here"; ln -s "$root/policies" "$dir/here/policies"
     { echo 'make() { :; }; trap "kill \$(jobs -p) 2> /dev/null || true" EXIT'; block sh "$1"; echo "$2"; } > "$dir/commands"
-    (cd "$dir/here" && PATH="${KEER%/*}:$PATH" timeout 60 bash -eu "$dir/commands") > "$dir/out" 2>&1
+    (cd "$dir/here" && PATH="${KEER%/*}:$PATH" timeout 60 bash -eu -o pipefail "$dir/commands") > "$dir/out" 2>&1
 }
 [ "$(block sh docs/guides/first-decision.md | wc -l)" -le 10 ]; ok $? 'the first decision takes ten lines'
 commands docs/guides/first-decision.md 'wait'; ok $? 'the commands of first-decision.md'

@@ -3,6 +3,6 @@
 set -u
 cd "$(dirname "$0")/../.." || exit
 export KEER_ALLOW_ROOT=yes
-command -v python3 > /dev/null || { echo "ok - skipped: there is no python3"; exit 0; }
+command -v python3 > /dev/null || { echo "skipped: no python3 here"; exit 0; }
 ulimit -n "$(ulimit -Hn)" 2> /dev/null
 exec python3 tests/integration/http_cases.py "${KEER:-build/release/keer}"

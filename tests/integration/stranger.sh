@@ -9,7 +9,7 @@ dir=$(mktemp -d); trap '[ -s "$dir/jobs" ] && kill -9 $(cat "$dir/jobs") 2> /dev
 failed=0 within=${WITHIN:-300}
 ok() { if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; failed=1; tail -n 20 "$dir/out"; fi; }
 mkdir "$dir/clone"
-if git rev-parse --is-inside-work-tree > /dev/null 2>&1; then git ls-files -z; else find . -path ./build -prune -o -name node_modules -prune -o -type f -print0; fi |
+if git rev-parse --is-inside-work-tree > /dev/null 2>&1; then git ls-files -z; else find . \( -path ./build -o -path ./.git \) -prune -o -name node_modules -prune -o -type f -print0; fi |
     tar --null -T - -cf - 2> /dev/null | tar -xf - -C "$dir/clone"
 port=28080; while (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; do port=$((port + RANDOM % 5000 + 1)); done
 awk '/^## / { here = $0 == "## A first integration" } here && $0 == "```sh" { on = 1; next } /^```$/ { on = 0 } on' README.md > "$dir/lines"
@@ -21,7 +21,7 @@ grep -q 'as root `export KEER_ALLOW_ROOT=yes` first' README.md; ok $? 'and says 
     n=0; while IFS= read -r line; do n=$((n + 1)); echo "$line"; echo "stamp $n"; done < <(sed "s/127\.0\.0\.1:8080/127.0.0.1:$port/g" "$dir/lines")
     echo 'kill %1; wait'
 } > "$dir/typed"
-(cd "$dir/clone" && env -i HOME="$HOME" PATH="$PATH" LANG=C.UTF-8 ${SUDO_USER:+SUDO_USER="$SUDO_USER"} bash -eu ../typed) > "$dir/out" 2>&1; ok $? 'its lines run as they stand'
+(cd "$dir/clone" && env -i HOME="$HOME" PATH="$PATH" LANG=C.UTF-8 ${SUDO_USER:+SUDO_USER="$SUDO_USER"} bash -eu -o pipefail ../typed) > "$dir/out" 2>&1; ok $? 'its lines run as they stand'
 : > "$dir/jobs"
 # ms FROM TO: between two lines.
 ms() { awk -v a="$1" -v b="$2" '$2 == a { x = $1 } $2 == b { y = $1 } END { printf "%d", (y - x) / 1e6 }' "$dir/times"; }

@@ -4,10 +4,9 @@
 set -u
 cd "$(dirname "$0")/../.." || exit
 BUILD=${BUILD:-build/release}
-. tests/lib/serving.sh
 command -v node > /dev/null || { echo 'skipped: no node here'; exit 0; }
 [ -x "$BUILD/tests/webauthn-judge" ] || { echo 'skipped: no libfido2 here, or the judge was not built'; exit 0; }
-dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
+. tests/lib/daemon.sh
 npm_ready tests/webauthn || exit 0
 "$BUILD/tests/webauthn-judge" "${KEER_SEED:-20261129}" > "$dir/lines" || { echo 'not ok - the ceremonies could not be made'; exit 1; }
 node tests/webauthn/judge.mjs < "$dir/lines" || exit 1

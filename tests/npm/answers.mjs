@@ -1,6 +1,8 @@
 // answers.mjs - what openapi.mjs asks a daemon with policies/store.keer: add a line for each new path, refusals as well.
 //
 // ask(name, status, method, path, { body, role, type }) holds the answer against the document and returns it; role null sends no key.
+import { passkeys } from './answers_passkey.mjs'
+
 export async function cases({ ask, ok, event, doc }) {
     const good = { id: 'o1', time: '2018-10-01T12:00:00Z', type: 'purchase', account: 'liu', device: 'd1', amount: 4900, currency: 'EUR' }
     const sent = async (name, status, body, fits = status < 400 || status === 422) => {
@@ -51,10 +53,12 @@ export async function cases({ ask, ok, event, doc }) {
     await keys(ask)
     await webhooks(ask, ok, good)
     await policies(ask)
+    await passkeys(ask)
     await ask('health', 200, 'GET', '/healthz', { role: null })
     await ask('readiness', 200, 'GET', '/readyz', { role: null })
     await ask('metrics', 200, 'GET', '/metrics', { role: null })
     await ask('the document', 200, 'GET', '/openapi.json', { role: null })
+    await oidc(ask)
 }
 
 // Asks until it is so, or for a while.
@@ -149,4 +153,17 @@ async function policies(ask) {
     await until(ask, '/v1/lists/bad', (r) => r === 'eve\n')
     await ask('back', 200, 'POST', '/v1/policies:rollback', admin)
     await ask('no shadow', 200, 'DELETE', '/v1/policies/shadow', admin)
+}
+
+// Without a person: what needs a browser is judged by openid-client (tests/oidc).
+async function oidc(ask) {
+    const admin = { role: 'admin' }
+    await ask('what the OpenID provider can do', 200, 'GET', '/.well-known/openid-configuration', { role: null })
+    await ask('its keys', 200, 'GET', '/oidc/jwks', { role: null })
+    await ask('a client without an address to come back to', 400, 'POST', '/v1/oidc/clients', { body: { client_name: 'a' }, ...admin })
+    await ask('a store registers a client', 403, 'POST', '/v1/oidc/clients', { body: { client_name: 'a' } })
+    const { client_id: id } = await ask('a client', 200, 'POST', '/v1/oidc/clients', { body: { client_name: 'a', redirect_uris: ['https://store.example/cb'], scope: 'openid email' }, ...admin })
+    await ask('the clients', 200, 'GET', '/v1/oidc/clients', admin)
+    await ask('a client that is removed', 200, 'DELETE', `/v1/oidc/clients/${id}`, admin)
+    await ask('and is not there any more', 404, 'DELETE', `/v1/oidc/clients/${id}`, admin)
 }

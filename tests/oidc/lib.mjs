@@ -32,8 +32,8 @@ export class Browser {
     }
     return r;
   }
-  async json(method, path, body) {
-    const r = await this.fetch(path, { method, headers: body === undefined ? {} : { 'content-type': 'application/json' }, body: body === undefined ? undefined : JSON.stringify(body) });
+  async json(method, path, body, headers = {}) {
+    const r = await this.fetch(path, { method, headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers }, body: body === undefined ? undefined : JSON.stringify(body) });
     return { status: r.status, body: JSON.parse(await r.text() || '{}') };
   }
   // Where the provider sends it: the URL of the client or of a page of ours, or { page } for what is shown.
@@ -93,7 +93,8 @@ export async function register(metadata) {
 }
 const CIBA = 'urn:openid:params:grant-type:ciba';
 export async function relyingParty(metadata = {}, auth) {
-  const c = await register({ grant_types: ['authorization_code', 'refresh_token', CIBA], post_logout_redirect_uris: ['http://127.0.0.1:9/bye'], ...metadata });
+  const grants = ['authorization_code', 'refresh_token', ...(metadata.token_endpoint_auth_method === 'none' ? [] : [CIBA])];
+  const c = await register({ grant_types: grants, post_logout_redirect_uris: ['http://127.0.0.1:9/bye'], ...metadata });
   const how = auth ?? (c.token_endpoint_auth_method === 'client_secret_post' ? client.ClientSecretPost(c.client_secret)
     : c.token_endpoint_auth_method === 'none' ? client.None() : client.ClientSecretBasic(c.client_secret));
   const config = await client.discovery(new URL(issuer), c.client_id, { client_secret: c.client_secret, id_token_signed_response_alg: c.id_token_signed_response_alg }, how,

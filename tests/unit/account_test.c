@@ -248,16 +248,22 @@ START_TEST(sessions_are_bounded)
     struct crypto_hash first, hash;
     struct session list[SESSIONS_MAX], s;
     struct bearer token;
-    struct session_new n = {.account = anna, .rights = SESSION_FULL, .acr = SESSION_ACR_1, .amr = "pwd"};
+    struct session_new n = {.account = anna, .rights = SESSION_PENDING, .acr = SESSION_ACR_1, .amr = "pwd"};
     unsigned count = 0;
     (void)kit_session(&anna, SESSION_FULL, T0, &first);
-    for (unsigned i = 1; i <= SESSIONS_MAX; i++)
+    for (unsigned i = 1; i <= 2 * SESSIONS_MAX; i++) /* whoever has a password alone signs nobody out */
         ck_ok(session_begin(db, &n, T0 + i, &id, &token));
+    ck_ok(session_find(db, &first, T0 + 200, &s));
+    ck_ok(session_list(db, &anna, T0 + 200, list, &count));
+    ck_assert_uint_eq(count, SESSIONS_PENDING_MAX + 1);
+    n.rights = SESSION_FULL;
+    for (unsigned i = 1; i <= SESSIONS_MAX; i++)
+        ck_ok(session_begin(db, &n, T0 + 200 + i, &id, &token));
     ck_ok(token_hash(slice_str(token.text), &hash));
-    ck_ok(session_list(db, &anna, T0 + 100, list, &count));
+    ck_ok(session_list(db, &anna, T0 + 300, list, &count));
     ck_assert_uint_eq(count, SESSIONS_MAX);
-    ck_err(session_find(db, &first, T0 + 100, &s), KEER_EMISSING); /* the longest unused made room */
-    ck_ok(session_find(db, &hash, T0 + 100, &s));
+    ck_err(session_find(db, &first, T0 + 300, &s), KEER_EMISSING); /* the longest unused made room */
+    ck_ok(session_find(db, &hash, T0 + 300, &s));
 }
 END_TEST
 

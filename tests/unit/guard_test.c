@@ -7,7 +7,7 @@
 
 static struct person_kit kit;
 static struct person anna;
-static struct id none;
+static struct id none, whose;
 #define LONG_AGO (T0 - 100 * US_DAY)
 
 static void setup(void)
@@ -589,11 +589,11 @@ START_TEST(ways_of_recovery)
         ck_assert_int_eq(r.due_us, T0 + RECOVERY_WAIT_US);
         ck_assert(hold(T0).held && strcmp(hold(T0).why, "recovery_waits") == 0);
         ck_assert_uint_eq(kit_notices(&kit, NOTICE_RECOVERY_STARTED, &r.id), 2);
-        ck_ok(recovery_apply_due(kit.db, &kit.guard, r.due_us - 1, &n));
+        ck_ok(recovery_apply_due(kit.db, &kit.guard, r.due_us - 1, &whose, &n));
         ck_assert_uint_eq(n, 0);
-        ck_ok(recovery_apply_due(kit.db, &kit.guard, r.due_us, &n));
+        ck_ok(recovery_apply_due(kit.db, &kit.guard, r.due_us, &whose, &n));
         ck_assert_uint_eq(n, 1);
-        ck_ok(recovery_apply_due(kit.db, &kit.guard, r.due_us, &n));
+        ck_ok(recovery_apply_due(kit.db, &kit.guard, r.due_us, &whose, &n));
         ck_assert_uint_eq(n, 0);
     }
     ck_ok(password_read(kit.db, &anna.account, &p));
@@ -667,7 +667,7 @@ START_TEST(lost_authenticators)
     sent(&second, E, code);
     ck_assert(prove(&second, code));
     ck_err(recovery_finish(kit.db, &kit.guard, &second.id, slice_str(phc), false, T0, &second), KEER_ECONFLICT);
-    ck_ok(recovery_apply_due(kit.db, &kit.guard, r.due_us, &n));
+    ck_ok(recovery_apply_due(kit.db, &kit.guard, r.due_us, &whose, &n));
     ck_ok(authenticators_methods(kit.db, &anna.account, &methods));
     ck_assert_uint_eq(methods, 0);
     struct bearer token = kit_not_me(&kit, NOTICE_RECOVERY_DONE, &r.id);
@@ -707,7 +707,7 @@ START_TEST(a_recovery_is_called_off)
     ck_err(recovery_cancel(kit.db, &kit.guard, &anna.account, SLICE(""), T0), KEER_EMISSING);
     ck_ok(recovery_finish(kit.db, &kit.guard, &r.id, slice_str(phc), false, T0, &r));
     ck_ok(recovery_cancel(kit.db, &kit.guard, &anna.account, SLICE(""), T0));
-    ck_ok(recovery_apply_due(kit.db, &kit.guard, T0 + 30 * US_DAY, &n));
+    ck_ok(recovery_apply_due(kit.db, &kit.guard, T0 + 30 * US_DAY, &whose, &n));
     ck_assert_uint_eq(n, 0);
     ck_assert(!hold(T0).held);
     /* Somebody read a code: that is a reason to freeze. */
@@ -718,7 +718,7 @@ START_TEST(a_recovery_is_called_off)
     token = kit_not_me(&kit, NOTICE_RECOVERY_STARTED, &r.id);
     ck_ok(guard_not_me(kit.db, &kit.guard, slice_str(token.text), T0, &got));
     ck_assert(got.undone && got.frozen);
-    ck_ok(recovery_apply_due(kit.db, &kit.guard, T0 + 30 * US_DAY, &n));
+    ck_ok(recovery_apply_due(kit.db, &kit.guard, T0 + 30 * US_DAY, &whose, &n));
     ck_assert_uint_eq(n, 0);
 }
 END_TEST

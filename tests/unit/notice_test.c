@@ -214,7 +214,7 @@ END_TEST
 START_TEST(values_are_no_links)
 {
     struct notice n = {.kind = NOTICE_FAMILY_JOINED,
-                       .what = "Pay at https://evil.example/now or www.evil.example",
+                       .what = "Pay at https://evil.example/now or www.evil.example @b",
                        .locale = "en",
                        .created_us = T0};
     struct buf subject, text;

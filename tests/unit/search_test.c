@@ -90,6 +90,8 @@ END_TEST
 
 /* --- runs --- */
 
+#define MORE_TERMS 37
+
 static void put_bucket(struct db *db, int64_t bucket)
 {
     struct found_run run = {.bucket = bucket};
@@ -104,6 +106,8 @@ static void put_bucket(struct db *db, int64_t bucket)
         if (i == bucket)
             ck_ok(found_add(&run, INT64_MIN, i)); /* a rule named twice */
     }
+    for (unsigned i = 0; i < MORE_TERMS; i++) /* several statements, and a rest */
+        ck_ok(found_add(&run, 1000 + i, i));
     found_sort(&run);
     ck_ok(db_begin(db));
     ck_ok(found_put(db, &run));
@@ -128,6 +132,13 @@ START_TEST(runs_are_found)
         put_bucket(db, b);
     ck_ok(find_buckets(&f, &n));
     ck_assert_int_eq(n, 5);
+    for (unsigned i = 0; i < MORE_TERMS; i++) {
+        const int64_t term = 1000 + i;
+        find_runs(&f, &term, 1, 4, 4, 1);
+        ck_ok(find_run(&f, 1, &bucket, &p));
+        ck_assert(bucket == 4 && found_has(&p, i) && !found_has(&p, i + 1));
+        find_runs_done(&f, 1);
+    }
     const int64_t both[] = {2, INT64_MAX, -7}, one[] = {INT64_MIN}, none[] = {-7, 99};
     find_runs(&f, both, 3, 3, 1, 2);
     for (int64_t b = 3; b > 1; b--) {

@@ -1,14 +1,13 @@
 // flow.mjs URL NOTICES STATE [again] - passkeys over HTTP, with a browser and an authenticator in software: signs up, registers, signs in, confirms
 // payments, and tries what must be refused. `again`: what was accepted before a crash and a restart is sent once more.
-import { createHash, createSign, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { Authenticator, b64 } from './authenticator.mjs'
 
 const [url, notices, stateFile, again] = process.argv.slice(2)
 const origin = `http://localhost:${new URL(url).port}`
 let failed = 0
 const ok = (good, name, why = '') => { console.log(`${good ? 'ok' : 'not ok'} - ${name}${good ? '' : ': ' + JSON.stringify(why)}`); failed += !good }
-const b64 = bytes => Buffer.from(bytes).toString('base64url')
-const sha256 = bytes => createHash('sha256').update(bytes).digest()
 
 class Browser {
   cookies = {}
@@ -20,46 +19,8 @@ class Browser {
     for (const c of answer.headers.getSetCookie()) { const [, name, value] = c.match(/^([^=]+)=([^;]*)/); this.cookies[name] = value }
     return { status: answer.status, json: await answer.json() }
   }
+  clone(other) { this.cookies = { ...other.cookies }; return this }
   post(path, body = {}, headers) { return this.ask('POST', path, body, headers) }
-}
-
-// CBOR of what an authenticator writes.
-const head = (major, n) => n < 24 ? Buffer.from([major << 5 | n]) : n < 256 ? Buffer.from([major << 5 | 24, n]) : Buffer.from([major << 5 | 25, n >> 8, n & 255])
-const cbor = v => typeof v === 'number' ? head(v < 0 ? 1 : 0, v < 0 ? -1 - v : v)
-  : typeof v === 'string' ? Buffer.concat([head(3, Buffer.byteLength(v)), Buffer.from(v)])
-    : Buffer.isBuffer(v) ? Buffer.concat([head(2, v.length), v])
-      : Buffer.concat([head(5, v.size), ...[...v].flatMap(([k, x]) => [cbor(k), cbor(x)])])
-
-class Authenticator {
-  id = randomBytes(32)
-  counter = 0
-  keys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  data(rpId, flags, rest = Buffer.alloc(0)) {
-    const n = Buffer.alloc(4); n.writeUInt32BE(++this.counter)
-    return Buffer.concat([sha256(rpId), Buffer.from([flags]), n, rest])
-  }
-  client(type, challenge, more = {}) { return Buffer.from(JSON.stringify({ type, challenge, origin, crossOrigin: false, ...more })) }
-  create(o, twist = {}) {
-    this.user = o.user.id
-    const jwk = this.keys.publicKey.export({ format: 'jwk' })
-    const key = cbor(new Map([[1, 2], [3, -7], [-1, 1], [-2, Buffer.from(jwk.x, 'base64url')], [-3, Buffer.from(jwk.y, 'base64url')]]))
-    const data = this.data(o.rp.id, twist.flags ?? 0x5d, Buffer.concat([Buffer.alloc(16), head(0, 0), Buffer.from([32]), this.id, key]))
-    const client = this.client('webauthn.create', o.challenge, twist.client)
-    return { id: b64(this.id), rawId: b64(this.id), type: 'public-key', clientExtensionResults: {}, authenticatorAttachment: 'platform',
-      response: { clientDataJSON: b64(client), attestationObject: b64(cbor(new Map([['fmt', 'none'], ['attStmt', new Map()], ['authData', data]]))), transports: ['internal'] } }
-  }
-  get(o, twist = {}) {
-    const data = this.data(o.rpId, twist.flags ?? 0x1d)
-    const client = this.client(twist.type ?? 'webauthn.get', o.challenge, twist.client)
-    const signature = createSign('sha256').update(data).update(sha256(client)).sign(twist.key ?? this.keys.privateKey)
-    return { id: b64(this.id), rawId: b64(this.id), type: 'public-key', clientExtensionResults: {},
-      response: { clientDataJSON: b64(client), authenticatorData: b64(data), signature: b64(signature), userHandle: this.user } }
-  }
-  pay(p, twist = {}) {
-    const { instrument, payeeName, payeeOrigin, rpId, challenge } = p.data
-    const payment = { rpId, topOrigin: origin, payeeName, payeeOrigin, total: p.total, instrument, ...twist }
-    return this.get({ rpId, challenge }, { type: 'payment.get', client: { payment } })
-  }
 }
 
 const lastCode = () => readFileSync(notices, 'utf8').match(/\d{4}[ -]?\d{4}/g).at(-1)
@@ -76,7 +37,7 @@ async function replay() {
 }
 
 async function first() {
-  const used = [], home = new Browser(), mine = new Authenticator()
+  const used = [], home = new Browser(), mine = new Authenticator(origin)
   let r = await home.post('/v1/account/sign-up', { email: 'anna@example.org', name: 'Anna' })
   for (let i = 0; i < 100 && !readFileSync(notices, 'utf8').length; i++) await new Promise(done => setTimeout(done, 50))
   r = await home.post('/v1/account/sign-up/confirm', { flow: r.json.flow, code: lastCode() })
@@ -123,7 +84,13 @@ async function first() {
   ok(r.status === 403, 'the same sign-in twice is refused', r)
   r = await other.ask('GET', '/v1/account/me')
   ok(r.json.acr === 'urn:keersluis:acr:2' && r.json.amr.includes('swk') && r.json.authenticators.length === 1, 'two factors in one', r)
-  const stranger = new Authenticator()
+  const many = (await other.post(`${signIn}/options`)).json
+  body = { flow: many.flow, credential: mine.get(many.publicKey) }
+  const tabs = Array.from({ length: 60 }, () => new Browser().clone(other))
+  const answers = await Promise.all(tabs.map(tab => tab.post(signIn, body)))
+  other.clone(tabs[answers.findIndex(a => a.status === 200)])
+  ok(answers.filter(a => a.status === 200).length === 1 && answers.filter(a => a.status === 403).length === 59, 'of 60 at once one is taken', answers.map(a => a.status))
+  const stranger = new Authenticator(origin)
   stranger.user = mine.user
   for (const [name, twist, who] of [['bogus signature', { key: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey }],
     ['unknown passkey', {}, stranger], ['no user verification', { flags: 0x19 }], ['nobody present', { flags: 0x1c }], ['wrong origin', { client: { origin: `${origin}0` } }],
@@ -175,7 +142,7 @@ async function first() {
   ok(r.status === 200 && r.json.state === 'done', 'WebAuthn over the same challenge is taken, where the browser has nothing else', r)
 
   // a second passkey wants a step with the first
-  const second = new Authenticator()
+  const second = new Authenticator(origin)
   r = await other.post(`${add}/options`)
   body = { flow: r.json.flow, credential: second.create(r.json.publicKey), name: 'Key' }
   r = await other.post(add, body)
