@@ -161,12 +161,14 @@ def token_of(notice):
     return re.search(r'/not-me#?(?:\?token=)?([A-Za-z0-9_-]{20,})', notice['text']).group(1)
 
 
+kept = threading.local()
+
+
 def db(sql, *args):
     """A look into the database, or a hand in it: what time does otherwise."""
-    with sqlite3.connect(DATABASE, timeout=30) as c:
-        rows = c.execute(sql, args).fetchall()
-    c.close()
-    return rows
+    if not hasattr(kept, 'db'):
+        kept.db = sqlite3.connect(DATABASE, timeout=30, isolation_level=None)
+    return kept.db.execute(sql, args).fetchall()
 
 
 # --- authenticators ---
@@ -336,10 +338,11 @@ class Person:
 
     def restricted(self):
         """Of a person without authenticators, where the policy asks: a code by mail, and few rights."""
+        before = len(notices(self.email))
         browser, answer = self.sign_in(Browser(agent='ask'))
         if answer.json.get('next') != 'code':
             raise SystemExit(f'not ok - no code is asked for: {answer}')
-        notice = wait_notice(self.email, lambda n: n['kind'] == 'sign_in_code')
+        notice = wait_notice(self.email, lambda n: n['kind'] == 'sign_in_code', before)
         self.must(browser.post('/v1/account/sign-in/code', {'flow': answer.json['flow'], 'code': code_of(notice)}))
         return browser
 

@@ -73,7 +73,7 @@ class Victim(Person):
         rows = []
         for sql in ('SELECT id, state, name, locale FROM account WHERE id = ?', 'SELECT kind, value FROM identifier WHERE account = ?', 'SELECT phc FROM password WHERE account = ?',
                     'SELECT id, name, trusted_us, revoked_us FROM device WHERE account = ? AND id IN (SELECT device FROM session WHERE id IN ({sessions}))', 'SELECT id, value, verified_us, removed_us FROM contact WHERE account = ?',
-                    'SELECT id, state, name FROM authenticator WHERE account = ?', f'SELECT * FROM passkey WHERE authenticator IN ({ids})', f'SELECT * FROM totp WHERE authenticator IN ({ids})',
+                    'SELECT id, state, name FROM authenticator WHERE account = ?', f'SELECT authenticator, credential, public_key, payment FROM passkey WHERE authenticator IN ({ids})', f'SELECT * FROM totp WHERE authenticator IN ({ids})',
                     f'SELECT * FROM recovery_code WHERE authenticator IN ({ids})', 'SELECT id, state FROM guard_change WHERE account = ?', 'SELECT id, state, ways FROM recovery WHERE account = ? AND state > 0',
                     "SELECT id, state FROM challenge WHERE account = ? AND id IN ('{challenge}', '{change}')", 'SELECT id, state FROM prompt WHERE account = ?',
                     'SELECT id, rights, acr, ended_us FROM session WHERE account = ? AND id IN ({sessions})', 'SELECT * FROM family WHERE organiser = ?',
@@ -88,7 +88,7 @@ def body(path, v):
     """What would do it, if the caller might."""
     wrong = {'name': v.email, 'password': 'not the one, surely'}
     return {'/v1/account/sign-up': {'email': f'{secrets.token_hex(6)}@example.org', 'password': PASSWORD}, '/v1/account/sign-up/confirm': {'flow': 'A' * 22, 'code': '12345678'}, '/v1/account/sign-in': wrong,
-            '/v1/account/sign-in/code': {'flow': 'A' * 22, 'code': '12345678'}, '/v1/account/sign-in/passkey': lambda: {'flow': 'A' * 22, 'credential': Passkey().create(v.asked['publicKey'])},
+            '/v1/account/sign-in/code': {'flow': 'A' * 22, 'code': '12345678'}, '/v1/account/sign-in/passkey': lambda: {'flow': 'A' * 22, 'credential': stray()},
             '/v1/account/devices/{id}': {'name': 'mine now', 'trusted': True}, '/v1/account/contacts': {'email': f'{secrets.token_hex(6)}@evil.example'}, '/v1/account/contacts/{id}/confirm': {'code': v.code},
             '/v1/account/password': {'password': 'whoever has this has all of it'}, '/v1/account/family/invitations': {'name': attacker.email, 'role': 'adult'}, '/v1/account/family/invitations/{id}': {'accept': True},
             '/v1/account/family/approvals/{id}': {'granted': True}, '/v1/account/challenges/{id}/totp': lambda: {'code': totp(v.secret) if v.armed else '123456'}, '/v1/account/challenges/{id}/recovery-code': lambda: {'code': v.codes[0] if v.armed else 'aaaa'},
@@ -98,11 +98,17 @@ def body(path, v):
             '/v1/challenges': {'account': v.account, 'kind': 'payment', 'amount': '6.48', 'currency': 'EUR', 'payee': 'Game Store'}}.get(path, {})
 
 
+def stray():
+    p = Passkey()
+    p.user = b64(p.id[:16])
+    return p.get({'rpId': 'localhost', 'challenge': b64(p.id)})
+
+
 def signed(v):
     if not v.armed:
-        return Passkey().create(v.asked['publicKey'])
+        return stray()
     options = v.home.post(f"/v1/account/challenges/{v.things['challenges/']}/passkey/options").json
-    return v.stepped.get(options['publicKey']) if 'publicKey' in options else Passkey().create(v.asked['publicKey'])
+    return v.stepped.get(options['publicKey']) if 'publicKey' in options else stray()
 
 
 def ask(caller, method, path, v, headers):
@@ -122,14 +128,14 @@ def ask(caller, method, path, v, headers):
 
 
 def cell(state, method, path):
-    v = unarmed if state == 'restricted' else victim
+    v = {'restricted': unarmed, 'own': owner}.get(state, victim)
     headers = {'foreign': {'Origin': 'https://evil.example'}, 'cross': {'Sec-Fetch-Site': 'cross-site'}, 'type': {'Content-Type': 'text/plain'} if method == 'POST' else {}, 'key': {'Authorization': f'Bearer {os.environ["ANALYST"]}'}}.get(state, {})
     caller = callers[state]
     caller.ip = new_net()
     caller.local = threading.local()
-    before = v.freeze_frame()
+    before = frames.get(v) or v.freeze_frame()
     word = ask(caller, method, path, v, headers).word()
-    after = v.freeze_frame()
+    after = frames[v] = v.freeze_frame()
     if before != after and state != 'own':
         word += '!'
         changed[f'{state}: {method} {path}'] = [(a, b) for a, b in zip(before, after) if a != b]
@@ -165,11 +171,11 @@ def garbage():
 
 
 attacker = Person().arm()
-victim, unarmed = Victim(True), Victim(False)
-MAKE = {'own': lambda: victim.full(), 'none': Browser, 'garbage': garbage, 'key': Browser, 'pending': victim.pending, 'restricted': unarmed.restricted, 'other': attacker.full, 'ended': ended, 'frozen': frozen, 'revoked': revoked,
+victim, unarmed, owner = Victim(True), Victim(False), Victim(True)
+MAKE = {'own': lambda: owner.full(), 'none': Browser, 'garbage': garbage, 'key': Browser, 'pending': victim.pending, 'restricted': unarmed.restricted, 'other': attacker.full, 'ended': ended, 'frozen': frozen, 'revoked': revoked,
         'foreign': lambda: victim.home, 'cross': lambda: victim.home, 'type': lambda: victim.home}
 callers = {s: MAKE[s]() for s in STATES if s != 'own'}
-table = {}
+table, frames = {}, {}
 if os.path.exists(HERE + '/matrix.txt'):
     for line in open(HERE + '/matrix.txt'):
         if line.strip() and line[0] != '#':
@@ -183,11 +189,16 @@ for state in STATES[1:] + ['own']:
             found[method, path, state] = '-'
             continue
         if state == 'own':
-            if victim.home.me().status != 200:
-                victim.home = victim.full()
+            if owner.home.me().status != 200:
+                owner.home = owner.full()
             if 'challenges/' in path:
-                victim.things['challenges/'] = victim.payment()
-            callers['own'] = victim.home if re.search('challenges/|prompts/|contacts/|confirm|others', path) else MAKE['own']()
+                owner.things['challenges/'] = owner.payment()
+            if 'totp/confirm' in path:
+                owner.totp_made = Person.must(owner.home.post('/v1/account/authenticators/totp'))
+            if path.endswith('authenticators/passkey'):
+                owner.asked = owner.home.post(path + '/options').json
+            frames.clear()
+            callers['own'] = owner.home if re.search('challenges/|prompts/|contacts/|confirm|others|authenticators/passkey$', path) else MAKE['own']()
         word = cell(state, method, path)
         found[method, path, state] = word
         want = table.get((method, path), {}).get(state)
@@ -199,6 +210,8 @@ for state in STATES[1:] + ['own']:
         ok(me.status == 200 and unarmed.home.me().status == 200 and me.json['identifiers'][0]['value'] == victim.email, f'{state}: the victim is signed in as before', me)
 if os.environ.get('PRINT') == 'yes':
     width = max(len(p) for m, p in ROUTES) + 9
+    for where, what in changed.items():
+        print('# changed', where, what)
     print('# ' + 'path'.ljust(width - 2), *[s.ljust(22) for s in STATES])
     for method, path in ROUTES:
         print(f'{method} {path}'.ljust(width), *[found[method, path, s].ljust(22) for s in STATES])

@@ -120,16 +120,17 @@ def parallel(p, c):
         loud = [a for a in got if isinstance(a, Answer) and a.status >= 500 and a.code not in ('STARTING',)]
         ok(len(good) == 1 and not loud and not lost, f'{MANY} uses of {name} at once: one is taken', (len(good), loud[:2], lost[:2], sorted({a.word() for a in got if isinstance(a, Answer)})))
 
-    b = p.pending()
-    at, code = f'/v1/account/challenges/{b.challenge}', p.codes[1]
+    one, two, three = (Person().arm() for _ in range(3))  # wrong answers are counted for each
+    b = one.pending()
+    at, code = f'/v1/account/challenges/{b.challenge}', one.codes[1]
     race('a recovery code', lambda i: b.twin().post(at + '/recovery-code', {'code': code}, keep=False))
     # A code at as many challenges as there are: what is spent is the code, not the challenge.
-    many = [p.pending() for _ in range(4)]
-    code = p.codes[2]
+    many = [two.pending() for _ in range(4)]
+    code = two.codes[2]
     got = at_once(MANY, lambda i: many[i % 4].twin().post(f'/v1/account/challenges/{many[i % 4].challenge}/recovery-code', {'code': code}, keep=False))
     ok(sum(isinstance(a, Answer) and taken(a) for a in got) == 1, f'{MANY} uses of a recovery code at four challenges at once: one is taken', {str(a)[:60] for a in got})
-    b = p.pending()
-    at, code = f'/v1/account/challenges/{b.challenge}', p.totp()
+    b = three.pending()
+    at, code = f'/v1/account/challenges/{b.challenge}', three.totp()
     race('a TOTP code', lambda i: b.twin().post(at + '/totp', {'code': code}, keep=False))
     q = p.full()
     asked = Browser()
@@ -229,8 +230,9 @@ def headers_of_steps(p):
     b = p.home
     first, second = (b.post('/v1/account/contacts', {'email': f'{i}.{p.email}'}).json['id'] for i in ('h1', 'h2'))
     codes = [code_of(wait_notice(f'{i}.{p.email}')) for i in ('h1', 'h2')]
-    open_ = b.post('/v1/account/password', {'password': PASSWORD}).json['challenge']
     done = b.post('/v1/account/password', {'password': PASSWORD}).json['challenge']
+    a = b.post('/v1/account/password', {'password': 'whoever has this has all of it'}, headers={'Keer-Challenge': done})
+    ok(a.code == 'BAD_STEP', 'a step that is open still changes nothing', a)
     p.step(b, done)
     pay = store('POST', '/v1/challenges', {'account': p.account, 'kind': 'payment', 'amount': '6.48', 'currency': 'EUR', 'payee': 'Game Store'}).json['id']
     b.get(f'/v1/account/challenges/{pay}')
@@ -245,7 +247,7 @@ def headers_of_steps(p):
     third = b.post(f'/v1/account/contacts/{first}/confirm', {'code': codes[0]}).json['challenge']
     p.step(b, third)
     before = db('SELECT phc FROM password WHERE account = ?', p.account)
-    cases = [('that is open', b, 'password', open_), ('of a payment', b, 'password', pay), ("of a store's", b, 'password', asked), ('of a sign-in', b, 'password', wait.challenge), ("of another account's", b, 'password', theirs), ('that is none', b, 'password', 'A' * 22),
+    cases = [('of a payment', b, 'password', pay), ("of a store's", b, 'password', asked), ('of a sign-in', b, 'password', wait.challenge), ("of another account's", b, 'password', theirs), ('that is none', b, 'password', 'A' * 22),
              ('of another session', p.full(), 'password', done), ('of an address', b, 'password', third), ('of a password', b, f'contacts/{second}/confirm', done), ('of another address', b, f'contacts/{second}/confirm', third)]
     bad = []
     for name, browser, path, challenge in cases:
