@@ -436,6 +436,15 @@ enum keer_err guard_apply_due(struct db *db, const struct guard *g, int64_t now_
     return err;
 }
 
+enum keer_err guard_forget(struct db *db, int64_t now_us)
+{
+    enum keer_err err = QUERY_DO(db, "UPDATE guard_change SET was = '' WHERE state = 1 AND was <> '' AND ended_us < $1",
+                                 Q_NUMBER(now_us - GUARD_UNDO_US));
+    return err == KEER_OK ? QUERY_DO(db, "UPDATE recovery SET phc = '' WHERE state = 2 AND phc <> '' AND ended_us < $1",
+                                     Q_NUMBER(now_us - GUARD_UNDO_US))
+                          : err;
+}
+
 /* --- 'not me' --- */
 
 enum keer_err guard_freeze(struct db *db, const struct guard *g, const struct id *account, struct slice why, int64_t now_us)
