@@ -30,7 +30,7 @@ static inline void kit_make(struct person_kit *k)
     memset(k, 0, sizeof *k);
     database_make(&k->scratch);
     enum keer_err err = KEER_ECONFLICT; /* a server may take a moment to see that the one before is gone */
-    for (int i = 0; err == KEER_ECONFLICT && i < 200; i++) {
+    for (int i = 0; err == KEER_ECONFLICT && i < 500; i++) {
         err = db_open(database_where(&k->scratch), DB_WRITE, &k->db, &why);
         if (err == KEER_ECONFLICT)
             (void)usleep(10000);

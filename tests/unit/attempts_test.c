@@ -14,7 +14,7 @@ static struct db_why why;
 static void open_it(void)
 {
     enum keer_err err = KEER_ECONFLICT; /* a server may take a moment to see that the one before is gone */
-    for (int i = 0; err == KEER_ECONFLICT && i < 200; i++) {
+    for (int i = 0; err == KEER_ECONFLICT && i < 500; i++) {
         err = db_open(database_where(&scratch), DB_WRITE, &db, &why);
         if (err == KEER_ECONFLICT)
             (void)usleep(10000);
