@@ -174,18 +174,16 @@ static enum keer_err check(EVP_PKEY *pkey, enum crypto_key_kind kind, bool is_pr
 enum keer_err crypto_key_take(EVP_PKEY *pkey, bool is_private, struct crypto_key **ret_key)
 {
     enum crypto_key_kind kind;
-    struct crypto_key *key = NULL;
     if (!pkey)
         return why(KEER_EFORMAT);
     enum keer_err err = kind_of(pkey, &kind);
     if (err == KEER_OK)
         err = check(pkey, kind, is_private);
-    if (err == KEER_OK && !(key = malloc(sizeof *key)))
-        err = KEER_ENOMEM;
+    struct crypto_key *key = err == KEER_OK ? malloc(sizeof *key) : NULL;
     ERR_clear_error();
-    if (err != KEER_OK) {
+    if (!key) {
         EVP_PKEY_free(pkey);
-        return err;
+        return err == KEER_OK ? KEER_ENOMEM : err;
     }
     *key = (struct crypto_key){pkey, kind, is_private};
     *ret_key = key;

@@ -195,6 +195,9 @@ static enum keer_err give_code(struct authorizing *a, struct db *db, const struc
         err = oidc_code_add(db, g, &code, a->now_us, &a->code);
     if (err == KEER_OK && id_is(&a->kept.id))
         err = oidc_request_use(db, &a->kept.id, a->now_us);
+    if (err == KEER_OK &&
+        a->now_us - a->now.used_us > SESSION_TOUCH_US) /* a browser was here; a refresh token is no person */
+        err = session_touch(db, &a->now.id, a->now_us);
     return err == KEER_OK ? to_client(a, "code", slice_str(a->code.text), NULL) : err;
 }
 

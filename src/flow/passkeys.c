@@ -124,27 +124,18 @@ struct using
 {
     const struct passkey *p;
     const struct webauthn_authenticated *a;
+    const struct id *challenge; /* that it answers; NULL: a sign-in */
     int64_t now_us;
 };
 
 static enum keer_err use(struct db *db, void *ctx)
 {
     const struct using *u = ctx;
-    return passkey_used(db, u->p, u->a, u->now_us);
+    enum keer_err err = passkey_used(db, u->p, u->a, u->now_us);
+    return err == KEER_OK && u->challenge ? step_right(db, u->challenge, u->now_us) : err;
 }
 
 /* --- signing in --- */
-
-struct asking {
-    struct passkey_ask ask;
-    int64_t now_us;
-};
-
-static enum keer_err ask_sign_in(struct db *db, void *ctx)
-{
-    struct asking *a = ctx;
-    return passkey_ask(db, &a->ask, a->now_us);
-}
 
 /* The browser that was asked: its device token, hashed once more for this. */
 static void browser_of(const struct visitor *v, struct id *ret_holder)
@@ -158,14 +149,12 @@ static void browser_of(const struct visitor *v, struct id *ret_holder)
 enum keer_err passkeys_sign_in_options(const struct passkeys *p, struct desk_worker *w, const struct visitor *v,
                                        struct buf *out)
 {
-    struct asking a = {.ask = {.kind = PASSKEY_ASK_SIGN_IN}, .now_us = desk_wall_us(w)};
-    browser_of(v, &a.ask.holder);
-    enum keer_err err = desk_write(w, ask_sign_in, &a);
-    if (err != KEER_OK)
-        return err;
+    struct passkey_ask ask = {0};
+    browser_of(v, &ask.holder);
+    passkey_invite(&p->accounts->key, &ask, desk_wall_us(w));
     struct passkey_request r = {.rp_id = slice_str(p->rp_id),
-                                .challenge = slice_of((const char *)a.ask.challenge, sizeof a.ask.challenge)};
-    buf_fmt(out, "{\"flow\":\"%s\",\"publicKey\":", a.ask.id.text);
+                                .challenge = slice_of((const char *)ask.challenge, sizeof ask.challenge)};
+    buf_fmt(out, "{\"flow\":\"%s\",\"publicKey\":", ask.id.text);
     passkey_print_request(&r, out);
     buf_puts(out, "}\n");
     return out->err;
@@ -174,6 +163,7 @@ enum keer_err passkeys_sign_in_options(const struct passkeys *p, struct desk_wor
 struct signing {
     const struct visitor *v;
     const struct passkey_reply *reply;
+    const struct crypto_hash *key;
     struct passkey_ask ask;
     int64_t now_us;
     /* found */
@@ -202,7 +192,7 @@ static enum keer_err begin_sign_in(struct db *db, void *ctx)
     err = attempt_begin(db, ATTEMPT_USE_PASSKEY, &subject, s->now_us, &s->begun);
     if (err != KEER_OK || s->begun.verdict != ATTEMPT_MAY)
         return err;
-    err = passkey_answered(db, &s->ask, s->now_us);
+    err = passkey_accepted(db, s->key, &s->ask, s->now_us);
     s->asked = err == KEER_OK;
     return err == KEER_EMISSING ? KEER_OK : err;
 }
@@ -222,7 +212,8 @@ static enum keer_err tell_failure(struct desk_worker *w, const struct visitor *v
 }
 
 /* Looks at an answer whose question was taken. */
-static enum keer_err look(const struct passkeys *p, struct desk_worker *w, const struct signing *s, bool *ret_right)
+static enum keer_err look(const struct passkeys *p, struct desk_worker *w, const struct signing *s,
+                          struct webauthn_authenticated *ret, bool *ret_right)
 {
     struct webauthn_authenticated a = {.verdict = WEBAUTHN_CREDENTIAL_ID};
     struct passkeys_check c = {
@@ -236,8 +227,9 @@ static enum keer_err look(const struct passkeys *p, struct desk_worker *w, const
         return err;
     tell_log(w, "sign-in", s->known ? &s->passkey : NULL, &a);
     *ret_right = a.verdict == WEBAUTHN_OK;
+    *ret = a;
     if (*ret_right) {
-        struct using u = {&s->passkey, &a, s->now_us};
+        struct using u = {&s->passkey, &a, /* challenge */ NULL, s->now_us};
         err = desk_write(w, use, &u);
         if (err == KEER_EMISSING) { /* it was removed meanwhile */
             *ret_right = false;
@@ -247,11 +239,19 @@ static enum keer_err look(const struct passkeys *p, struct desk_worker *w, const
     return err;
 }
 
+/* What is no proof, for the policy: it declares `attribute passkey_counter_back boolean` and the like. */
+static void put_signals(const struct webauthn_authenticated *a, struct buf *out)
+{
+    buf_fmt(out, "\"passkey_backed_up\":%s,\"passkey_counter_back\":%s,\"passkey_eligible_turned\":%s",
+            a->backed_up ? "true" : "false", a->counter_back ? "true" : "false", a->eligible_turned ? "true" : "false");
+}
+
 enum keer_err passkeys_sign_in(const struct passkeys *p, struct desk_worker *w, struct visitor *v, const struct id *flow,
                                const struct passkey_reply *reply, struct sign_in *ret)
 {
-    struct signing s = {
-        .v = v, .reply = reply, .ask = {.id = *flow, .kind = PASSKEY_ASK_SIGN_IN}, .now_us = desk_wall_us(w)};
+    struct signing s = {.v = v, .reply = reply, .key = &p->accounts->key, .ask = {.id = *flow}, .now_us = desk_wall_us(w)};
+    struct webauthn_authenticated a = {0};
+    struct buf signals;
     bool right = false;
     *ret = (struct sign_in){.next = SIGN_IN_WRONG};
     browser_of(v, &s.ask.holder);
@@ -262,17 +262,22 @@ enum keer_err passkeys_sign_in(const struct passkeys *p, struct desk_worker *w, 
         return KEER_OK;
     }
     if (err == KEER_OK)
-        err = look(p, w, &s, &right);
+        err = look(p, w, &s, &a, &right);
     if (err != KEER_OK)
         return err;
     if (!right)
         return tell_failure(w, v, &s);
+    buf_init(&signals, 256);
+    put_signals(&a, &signals);
     struct sign_in_proof proof = {.account = s.passkey.row.account,
                                   .amr = s.passkey.eligible ? "swk user pop mfa" : "hwk user pop mfa",
                                   .acr = SESSION_ACR_2,
                                   .step_up = "passkey",
+                                  .more = buf_view(&signals),
                                   .attempt = s.begun.attempt};
-    return sign_in_proved(p->accounts, w, v, &proof, ret);
+    err = signals.err ? signals.err : sign_in_proved(p->accounts, w, v, &proof, ret);
+    buf_release(&signals);
+    return err;
 }
 
 /* --- challenges --- */
@@ -405,7 +410,7 @@ enum keer_err passkeys_answer(const struct passkeys *p, struct desk_worker *w, c
     if (err != KEER_OK)
         return err;
     tell_log(w, "challenge", usable ? &passkey : NULL, &a);
-    struct using u = {&passkey, &a, desk_wall_us(w)};
+    struct using u = {&passkey, &a, &c.id, desk_wall_us(w)};
     err = a.verdict == WEBAUTHN_OK ? desk_write(w, use, &u) : KEER_EMISSING;
     if (err != KEER_OK && err != KEER_EMISSING)
         return err;

@@ -12,7 +12,8 @@
  * and are compared with the challenge, or by WebAuthn over the challenge's bytes, which depend on a hash of the same things
  *    (challenge.h); any other kind by WebAuthn alone.
  * 4. Refusals of a sign-in are one answer, whether the passkey is known or not.
- * 5. Failures don't feed the password's limits, and a success clears none of them (attempts.def).
+ * 5. A counter that did not grow and changed backup flags are members of the event, for the policy.
+ * 6. Failures don't feed the password's limits, and a success clears none of them (attempts.def).
  * Library code: nothing about why is told to a browser; verdicts go to the log, with the account.
  */
 #ifndef FLOW_PASSKEYS_H
@@ -61,7 +62,7 @@ struct passkeys_registered {
 KEER_NODISCARD enum keer_err passkeys_register(const struct passkeys *p, struct desk_worker *w, const struct visitor *v,
                                                const struct passkeys_registering *r, struct passkeys_registered *ret);
 
-/* --- sign-in; anybody --- */
+/* --- sign-in; anybody. A question writes nothing: pages ask for one whenever they are opened. --- */
 KEER_NODISCARD enum keer_err passkeys_sign_in_options(const struct passkeys *p, struct desk_worker *w,
                                                       const struct visitor *v, struct buf *out);
 KEER_NODISCARD enum keer_err passkeys_sign_in(const struct passkeys *p, struct desk_worker *w, struct visitor *v,

@@ -49,9 +49,7 @@ enum keer_err passkeys_register_options(const struct passkeys *p, struct desk_wo
                                         bool payment, struct buf *out)
 {
     struct asking a = {
-        .v = v,
-        .ask = {.kind = PASSKEY_ASK_REGISTER, .holder = v->session, .account = v->now.account, .payment = payment},
-        .now_us = desk_wall_us(w)};
+        .v = v, .ask = {.holder = v->session, .account = v->now.account, .payment = payment}, .now_us = desk_wall_us(w)};
     ASSERT(id_is(&v->session));
     buf_init(&a.exclude, PASSKEY_OPTIONS_BYTES);
     enum keer_err err = desk_write(w, ask_register, &a);
@@ -169,13 +167,12 @@ static enum keer_err verify(struct registering *g)
 enum keer_err passkeys_register(const struct passkeys *p, struct desk_worker *w, const struct visitor *v,
                                 const struct passkeys_registering *r, struct passkeys_registered *ret)
 {
-    struct registering g = {
-        .p = p,
-        .v = v,
-        .r = r,
-        .ask = {.id = r->flow, .kind = PASSKEY_ASK_REGISTER, .holder = v->session, .account = v->now.account},
-        .now_us = desk_wall_us(w),
-        .ret = ret};
+    struct registering g = {.p = p,
+                            .v = v,
+                            .r = r,
+                            .ask = {.id = r->flow, .holder = v->session, .account = v->now.account},
+                            .now_us = desk_wall_us(w),
+                            .ret = ret};
     enum keer_err err = KEER_OK;
     *ret = (struct passkeys_registered){.verdict = WEBAUTHN_OK};
     if (id_is(&r->challenge))

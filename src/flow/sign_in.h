@@ -50,6 +50,7 @@ struct sign_in_proof {
     const char *amr;        /* "pwd", "hwk user mfa" */
     enum session_acr acr;   /* ACR_2: two factors in one */
     const char *step_up;    /* of the event: "passkey"; NULL */
+    struct slice more;      /* of the event: further members as JSON */
     struct attempt attempt; /* is refunded when the sign-in goes on; used 0: none */
     const char *fresh;      /* the password's new PHC string, instead of `stored`; NULL */
     const char *stored;

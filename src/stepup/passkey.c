@@ -1,6 +1,7 @@
 /* passkey.c - the rows of passkeys, and of questions for them. */
 #include "stepup/passkey.h"
 
+#include "base/base64.h"
 #include "store/query.h"
 
 /* Numbers that stand in the SQL below. */
@@ -17,22 +18,19 @@ enum keer_err passkey_ask(struct db *db, struct passkey_ask *ask, int64_t now_us
 {
     id_make(&ask->id);
     crypto_random(ask->challenge, sizeof ask->challenge);
-    return QUERY_DO(db,
-                    "INSERT INTO passkey_ask (id, kind, holder, account, payment, challenge, until_us)"
-                    " VALUES ($1, $2, $3, $4, $5, $6, $7)",
-                    Q_ID(&ask->id), Q_NUMBER(ask->kind), Q_ID(&ask->holder), Q_ID(&ask->account), Q_NUMBER(ask->payment),
-                    Q_BYTES(slice_of((const char *)ask->challenge, sizeof ask->challenge)),
-                    Q_NUMBER(now_us + PASSKEY_ASK_US));
+    return QUERY_DO(
+        db, "INSERT INTO passkey_ask (id, holder, account, payment, challenge, until_us) VALUES ($1, $2, $3, $4, $5, $6)",
+        Q_ID(&ask->id), Q_ID(&ask->holder), Q_ID(&ask->account), Q_NUMBER(ask->payment),
+        Q_BYTES(slice_of((const char *)ask->challenge, sizeof ask->challenge)), Q_NUMBER(now_us + PASSKEY_ASK_US));
 }
 
 enum keer_err passkey_answered(struct db *db, struct passkey_ask *ask, int64_t now_us)
 {
     struct db_stmt *s;
-    enum keer_err err =
-        QUERY_ONE(db, &s,
-                  "UPDATE passkey_ask SET used_us = $1 WHERE id = $2 AND kind = $3 AND holder = $4"
-                  " AND account = $5 AND used_us = 0 AND until_us > $1 RETURNING challenge, payment",
-                  Q_NUMBER(now_us), Q_ID(&ask->id), Q_NUMBER(ask->kind), Q_ID(&ask->holder), Q_ID(&ask->account));
+    enum keer_err err = QUERY_ONE(db, &s,
+                                  "UPDATE passkey_ask SET used_us = $1 WHERE id = $2 AND holder = $3 AND account = $4"
+                                  " AND used_us = 0 AND until_us > $1 RETURNING challenge, payment",
+                                  Q_NUMBER(now_us), Q_ID(&ask->id), Q_ID(&ask->holder), Q_ID(&ask->account));
     if (err != KEER_OK)
         return err;
     struct slice challenge = db_bytes(s, 0);
@@ -43,6 +41,53 @@ enum keer_err passkey_answered(struct db *db, struct passkey_ask *ask, int64_t n
     ask->payment = db_i64(s, 1);
     db_free(s);
     return err;
+}
+
+/* --- invitations: an id of 48 bits of milliseconds and 80 random ones --- */
+
+enum { INVITE_BYTES = 16, INVITE_TIME_BYTES = 6 };
+
+static void invite_challenge(const struct crypto_hash *key, struct passkey_ask *ask)
+{
+    const struct slice parts[] = {SLICE("keersluis passkey sign-in"), id_slice(&ask->id), id_slice(&ask->holder)};
+    struct crypto_hash mac;
+    static_assert(sizeof mac.bytes == PASSKEY_CHALLENGE_BYTES, "a challenge is a MAC");
+    crypto_hmac(slice_of((const char *)key->bytes, sizeof key->bytes), parts, ARRAY_LEN(parts), &mac);
+    memcpy(ask->challenge, mac.bytes, sizeof ask->challenge);
+}
+
+void passkey_invite(const struct crypto_hash *key, struct passkey_ask *ask, int64_t now_us)
+{
+    unsigned char raw[INVITE_BYTES];
+    int64_t ms = now_us / 1000;
+    crypto_random(raw, sizeof raw);
+    for (unsigned i = 0; i < INVITE_TIME_BYTES; i++)
+        raw[i] = (unsigned char)(ms >> (8 * (INVITE_TIME_BYTES - 1 - i)));
+    base64url_text(raw, sizeof raw, ask->id.text);
+    invite_challenge(key, ask);
+}
+
+enum keer_err passkey_accepted(struct db *db, const struct crypto_hash *key, struct passkey_ask *ask, int64_t now_us)
+{
+    unsigned char raw[INVITE_BYTES];
+    struct crypto_hash h;
+    struct id row;
+    int64_t ms = 0, now_ms = now_us / 1000;
+    if (base64url_get_exact(id_slice(&ask->id), sizeof raw, raw) != KEER_OK)
+        return KEER_EMISSING;
+    for (unsigned i = 0; i < INVITE_TIME_BYTES; i++)
+        ms = ms << 8 | raw[i];
+    if (ms > now_ms || now_ms - ms >= PASSKEY_ASK_US / 1000)
+        return KEER_EMISSING;
+    invite_challenge(key, ask);
+    /* By its challenge, which depends on the holder: nobody else can use it up. */
+    crypto_sha256(slice_of((const char *)ask->challenge, sizeof ask->challenge), &h);
+    id_of_hash(&h, &row);
+    return QUERY_MET(db,
+                     "INSERT INTO passkey_ask (id, holder, account, payment, challenge, until_us, used_us)"
+                     " VALUES ($1, $2, '', 0, $3, $4, $5) ON CONFLICT (id) DO NOTHING RETURNING id",
+                     Q_ID(&row), Q_ID(&ask->holder), Q_BYTES(slice_of((const char *)ask->challenge, sizeof ask->challenge)),
+                     Q_NUMBER(ms * 1000 + PASSKEY_ASK_US), Q_NUMBER(now_us));
 }
 
 enum keer_err passkey_asks_forget(struct db *db, int64_t before_us, int64_t rows_max)

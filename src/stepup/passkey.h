@@ -2,13 +2,16 @@
  *
  *     passkey_ask ──► asked ── passkey_answered, once, by whom it was asked of ──► answered
  *                       └──── PASSKEY_ASK_US ──► nothing any more
+ *     passkey_invite (nothing is written) ──► passkey_accepted, once, in time, by whom it was made for: a row
  *     passkey_add (ENROLLING) ── the guard of changes ──► ACTIVE ── ... : states are authenticator.h's
  *
  * Invariants
  * 1. A credential id is kept once, over all accounts and all states (WebAuthn L3 7.1 step 26): one that was removed stays
  * known, and nobody can register another one's passkey in its place.
- * 2. A question is 32 random bytes, for one kind, one holder (a session, or a browser) and one account, answered once: by
- * one conditional statement, whether the answer was right or not. Questions of challenges are challenge.h's.
+ * 2. A question is 32 bytes that nobody can foresee, for one kind, one holder (a session, or a browser) and one account,
+ * answered once: by one conditional statement, whether the answer was right or not. That of a sign-in, which anybody may ask
+ * for, is made of its id, which holds its time, and a key: only an answer takes a row. Those of challenges are
+ * challenge.h's.
  * 3. The counter that is kept never goes down, and whether it was verified once never turns back; both, and the backup flag,
  * are signals and lock nobody out (webauthn.h).
  * 4. At most PASSKEYS_MAX of an account are not removed.
@@ -26,18 +29,22 @@
 #define PASSKEY_CHALLENGE_BYTES 32u
 #define PASSKEY_ENROLLING_US (60 * 60 * INT64_C(1000000)) /* one that nobody confirmed by then is removed by the next */
 
-/* The numbers are in the database. */
-enum passkey_ask_kind { PASSKEY_ASK_REGISTER, PASSKEY_ASK_SIGN_IN };
 struct passkey_ask {
-    struct id id; /* filled in by passkey_ask */
-    enum passkey_ask_kind kind;
-    struct id holder, account;                        /* account: none when anybody may sign in */
+    struct id id;                                     /* filled in */
+    struct id holder, account;                        /* account: of a registration */
     bool payment;                                     /* of a registration: for Secure Payment Confirmation too */
     unsigned char challenge[PASSKEY_CHALLENGE_BYTES]; /* filled in */
 };
+/* A registration's. */
 KEER_NODISCARD enum keer_err passkey_ask(struct db *db, struct passkey_ask *ask, int64_t now_us);
-/* Takes the question of that id, kind and holder, and for a registration account, for its one answer. KEER_EMISSING. */
+/* Takes the question of that id, holder and account, for its one answer. KEER_EMISSING. */
 KEER_NODISCARD enum keer_err passkey_answered(struct db *db, struct passkey_ask *ask, int64_t now_us);
+/* A sign-in's, for a holder: id and challenge. The key is a secret of the daemon. */
+void passkey_invite(const struct crypto_hash *key, struct passkey_ask *ask, int64_t now_us);
+/* The same of an id that came back, once. KEER_EMISSING when it is too old, of the future, or was answered; one that was
+ * never made has a challenge that nobody knows. */
+KEER_NODISCARD enum keer_err passkey_accepted(struct db *db, const struct crypto_hash *key, struct passkey_ask *ask,
+                                              int64_t now_us);
 /* Forgets at most `rows_max` whose time was over before a moment. */
 KEER_NODISCARD enum keer_err passkey_asks_forget(struct db *db, int64_t before_us, int64_t rows_max);
 

@@ -9,6 +9,9 @@ struct db_driver {
     const char *name;
     const char *number, *bytes; /* for {number} and {bytes} in migrations */
     const char *clustered;      /* for {clustered}; NULL is nothing */
+    /* Whether an INSERT of several rows is cheaper than one for each: with PostgreSQL it is; SQLite copies each page that it
+     * touches first, in case the statement fails half-way. */
+    bool rows_together;
     enum keer_err (*open)(const char *where, enum db_access access, struct db **ret_db, struct db_why *ret_why);
     enum keer_err (*copy)(const char *from, const char *to, enum db_copy_kind kind, struct db_copied *ret_copied,
                           struct db_why *ret_why);

@@ -64,8 +64,9 @@ static void bind_row(struct db_stmt *s, unsigned row, const struct journal_entry
 
 enum keer_err journal_add_all(struct journal *j, const struct journal_entry *e, unsigned count)
 {
+    unsigned together = j->db->driver->rows_together ? JOURNAL_TOGETHER : 1;
     while (count) {
-        unsigned n = count >= JOURNAL_TOGETHER ? JOURNAL_TOGETHER : 1;
+        unsigned n = count >= together ? together : 1;
         struct db_stmt *s = n == 1 ? j->add : j->add_many;
         for (unsigned i = 0; i < n; i++)
             bind_row(s, i, &e[i]);

@@ -34,7 +34,7 @@ void journal_close(struct journal *j); /* twice, or when zeroed, is fine */
 KEER_NODISCARD enum keer_err journal_last_seq(struct db *db, int64_t *ret_seq);
 /* In a transaction. KEER_ECONFLICT when the id or the number is there already; PostgreSQL may tell that at the commit. */
 KEER_NODISCARD enum keer_err journal_add(struct journal *j, const struct journal_entry *e);
-/* The same for entries that follow each other; JOURNAL_TOGETHER of them are one statement. */
+/* The same for entries that follow each other; JOURNAL_TOGETHER of them are one statement where that is cheaper. */
 #define JOURNAL_TOGETHER 4
 KEER_NODISCARD enum keer_err journal_add_all(struct journal *j, const struct journal_entry *e, unsigned count);
 /* KEER_EMISSING when there is no such event. */

@@ -22,4 +22,17 @@ replay() { node tests/oidc/restart.mjs "$issuer" "$admin" "$dir/notices" "$1" "$
 replay before; stop; ok $? 'it ends'; begin || exit 1; replay after
 grep -qiE ' (error|warning) ' "$dir/log" && { echo 'not ok - the log is quiet'; grep -iE ' (error|warning) ' "$dir/log" | head; failed=1; }
 stop; ok $? 'it ends'
-exit $failed
+head -c 32 /dev/urandom > "$dir/other.key"
+refused() { # NAME PATTERN OPTIONS...
+    local name=$1 pattern=$2; shift 2
+    timeout 60 "$KEER" serve --policy tests/oidc/allow.keer --database "$dir/k.db" --listen 127.0.0.1:0 "$@" > "$dir/out" 2>&1; code=$?
+    [ $code != 0 ] && [ $code != 124 ] && grep -qE -- "$pattern" "$dir/out"; ok $? "$name"
+}
+refused 'keys that were sealed under another account key' 'another than the one that sealed them' --issuer "$issuer" --account-key "$dir/other.key"
+for bad in http://id.example.org https://id.example.org/ https://id.example.org/?x ftp://id.example.org id.example.org https://; do
+    refused "the issuer $bad" '--issuer: https://HOST' --issuer "$bad" --account-key "$dir/account.key"
+done
+refused 'networks that are none' '--oidc-allow: networks' --issuer "$issuer" --oidc-allow everywhere --account-key "$dir/account.key"
+DATABASE=$dir/k.db POLICY=tests/oidc/allow.keer start --account-key "$dir/account.key" || exit 1
+for path in /.well-known/openid-configuration /oidc/jwks "/oidc/authorize?client_id=x" /oidc/logout; do ask "without an issuer: $path" 404 'without --issuer' "$u$path"; done
+stop; exit $failed

@@ -60,6 +60,7 @@ export async function cases({ ask, ok, event, doc }) {
     await ask('readiness', 200, 'GET', '/readyz', { role: null })
     await ask('metrics', 200, 'GET', '/metrics', { role: null })
     await ask('the document', 200, 'GET', '/openapi.json', { role: null })
+    await oidc(ask)
 }
 
 // Asks until it is so, or for a while.
@@ -154,4 +155,17 @@ async function policies(ask) {
     await until(ask, '/v1/lists/bad', (r) => r === 'eve\n')
     await ask('back', 200, 'POST', '/v1/policies:rollback', admin)
     await ask('no shadow', 200, 'DELETE', '/v1/policies/shadow', admin)
+}
+
+// Without a person: what needs a browser is judged by openid-client (tests/oidc).
+async function oidc(ask) {
+    const admin = { role: 'admin' }
+    await ask('what the OpenID provider can do', 200, 'GET', '/.well-known/openid-configuration', { role: null })
+    await ask('its keys', 200, 'GET', '/oidc/jwks', { role: null })
+    await ask('a client without an address to come back to', 400, 'POST', '/v1/oidc/clients', { body: { client_name: 'a' }, ...admin })
+    await ask('a store registers a client', 403, 'POST', '/v1/oidc/clients', { body: { client_name: 'a' } })
+    const { client_id: id } = await ask('a client', 200, 'POST', '/v1/oidc/clients', { body: { client_name: 'a', redirect_uris: ['https://store.example/cb'], scope: 'openid email' }, ...admin })
+    await ask('the clients', 200, 'GET', '/v1/oidc/clients', admin)
+    await ask('a client that is removed', 200, 'DELETE', `/v1/oidc/clients/${id}`, admin)
+    await ask('and is not there any more', 404, 'DELETE', `/v1/oidc/clients/${id}`, admin)
 }

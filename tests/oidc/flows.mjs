@@ -155,6 +155,21 @@ await test('an account without a second step', async () => {
   is((await b.go(a.url)).searchParams.get('error'), 'unmet_authentication_requirements', 'what is essential');
 });
 
+await test('a session that waits for its step signs nobody in', async () => {
+  const other = new Browser();
+  const r = await signIn(other, second.email);
+  is(r.next, 'step', 'a browser that is not known');
+  is((await other.go((await ask(rp, { prompt: 'none' })).url)).searchParams.get('error'), 'login_required', 'error');
+  const a = await ask(rp), to = await other.go(a.url);
+  is(to.pathname, '/sign-in', 'where the browser is sent');
+  is((await other.go(to.searchParams.get('continue'))).pathname, '/sign-in', 'and again');
+  while (second.step > Math.floor(Date.now() / 30000) + 1) await sleep(500);
+  is((await other.json('POST', `/v1/account/challenges/${r.challenge}/totp`, { code: totp(second.secret, second.step++) })).body.state, 'done', 'the step');
+  const c = (await client.authorizationCodeGrant(rp.config, await other.go(to.searchParams.get('continue')), a.checks)).claims();
+  is(c.acr, ACR2, 'acr');
+  is(await (await other.fetch(to.searchParams.get('continue'))).status, 400, 'the same request again');
+});
+
 // --- payments ---
 const payment = { type: 'payment_initiation', instructedAmount: { amount: '648.00', currency: 'CNY' }, creditorName: 'Game Store', agreement: 'topup-1' };
 const details = (p) => JSON.stringify([p]);

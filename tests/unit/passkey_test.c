@@ -168,13 +168,10 @@ END_TEST
 /* What differs in one thing meets no row, and takes the question from nobody. */
 START_TEST(a_question_is_answered_once_by_whom_it_was_asked_of)
 {
-    struct passkey_ask ask = {.kind = PASSKEY_ASK_REGISTER, .holder = session, .account = anna, .payment = true};
+    struct passkey_ask ask = {.holder = session, .account = anna, .payment = true};
     begin();
     ck_ok(passkey_ask(db, &ask, T0));
     struct passkey_ask wrong = ask;
-    wrong.kind = PASSKEY_ASK_SIGN_IN;
-    ck_err(passkey_answered(db, &wrong, T0 + 1), KEER_EMISSING);
-    wrong = ask;
     wrong.holder = other;
     ck_err(passkey_answered(db, &wrong, T0 + 1), KEER_EMISSING);
     wrong = ask;
@@ -184,16 +181,48 @@ START_TEST(a_question_is_answered_once_by_whom_it_was_asked_of)
     id_make(&wrong.id);
     ck_err(passkey_answered(db, &wrong, T0 + 1), KEER_EMISSING);
     ck_err(passkey_answered(db, &ask, T0 + PASSKEY_ASK_US), KEER_EMISSING); /* too late */
-    struct passkey_ask right = {.id = ask.id, .kind = ask.kind, .holder = session, .account = anna};
+    struct passkey_ask right = {.id = ask.id, .holder = session, .account = anna};
     ck_ok(passkey_answered(db, &right, T0 + PASSKEY_ASK_US - 1));
     ck_assert(right.payment && memcmp(right.challenge, ask.challenge, sizeof ask.challenge) == 0);
     ck_err(passkey_answered(db, &right, T0 + 2), KEER_EMISSING); /* twice */
-    struct passkey_ask next = {.kind = PASSKEY_ASK_REGISTER, .holder = session, .account = anna};
+    struct passkey_ask next = {.holder = session, .account = anna};
     ck_ok(passkey_ask(db, &next, T0));
     ck_assert(memcmp(next.challenge, ask.challenge, sizeof ask.challenge) != 0);
     ck_ok(passkey_asks_forget(db, T0 + PASSKEY_ASK_US + 1, 10));
     commit();
     int64_t rows = -1;
+    ck_ok(db_number(db, "SELECT COUNT(*) FROM passkey_ask", &rows));
+    ck_assert_int_eq(rows, 0);
+}
+END_TEST
+
+/* A sign-in's question is in no row before it is answered, and has its time and holder in it. */
+START_TEST(an_invitation_is_accepted_once_in_time_by_its_holder)
+{
+    struct crypto_hash key = {{1}}, another = {{2}};
+    struct passkey_ask ask = {.holder = session}, next = {.holder = session};
+    int64_t rows = -1, late = T0 + PASSKEY_ASK_US;
+    passkey_invite(&key, &ask, T0);
+    passkey_invite(&key, &next, T0);
+    ck_assert(!id_eq(&ask.id, &next.id) && memcmp(ask.challenge, next.challenge, sizeof ask.challenge) != 0);
+    ck_ok(db_number(db, "SELECT COUNT(*) FROM passkey_ask", &rows));
+    ck_assert_int_eq(rows, 0);
+    begin();
+    struct passkey_ask got = {.id = ask.id, .holder = session};
+    ck_err(passkey_accepted(db, &key, &got, late), KEER_EMISSING);
+    ck_err(passkey_accepted(db, &key, &got, T0 - 1000), KEER_EMISSING); /* of the future */
+    struct passkey_ask thief = {.id = ask.id, .holder = other};
+    ck_ok(passkey_accepted(db, &key, &thief, T0 + 1)); /* it uses up nothing of its holder's, and is another challenge */
+    ck_assert(memcmp(thief.challenge, ask.challenge, sizeof ask.challenge) != 0);
+    struct passkey_ask forged = {.id = next.id, .holder = session};
+    ck_ok(passkey_accepted(db, &another, &forged, T0 + 1)); /* a daemon with another key */
+    ck_assert(memcmp(forged.challenge, next.challenge, sizeof next.challenge) != 0);
+    ck_ok(passkey_accepted(db, &key, &got, late - 1000));
+    ck_assert(memcmp(got.challenge, ask.challenge, sizeof ask.challenge) == 0);
+    ck_err(passkey_accepted(db, &key, &got, T0 + 2), KEER_EMISSING); /* twice */
+    ck_ok(passkey_asks_forget(db, late + 1, 10));
+    ck_err(passkey_accepted(db, &key, &got, late + 2), KEER_EMISSING); /* nor after its row was forgotten */
+    commit();
     ck_ok(db_number(db, "SELECT COUNT(*) FROM passkey_ask", &rows));
     ck_assert_int_eq(rows, 0);
 }
@@ -237,6 +266,7 @@ int main(void)
     tcase_add_test(t, twenty_of_an_account);
     tcase_add_test(t, counters_never_go_down_and_verified_stays);
     tcase_add_test(t, a_question_is_answered_once_by_whom_it_was_asked_of);
+    tcase_add_test(t, an_invitation_is_accepted_once_in_time_by_its_holder);
     tcase_add_test(t, a_database_that_fails_leaves_nothing);
     suite_add_tcase(s, t);
     return test_main(s);

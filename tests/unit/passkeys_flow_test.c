@@ -9,7 +9,11 @@
 #include "lib/decider_kit.h"
 #include "lib/passkey_bases.h"
 
-static const char POLICY[] = "rule stuffing deny if sign_in and account = 'nobody'\n";
+/* What an authenticator's flags and counter hint at is the policy's to judge. */
+static const char POLICY[] = "attribute passkey_eligible_turned boolean\n"
+                             "attribute passkey_counter_back boolean\n"
+                             "rule turned deny if sign_in and passkey_eligible_turned\n"
+                             "rule copied review if sign_in and passkey_counter_back\n";
 
 static struct world world;
 static struct desk *desk;
@@ -140,6 +144,7 @@ struct owned {
     unsigned char id[64];
     struct id account;
     uint32_t counter;
+    unsigned flags; /* as it was registered */
 };
 
 /* The challenge and flow of options. */
@@ -171,6 +176,10 @@ static struct recipe recipe_for(enum kit_kind kind, struct owned *o, const unsig
         for (size_t i = 0; i < o->id_len; i++)
             o->id[i] = (unsigned char)rng_u64(&rng);
     }
+    if (kind == KIT_REGISTER)
+        o->flags = r.flags;
+    else
+        r.flags = o->flags & ~(unsigned)AUTH_AT;
     r.id_len = o->id_len;
     r.use_id = slice_of((const char *)o->id, o->id_len);
     r.use_user = id_slice(&o->account);
@@ -341,6 +350,11 @@ static void sign_ins(struct desk_worker *w)
     r = recipe_for(KIT_SIGN_IN, &o, challenge);
     reply = reply_of(&r);
     ck_assert_int_eq(signs_in(w, &other, &flow, &reply).next, SIGN_IN_DONE);
+    ask(w, &other, &flow, challenge);
+    r = recipe_for(KIT_SIGN_IN, &o, challenge);
+    r.flags = (o.flags ^ AUTH_BE) & ~(unsigned)(AUTH_AT | AUTH_BS); /* here the policy takes it for a reason */
+    reply = reply_of(&r);
+    ck_assert_int_eq(signs_in(w, &other, &flow, &reply).next, SIGN_IN_DENIED);
 }
 
 START_TEST(signing_in_is_once_by_whom_it_was_asked_of) { on_desk(sign_ins); }

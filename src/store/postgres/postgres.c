@@ -561,6 +561,7 @@ static struct slice pg_column(struct db_stmt *base, unsigned column)
 const struct db_driver db_postgres = {.name = "postgres",
                                       .number = "BIGINT",
                                       .bytes = "BYTEA",
+                                      .rows_together = true,
                                       .open = pg_open,
                                       .close = pg_close,
                                       .copy = pg_copy,

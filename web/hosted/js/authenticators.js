@@ -1,9 +1,10 @@
 // authenticators.js - the dialogs of the security centre: passkey, authenticator app, recovery codes, password, contacts.
-import { busy, el, onSubmit, reveals, say } from './ui.js'
-import { callWithStep, post } from './net.js'
+import { $, busy, el, onSubmit, reveals, say, showError } from './ui.js'
+import { callWithStep, post, problemText } from './net.js'
 import { S, fill, when } from './text.js'
 import { errorBox, open } from './dialog.js'
 import * as passkey from './passkey.js'
+import * as payment from './payment.js'
 import { inDialog } from './step.js'
 
 const base = '/v1/account'
@@ -19,14 +20,23 @@ export function field(id, label, attributes, why) {
 function form(head, lead, parts, label, work) {
     return new Promise((resolve) => {
         const error = errorBox(), f = el('form', { method: 'post', novalidate: true }, parts, el('button', { type: 'submit', class: 'primary' }, label))
+        let working = false // a step that it wants takes the dialog's place
         const dialog = open(head, lead && el('p', { class: 'lead' }, lead), error, f)
         onSubmit(f, async (data) => {
-            const answer = await work(data)
-            resolve(answer)
-            dialog.close()
+            working = true
+            try {
+                resolve(await work(data))
+                dialog.close()
+            } catch (e) {
+                if (!f.isConnected) showError(e.told ?? problemText(e), $('error'))
+                if (!f.isConnected) resolve(null)
+                throw e
+            } finally {
+                working = false
+            }
         }, error)
         reveals(f)
-        dialog.closed.then(() => resolve(null))
+        dialog.closed.then(() => { if (!working) resolve(null) })
     })
 }
 
@@ -37,19 +47,23 @@ function told(answer, done) {
     else say(done)
 }
 
+// Payments that the browser itself shows want a passkey of this very device.
+const forPayments = () => el('div', { class: 'check' }, el('input', { type: 'checkbox', id: 'pays', name: 'pays', checked: true, 'aria-describedby': 'pays-why' }),
+    el('div', {}, el('label', { for: 'pays' }, S.passkey_pays), el('p', { class: 'hint', id: 'pays-why' }, S.passkey_pays_why)))
+
 export async function addPasskey() {
-    const name = await form(S.passkey_add, S.passkey_add_lead, [field('passkey-name', S.passkey_name, { type: 'text', maxlength: 64, autocomplete: 'off', placeholder: S.passkey_name_example })], S.go_on, async (data) => data.get('passkey-name').trim())
-    if (name === null) return
-    const options = await guarded('POST', '/authenticators/passkey/options', name ? { name } : {})
-    if (!options) return
-    const credential = await passkey.create(options.publicKey)
-    told(await guarded('POST', '/authenticators/passkey', { flow: options.flow, credential, name }), S.passkey_added)
+    const wanted = await form(S.passkey_add, S.passkey_add_lead, [field('passkey-name', S.passkey_name, { type: 'text', maxlength: 64, autocomplete: 'off', placeholder: S.passkey_name_example }), await payment.available() && forPayments()], S.go_on,
+        async (data) => ({ name: data.get('passkey-name').trim(), use: data.has('pays') ? 'payment' : 'sign_in' }))
+    if (!wanted) return
+    const { flow, publicKey } = await post(base + '/authenticators/passkey/options', { use: wanted.use })
+    const credential = await passkey.create(publicKey)
+    told(await guarded('POST', '/authenticators/passkey', { flow, credential, ...wanted.name ? { name: wanted.name } : {} }), S.passkey_added)
 }
 
 const inGroups = (text) => text.replace(/(.{4})(?=.)/g, '$1 ')
 
 export async function addTotp() {
-    const made = await guarded('POST', '/authenticators/totp', {})
+    const made = await guarded('POST', '/authenticators/totp', { name: S.way_totp })
     if (!made) return
     const answer = await form(S.totp_add, S.totp_add_lead, [
         // An image, so that the daemon's SVG is drawn and never becomes a part of this page.
@@ -126,4 +140,3 @@ export function sure(head, lead, label) {
 export async function rename(head, label, value) {
     return form(head, '', [field('new-name', label, { type: 'text', maxlength: 64, required: true, value })], S.save, async (data) => data.get('new-name').trim())
 }
-export { busy, post }

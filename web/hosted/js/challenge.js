@@ -62,5 +62,5 @@ try {
 } catch (e) {
     $('card').removeAttribute('aria-busy')
     if (e.status === 401) location.replace(`/sign-in?return=${encodeURIComponent(location.pathname)}`)
-    else end('late', S.challenge_gone_head, e.status === 404 ? S.challenge_expired : problemText(e), onward(S.back_to_sign_in, '/sign-in'))
+    else end('late', S.challenge_gone_head, e.code === 'STEP_OVER' || e.status === 404 ? S.challenge_expired : problemText(e), onward(S.back_to_sign_in, '/sign-in'))
 }

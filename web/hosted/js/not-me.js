@@ -7,10 +7,10 @@ import { S } from './text.js'
 const token = location.hash.slice(1) || new URLSearchParams(location.search).get('token')
 history.replaceState(null, '', location.pathname) // it stays in no history, and in no picture of the screen
 onSubmit($('form'), async () => {
-    await post('/v1/account/not-me', { token })
+    const { frozen } = await post('/v1/account/not-me', { token })
     $('h').textContent = S.not_me_done
-    $('lead').textContent = S.not_me_done_lead
-    $('form').replaceWith(el('p', { class: 'seal good' }, icon('shield')), el('a', { class: 'primary', href: '/recover' }, S.not_me_next))
+    $('lead').textContent = frozen ? S.not_me_done_lead : S.not_me_stopped_lead
+    $('form').replaceWith(el('p', { class: 'seal good' }, icon('shield')), el('a', { class: 'primary', href: frozen ? '/recover' : '/security' }, frozen ? S.not_me_next : S.title_security))
     $('links').hidden = true
     $('h').focus()
 })

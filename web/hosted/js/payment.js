@@ -4,10 +4,10 @@ import { browserTells, bytes, toJSON } from './passkey.js'
 
 const method = 'secure-payment-confirmation'
 
-// The daemon's `payment`, whose byte strings are base64url, as the browser wants them (Secure Payment Confirmation section 4.1).
-const request = (p) => new PaymentRequest(
-    [{ supportedMethods: method, data: { ...p, challenge: bytes(p.challenge), credentialIds: p.credentialIds.map(bytes), total: undefined } }],
-    { total: { label: p.payeeName ?? p.payeeOrigin, amount: p.total } })
+// The daemon's `payment` as the browser wants it (Secure Payment Confirmation section 4.1); its byte strings are base64url.
+const request = ({ data, total }) => new PaymentRequest(
+    [{ supportedMethods: method, data: { ...data, challenge: bytes(data.challenge), credentialIds: data.credentialIds.map(bytes) } }],
+    { total: { label: data.payeeName ?? data.payeeOrigin, amount: total } })
 
 export async function available() {
     try {

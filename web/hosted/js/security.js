@@ -1,5 +1,5 @@
 // security.js - /security: everything that an account has, on one page, from GET /v1/account/me.
-import { $, busy, el, icon, say, showError } from './ui.js'
+import { $, busy, complete, el, icon, say, showError } from './ui.js'
 import { get, post, problemText } from './net.js'
 import { S, ago, fill, lang, money, plural, when } from './text.js'
 import * as act from './authenticators.js'
@@ -72,12 +72,11 @@ function showSessions() {
     $('end-others').hidden = me.sessions.length < 2
 }
 
-const whatOf = (c) => changeName(c.change ?? c.kind)
-
-function showChanges() {
-    $('changes').hidden = !me.pending_changes.length
-    rows('changes', me.pending_changes.map((c) => row('clock', whatOf(c), [], [c.detail, fill(S.happens, { when: when(c.until) })],
-        does(S.stop_change, whatOf(c), () => act.guarded('POST', `/changes/${c.id}/cancel`, {}), 'danger'))))
+function showChanges({ changes, recovery }) {
+    const waits = (name, detail, c, path) => row('clock', name, [], [[detail, c.where].filter(Boolean).join(' · '), fill(S.happens, { when: when(c.until) })], does(S.stop_change, name, () => act.guarded('POST', path, {}), 'danger'))
+    $('changes').hidden = !changes.length && !recovery
+    rows('changes', [...recovery ? [waits(S.did_recovery_started, '', recovery, '/recovery/cancel')] : [],
+        ...changes.map((c) => waits(changeName(c.change), c.detail, c, `/changes/${c.id}/cancel`))])
 }
 
 function showActivity() {
@@ -87,6 +86,11 @@ function showActivity() {
 
 // --- prompts: what another device asks, answered here -------------------------------------------------------------
 
+const heads = {
+    payment: (s) => fill(S.prompt_pays, { payee: s.payee, amount: money(s.amount, s.currency) }),
+    change: (s) => fill(S.prompt_changes, { change: changeName(s.change) }), link: () => S.prompt_links,
+}
+
 function promptCard(p) {
     const error = el('p', { class: 'notice bad', role: 'alert', hidden: true }), id = `number-${p.id}`
     const input = el('input', { id, class: 'code', type: 'text', inputmode: 'numeric', autocomplete: 'off', maxlength: 7, required: true })
@@ -95,15 +99,15 @@ function promptCard(p) {
     const f = el('form', { method: 'post', novalidate: true }, el('div', { class: 'field' }, el('label', { for: id }, S.prompt_label), input), approve)
     f.addEventListener('submit', (event) => {
         event.preventDefault()
-        if (f.reportValidity()) busy(approve, tell(() => ({ number: input.value.replaceAll(' ', '') }), S.prompt_approved), error)
+        if (complete(f, error)) busy(approve, tell(() => ({ number: input.value.replaceAll(' ', '') }), S.prompt_approved), error)
     })
     const no = el('button', { type: 'button', class: 'secondary' }, S.prompt_no), notMe = el('button', { type: 'button', class: 'secondary danger' }, S.prompt_not_me)
     no.addEventListener('click', () => busy(no, tell(() => ({ answer: 'no' }), S.prompt_refused), error))
     notMe.addEventListener('click', () => busy(notMe, tell(() => ({ answer: 'not_me' }), S.prompt_reported), error))
     const s = p.shown ?? {}
     return el('div', { class: 'row prompt', 'data-id': p.id }, el('span', { class: 'picture' }, icon('warning')), el('div', { class: 'grow' },
-        el('p', { class: 'name' }, p.kind === 'payment' ? fill(S.prompt_pays, { payee: s.payee, amount: money(s.amount, s.currency) }) : S.prompt_signs_in),
-        el('p', { class: 'meta' }, [p.device_name ?? p.family, p.ip, p.created && when(p.created)].filter(Boolean).join(' · ')), error, f, el('div', { class: 'actions' }, no, notMe)))
+        el('p', { class: 'name' }, heads[p.kind]?.(s) ?? S.prompt_signs_in),
+        el('p', { class: 'meta' }, [s.detail, s.store, when(p.created)].filter(Boolean).join(' · ')), error, f, el('div', { class: 'actions' }, no, notMe)))
 }
 
 function showPrompts(list) {
@@ -144,16 +148,18 @@ function showWho() {
 const toSignIn = () => location.replace(`/sign-in?return=${encodeURIComponent(location.pathname + location.hash)}`)
 
 async function load() {
+    let changes, prompts
     try {
-        me = await get('/v1/account/me')
+        [me, changes, { prompts }] = await Promise.all([get('/v1/account/me'), get('/v1/account/changes'), get('/v1/account/prompts')])
     } catch (e) {
         if (e.status === 401 || e.code === 'STEP_NEEDED') return toSignIn()
         return showError(problemText(e))
     }
     // The account's language, unless somebody chose one here.
     if (me.locale && me.locale !== lang && /^(en|nl|zh)$/.test(me.locale) && !/(^|; )keer-lang=/.test(document.cookie)) return location.replace(`?lang=${me.locale}${location.hash}`)
-    for (const show of [showWho, showState, showWays, showContacts, showDevices, showSessions, showChanges, showActivity]) show()
-    showPrompts(me.prompts)
+    for (const show of [showWho, showState, showWays, showContacts, showDevices, showSessions, showActivity]) show()
+    showChanges(changes)
+    showPrompts(prompts)
     $('centre').removeAttribute('aria-busy')
 }
 

@@ -27,7 +27,7 @@ $('back').addEventListener('click', () => part($('start'), parts, S.sign_up_head
 $('passkey').addEventListener('click', () => busy($('passkey'), async () => {
     try {
         const { flow, publicKey } = await post('/v1/account/authenticators/passkey/options')
-        await post('/v1/account/authenticators/passkey', { flow, credential: await passkey.create(publicKey), name: '' })
+        await post('/v1/account/authenticators/passkey', { flow, credential: await passkey.create(publicKey) })
         location.assign(returnTo())
     } catch (e) {
         showError(e.told ?? problemText(e))

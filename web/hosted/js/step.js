@@ -1,5 +1,5 @@
 // step.js - answering a challenge: by passkey, on a trusted device, with a code. Used by the challenge page and by dialogs.
-import { $, busy, el, icon, say, showError } from './ui.js'
+import { $, busy, complete, el, icon, say, showError } from './ui.js'
 import { get, post } from './net.js'
 import { S, fill, money } from './text.js'
 import * as passkey from './passkey.js'
@@ -35,6 +35,16 @@ export function answer(box, challenge) {
     })
 }
 
+// A challenge that is over has ended, whatever ended it: the page says so, and not only the error.
+const over = (step, work) => async () => {
+    try {
+        return await work()
+    } catch (e) {
+        if (e.code !== 'STEP_OVER' && e.status !== 404) throw e
+        step.finish({ state: 'expired' })
+    }
+}
+
 function show(step, methods, chosen, moved = false) {
     clearInterval(step.poll)
     showError('', step.error)
@@ -50,7 +60,7 @@ function show(step, methods, chosen, moved = false) {
 }
 
 const cancelButton = (step) => {
-    const button = el('button', { type: 'button', class: 'plain wide', click: () => busy(button, async () => step.finish(await post(path(step.challenge, '/cancel'))), step.error) }, S.cancel)
+    const button = el('button', { type: 'button', class: 'plain wide', click: () => busy(button, over(step, async () => step.finish(await post(path(step.challenge, '/cancel')))), step.error) }, S.cancel)
     return button
 }
 
@@ -61,10 +71,10 @@ function passkeyPanel(step, panel) {
     const label = pays ? fill(S.confirm_amount, { amount: money(challenge.shown.amount, challenge.shown.currency) }) : S.passkey_use
     const button = primary(label, icon('passkey'))
     panel.append(button, el('p', { class: 'hint centred' }, pays ? S.passkey_pay_lead : S.passkey_lead))
-    button.addEventListener('click', () => busy(button, async () => {
+    button.addEventListener('click', () => busy(button, over(step, async () => {
         const options = await post(path(challenge, '/passkey/options'))
         step.finish(await post(path(challenge, '/passkey'), { credential: await sign(options) }))
-    }, step.error))
+    }), step.error))
 }
 
 // A payment is shown by the browser where it can; who asks it for another way there gets the passkey's own dialog.
@@ -89,15 +99,15 @@ function codePanel(kind) {
             el('button', { type: 'submit', class: 'primary' }, S.go_on))
         form.addEventListener('submit', (event) => {
             event.preventDefault()
-            if (!form.reportValidity()) return
-            busy(form.lastChild, async () => {
+            if (!complete(form, step.error)) return
+            busy(form.lastChild, over(step, async () => {
                 try {
                     step.finish(await post(path(step.challenge, `/${kind}`), { code: input.value.trim() }))
                 } catch (e) {
                     input.select()
                     throw e
                 }
-            }, step.error)
+            }), step.error)
         })
         if (digits) input.addEventListener('input', () => { if (/^\d{6}$/.test(input.value.replaceAll(' ', ''))) form.requestSubmit() })
         panel.append(form)
@@ -109,10 +119,10 @@ function codePanel(kind) {
 function promptPanel(step, panel) {
     const button = primary(S.prompt_send, icon('phone'))
     panel.append(el('p', { class: 'lead' }, S.prompt_lead), button)
-    button.addEventListener('click', () => busy(button, async () => {
+    button.addEventListener('click', () => busy(button, over(step, async () => {
         const { number } = await post(path(step.challenge, '/prompt'))
-        showNumber(step, panel, number)
-    }, step.error))
+        if (number) showNumber(step, panel, number)
+    }), step.error))
     if (step.challenge.number) showNumber(step, panel, step.challenge.number)
 }
 
@@ -126,9 +136,17 @@ function showNumber(step, panel, number) {
     clearInterval(step.poll)
     step.poll = setInterval(async () => {
         try {
-            step.finish(await get(path(step.challenge, '')))
+            const now = await get(path(step.challenge, ''))
+            step.finish(now)
+            if (now.state === 'open' && now.prompt && now.prompt !== 'waiting') {
+                step.challenge.number = undefined
+                panel.replaceChildren()
+                clearInterval(step.poll)
+                promptPanel(step, panel)
+                showError(S.prompt_over, step.error)
+            }
         } catch (e) {
-            if (e.status === 404) step.finish({ state: 'expired' })
+            if (e.code === 'STEP_OVER' || e.status === 404) step.finish({ state: 'expired' })
         }
     }, POLL_MS)
 }

@@ -2,7 +2,7 @@
 //
 // Everything that comes from a person or the network goes into a page as text: `el` makes text nodes of its children, and
 // the pages' policy (Trusted Types) refuses anything else.
-import { S } from './text.js'
+import { S, fill } from './text.js'
 import { problemText } from './net.js'
 
 export const $ = (id) => document.getElementById(id)
@@ -70,11 +70,22 @@ export async function busy(button, work, box = $('error')) {
     }
 }
 
-// A form that is sent by script: empty required fields are told by the browser's own words, in its language.
+// Whether nothing that is required is empty; else that is told, in the page's language, which the browser's may not be.
+export function complete(form, box = $('error')) {
+    const empty = [...form.elements].find((e) => e.required && !e.value.trim())
+    for (const e of form.elements) e.removeAttribute('aria-invalid')
+    if (!empty) return true
+    empty.setAttribute('aria-invalid', 'true')
+    empty.focus()
+    showError(fill(S.fill_in, { what: empty.labels[0].firstChild.textContent.trim() }), box)
+    return false
+}
+
+// A form that is sent by script.
 export function onSubmit(form, work, box) {
     form.addEventListener('submit', (event) => {
         event.preventDefault()
-        if (!form.reportValidity()) return
+        if (!complete(form, box)) return
         busy(form.querySelector('[type=submit]'), () => work(new FormData(form)), box)
     })
 }
@@ -104,12 +115,13 @@ export function part(shown, parts, head, lead) {
     else $('h').focus()
 }
 
-// Where to go afterwards: ?return=PATH, on this host alone (no open redirect); else the security centre.
+// Where to go afterwards: ?return=PATH, on this host alone (no open redirect); else the security centre. It is the whole
+// address: a path that was made normal may begin with //, and would be another host as a path.
 export function returnTo() {
     const asked = new URLSearchParams(location.search).get('return')
     if (!asked?.startsWith('/')) return '/security'
     const url = new URL(asked, location.origin)
-    return url.origin === location.origin ? url.pathname + url.search + url.hash : '/security'
+    return url.origin === location.origin ? url.href : '/security'
 }
 export const withReturn = (path) => {
     const asked = new URLSearchParams(location.search).get('return')
