@@ -96,7 +96,6 @@ $(GEN)/embed: tools/embed.c web/hosted/strings.def
 	$(CC) -std=gnu17 -O1 -Wall -Wextra $(WERROR) -Iweb/hosted -o $@ $<
 $(GEN)/pages.c: $(GEN)/embed $(PAGES)
 	$(GEN)/embed $@ $(PAGES)
-$(B)/src/api/pages.o: CPPFLAGS += -Iweb/hosted
 # Generated code is not ours to style: the warnings about conversions and missing cases are off for it alone.
 $(B)/gen/%.o: build/gen/%.c
 	@mkdir -p $(@D)
@@ -200,6 +199,9 @@ guess: $(B)/tests/guess_test ## GUESSES guesses (1,000,000) at passwords, one-ti
 TIMING ?= 10000
 timing: all ## whether the time of an answer tells a known from an unknown name, over TIMING samples (10000) of each
 	@KEER=$(B)/keer TIMING_SAMPLES=$(TIMING) bash tests/integration/enumeration.sh
+ATTACKS ?= hostile matrix replay enumerate starve
+attacks: all rig-bins ## accounts, second steps and the OpenID provider under attack (tests/attacks), as long as it takes; ATTACKS=replay for one, SAMPLES=N
+	@BUILD=$(B) KEER=$(B)/keer FULL=yes tests/attacks/run $(ATTACKS)
 bench-load: all rig-bins ## requests a second, each durable, beside an empty handler of libmicrohttpd
 	@bench/load/run $(B)
 bench-overload: all $(B)/bench/http-load ## five times what the daemon can do for 60 s: goodput, memory, recovery; fails when a bound does not hold

@@ -124,13 +124,15 @@ struct using
 {
     const struct passkey *p;
     const struct webauthn_authenticated *a;
+    const struct id *challenge; /* that it answers; NULL: a sign-in */
     int64_t now_us;
 };
 
 static enum keer_err use(struct db *db, void *ctx)
 {
     const struct using *u = ctx;
-    return passkey_used(db, u->p, u->a, u->now_us);
+    enum keer_err err = passkey_used(db, u->p, u->a, u->now_us);
+    return err == KEER_OK && u->challenge ? step_right(db, u->challenge, u->now_us) : err;
 }
 
 /* --- signing in --- */
@@ -227,7 +229,7 @@ static enum keer_err look(const struct passkeys *p, struct desk_worker *w, const
     *ret_right = a.verdict == WEBAUTHN_OK;
     *ret = a;
     if (*ret_right) {
-        struct using u = {&s->passkey, &a, s->now_us};
+        struct using u = {&s->passkey, &a, /* challenge */ NULL, s->now_us};
         err = desk_write(w, use, &u);
         if (err == KEER_EMISSING) { /* it was removed meanwhile */
             *ret_right = false;
@@ -408,7 +410,7 @@ enum keer_err passkeys_answer(const struct passkeys *p, struct desk_worker *w, c
     if (err != KEER_OK)
         return err;
     tell_log(w, "challenge", usable ? &passkey : NULL, &a);
-    struct using u = {&passkey, &a, desk_wall_us(w)};
+    struct using u = {&passkey, &a, &c.id, desk_wall_us(w)};
     err = a.verdict == WEBAUTHN_OK ? desk_write(w, use, &u) : KEER_EMISSING;
     if (err != KEER_OK && err != KEER_EMISSING)
         return err;

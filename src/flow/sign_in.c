@@ -265,7 +265,8 @@ static enum keer_err begin_code(struct db *db, void *ctx)
     enum keer_err err = accept(db, b);
     if (err != KEER_OK)
         return err;
-    struct attempt_subject s = {.account = id_slice(&b->p->account), .address = slice_str(b->v->ip)};
+    struct attempt_subject s = {
+        .account = id_slice(&b->p->account), .device = id_slice(&b->d->device), .address = slice_str(b->v->ip)};
     struct attempt_begun begun = {0};
     err = attempt_begin(db, ATTEMPT_USE_MESSAGE, &s, b->now_us, &begun);
     if (err != KEER_OK || begun.verdict != ATTEMPT_MAY) {

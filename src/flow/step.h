@@ -20,7 +20,7 @@
 #include "flow/guard.h"
 #include "stepup/prompt.h"
 
-struct steps {                       /* does not change after the start */
+struct steps { /* does not change after the start */
     const struct accounts *accounts;
     struct guard guard;
     /* Signs the claims of an answer as a JWT of that typ; NULL without an issuer: then there is no answer to be told. */
@@ -97,6 +97,8 @@ KEER_NODISCARD enum keer_err step_open(const struct steps *s, struct desk_worker
 KEER_NODISCARD enum keer_err step_begin(const struct steps *s, struct desk_worker *w, const struct visitor *v,
                                         const struct challenge *c, enum attempt_use use, const struct id *authenticator,
                                         struct attempt_begun *ret_begun, struct step *ret);
+/* In the transaction that spends what was right: the challenge waits for step_end, whatever wrong answers come beside it. */
+KEER_NODISCARD enum keer_err step_right(struct db *db, const struct id *challenge, int64_t now_us);
 /* What was looked at: right or wrong. `by`: what answered, `amr`: what it showed. */
 struct step_result {
     const struct challenge *challenge;

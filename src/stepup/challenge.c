@@ -289,6 +289,20 @@ enum keer_err challenge_done(struct db *db, const struct challenge_answer *a, in
         Q_NUMBER(a->kind), Q_HASH(a->shown_hash));
 }
 
+enum keer_err challenge_right(struct db *db, const struct id *id, int64_t now_us)
+{
+    return QUERY_MET(db, "UPDATE challenge SET done_us = $1 WHERE id = $2 AND " IS_OPEN " RETURNING id", Q_NUMBER(now_us),
+                     Q_ID(id));
+}
+
+enum keer_err challenge_used_up(struct db *db, const struct id *id, int64_t now_us)
+{
+    return QUERY_MET(db,
+                     "UPDATE challenge SET state = 2, done_us = $1, why = 'too_many_wrong_answers' WHERE id = $2"
+                     " AND done_us < CAST($1 AS BIGINT) - 30000000 AND " IS_OPEN " RETURNING id",
+                     Q_NUMBER(now_us), Q_ID(id));
+}
+
 enum keer_err challenge_refuse(struct db *db, const struct id *id, struct slice why, int64_t now_us)
 {
     return QUERY_MET(db, "UPDATE challenge SET state = 2, done_us = $1, why = $2 WHERE id = $3 AND " IS_OPEN " RETURNING id",

@@ -111,6 +111,11 @@ struct challenge_answer {
 /* open -> done. KEER_EMISSING when it is not open, or of another account, holder, kind or hash, or the method may not
  * answer it; what was found right is then worth nothing. */
 KEER_NODISCARD enum keer_err challenge_done(struct db *db, const struct challenge_answer *a, int64_t now_us);
+/* An answer was found right, and what is decided on it is awaited: until then, half a minute at most, wrong ones that came
+ * beside it don't refuse the challenge. `done_us` of one that is open says since when. KEER_EMISSING when it is not open. */
+KEER_NODISCARD enum keer_err challenge_right(struct db *db, const struct id *id, int64_t now_us);
+/* open -> refused, "too_many_wrong_answers". KEER_EMISSING when it is not open, or a right answer is there. */
+KEER_NODISCARD enum keer_err challenge_used_up(struct db *db, const struct id *id, int64_t now_us);
 /* open -> refused. KEER_EMISSING when it is not open. */
 KEER_NODISCARD enum keer_err challenge_refuse(struct db *db, const struct id *id, struct slice why, int64_t now_us);
 /* Every open one, and every done one that was not used, of an account is refused: how many. */

@@ -10,7 +10,7 @@
 #   ask NAME STATUS PATTERN CURL-ARGUMENTS...    the status, a pattern in head or body, and problems as problem documents; the body is in $dir/body
 #   npm_ready FOLDER    the packages of its lock file are there; else says why not
 #
-# What a test may set before: POLICY, DATABASE; run_by, a command that starts it, as (env A=b); serving, options of every start; curl_with, of curl.
+# What a test may set before: POLICY, DATABASE; listen, an address with a port that is known; run_by, a command that starts it, as (env A=b); serving, options of every start; curl_with, of curl.
 # shellcheck shell=bash disable=SC2034  # the test reads them
 export KEER_ALLOW_ROOT=yes
 dir=$(mktemp -d); pid= u= address= failed=0
@@ -37,7 +37,7 @@ ready() { listening && curl -sf "${curl_with[@]}" -o "$dir/ready" "$u/readyz"; }
 launch() { # UNTIL OPTIONS...
     local until=$1; shift
     : > "$dir/log"
-    "${run_by[@]}" "$KEER" serve --policy "${POLICY:-policies/store.keer}" --database "${DATABASE:-$dir/k.db}" --listen 127.0.0.1:0 "${serving[@]}" "$@" 2>> "$dir/log" & pid=$!
+    "${run_by[@]}" "$KEER" serve --policy "${POLICY:-policies/store.keer}" --database "${DATABASE:-$dir/k.db}" --listen "${listen:-127.0.0.1:0}" "${serving[@]}" "$@" 2>> "$dir/log" & pid=$!
     for _ in $(seq 1000); do
         "$until" && return 0
         kill -0 "$pid" 2> /dev/null || break
