@@ -154,7 +154,7 @@ async function passkeySignIn(who) {
     const { page } = who
     ok(await signOut(page), 'sign out')
     ok((await api(page, 'GET', '/v1/account/me')).status === 401, 'and there is no session')
-    await page.goto(base + '/sign-in?return=%2Fsecurity%23devices')
+    await page.goto(base + '/sign-in?continue=%2Fsecurity%23devices')
     await pressPasskey(page)
     ok(await at(page, '/security') && new URL(page.url()).hash === '#devices', 'sign in with the passkey, and go on where it was wanted', page.url())
     const me = await api(page, 'GET', '/v1/account/me')
@@ -418,10 +418,10 @@ async function injections(anna) {
     await page.goto(`${base}/challenge/${asked.id}`)
     ok(await shown(page, '.amount') && await page.evaluate(() => !document.querySelector('main img, main script') && document.querySelector('.payee').textContent.includes('<script>')), 'and in a payment', JSON.stringify(asked).slice(0, 200))
     for (const to of ['https://evil.example/', '//evil.example/', '/\\evil.example', 'javascript:alert(1)', '/..//evil.example', ' //evil.example', 'data:text/html,x']) {
-        await page.goto(`${base}/sign-in?return=${encodeURIComponent(to)}`)
+        await page.goto(`${base}/sign-in?continue=${encodeURIComponent(to)}`)
         await pressPasskey(page)
         await page.waitForURL((u) => u.pathname !== '/sign-in', { timeout: 3000 }).catch(() => {})
-        ok(new URL(page.url()).origin === base, `?return=${to} stays here`, page.url())
+        ok(new URL(page.url()).origin === base, `?continue=${to} stays here`, page.url())
     }
 }
 

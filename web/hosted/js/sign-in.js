@@ -1,5 +1,5 @@
 // sign-in.js - a name and a password, or a passkey: from its button, or offered by the browser in the name's field.
-import { $, busy, onSubmit, part, returnTo, reveals, showError, withReturn } from './ui.js'
+import { $, busy, onSubmit, part, goOn, reveals, showError, withGoOn } from './ui.js'
 import { post } from './net.js'
 import { S, fill } from './text.js'
 import * as passkey from './passkey.js'
@@ -9,8 +9,8 @@ let flow = null // of a code that was sent
 let offer = null // the browser's offer that waits, an AbortController
 
 function onward(answer) {
-    if (answer.next === 'done') location.assign(returnTo())
-    else if (answer.next === 'step') location.assign(withReturn(`/challenge/${encodeURIComponent(answer.challenge)}`))
+    if (answer.next === 'done') location.assign(goOn())
+    else if (answer.next === 'step') location.assign(withGoOn(`/challenge/${encodeURIComponent(answer.challenge)}`))
     else if (answer.next === 'code') {
         flow = answer.flow
         part($('code-form'), [$('password-part'), $('code-form')], S.code_head, fill(S.code_sent, { contact: answer.sent_to }))
@@ -55,5 +55,7 @@ if (passkey.available()) {
     })
     offerPasskeys()
 }
-for (const link of [$('to-sign-up'), $('to-recover')]) link.href = withReturn(link.getAttribute('href'))
-if (!matchMedia('(pointer: coarse)').matches) $('name').focus()
+for (const link of [$('to-sign-up'), $('to-recover')]) link.href = withGoOn(link.getAttribute('href'))
+// A client may say whom it expects (OpenID Connect Core, section 3.1.2.1, login_hint).
+$('name').value = new URLSearchParams(location.search).get('login_hint')?.slice(0, 254) ?? ''
+if (!matchMedia('(pointer: coarse)').matches) $($('name').value ? 'password' : 'name').focus()
