@@ -350,6 +350,54 @@ async function stepInOther(anna) {
     return asked
 }
 
+// --- the bad day: a message says what somebody did, and there is a way back ----------------------------------------
+
+async function notMe() {
+    const who = await somebody(), before = mail.all().length
+    who.key = await authenticator(who)
+    await signUp(who, 'bob@example.org')
+    await who.page.click('#passkey')
+    await at(who.page, '/security')
+    const told = await until(() => mail.all().slice(before).find((m) => m.kind === 'authenticator_added'))
+    const link = /http:\S+\/not-me#\S+/.exec(told?.text)?.[0]
+    ok(!!link, 'a message tells of the new passkey, with a way to say that it was somebody else', told?.text)
+    const other = await somebody()
+    await other.page.goto(link)
+    ok(!other.page.url().includes('#') && (await api(who.page, 'GET', '/v1/account/me')).status === 200, 'opening it does nothing, and takes the token out of the address', other.page.url())
+    await other.page.click('#form [type=submit]')
+    ok(await until(async () => /safe/.test(await other.page.textContent('h1'))), 'one press makes the account safe', await other.page.textContent('main'))
+    ok((await api(who.page, 'GET', '/v1/account/me')).status === 401, 'whoever was signed in is out')
+    await byPassword(other.page, 'bob@example.org')
+    ok(/stopped/.test(await error(other.page)), 'and nobody signs in by the password', await other.page.textContent('#error'))
+    await other.page.goto(link)
+    await other.page.click('#form [type=submit]')
+    ok(await error(other.page) !== '', 'the same token again does nothing')
+}
+
+async function recovery() {
+    const { page } = await somebody(), before = mail.all().length
+    await page.goto(base + '/recover')
+    await page.fill('#name', 'bob@example.org')
+    await page.click('#start [type=submit]')
+    ok(await shown(page, '#code') && /If there is such an account/.test(await page.textContent('#lead')), 'a recovery tells nobody whether there is an account')
+    await page.fill('#code', '00000000')
+    await page.click('#code-form [type=submit]')
+    ok(/not right/.test(await error(page)), 'a wrong code is refused')
+    await page.fill('#code', await mail.code('recovery_code', before) ?? '')
+    await page.click('#code-form [type=submit]')
+    ok(await shown(page, '#only-one'), 'one way is shown; another is asked for', await page.textContent('main'))
+    await page.click('#only-one')
+    await page.fill('#password', 'password12345678')
+    await page.click('#password-form [type=submit]')
+    const flaw = await error(page)
+    ok(/guessed|first|theft/.test(flaw), 'the verdict on a bad password is told in words', flaw)
+    await page.fill('#password', 'seven quiet otters paint bridges')
+    await page.click('#password-form [type=submit]')
+    ok(await shown(page, '.until') && /Recovery has begun/.test(await page.textContent('h1')), 'with one way it waits, and says until when', await page.textContent('main'))
+    await page.click('#cancel')
+    ok(await until(async () => /stopped/.test(await page.textContent('#lead'))), 'and can be stopped', await page.textContent('main'))
+}
+
 // --- what must not work -------------------------------------------------------------------------------------------
 
 async function badPasskeys(anna) {
@@ -453,6 +501,8 @@ await run('pay by spc', () => payBySpc(anna))
 await run('bad passkeys', () => badPasskeys(anna))
 await run('injections', () => injections(anna))
 await run('adversary', () => adversary(anna))
+await run('not me', notMe)
+await run('recovery', recovery)
 for (const [i, p] of people.entries()) ok(!p.complaints.length, `browser ${i + 1} complains of nothing`, p.complaints.join(' | '))
 await browser.close()
 process.exit(failures() ? 1 : 0)
