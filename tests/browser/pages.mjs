@@ -1,6 +1,6 @@
 // pages.mjs - the hosted pages in Chromium before the real daemon: what people do, and what must not work.
 //
-//     node pages.mjs URL MESSAGES CHROMIUM     URL http://localhost:PORT; KEER_KEY_STORE: a key of the role store
+//     node pages.mjs URL MESSAGES CHROMIUM     URL http://localhost:PORT; KEER_KEY_STORE, KEER_KEY_ADMIN: keys of those roles
 //
 // Prints 'ok - ...' lines. The AITM proxy is proxy.mjs; what is shared, lib.mjs.
 import { createHmac, createPublicKey, verify } from 'node:crypto'
@@ -350,6 +350,27 @@ async function stepInOther(anna) {
     return asked
 }
 
+// A client of the OpenID provider sends somebody here, who comes back to it with a code; and who signs out is asked.
+async function openid(anna) {
+    const { page } = anna, back = 'http://localhost:1/cb', asAdmin = { authorization: `Bearer ${process.env.KEER_KEY_ADMIN}`, 'content-type': 'application/json' }
+    const client = await (await fetch(base + '/v1/oidc/clients', { method: 'POST', headers: asAdmin, body: JSON.stringify({ client_name: 'Shop', redirect_uris: [back], token_endpoint_auth_method: 'none' }) })).json()
+    await signOut(page)
+    let came = null
+    await page.route(back + '**', (route) => { came = new URL(route.request().url()); return route.fulfill({ body: 'back' }) })
+    await page.goto(`${base}/oidc/authorize?${new URLSearchParams({ client_id: client.client_id, redirect_uri: back, response_type: 'code', scope: 'openid', state: 's1', nonce: 'n1', login_hint: 'anna@example.org', code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM', code_challenge_method: 'S256' })}`)
+    ok(new URL(page.url()).pathname !== '/sign-in' || await page.inputValue('#name') === 'anna@example.org', 'a client sends somebody to sign in, and says whom', page.url())
+    await pressPasskey(page)
+    ok(await until(() => came?.searchParams.get('code') && came.searchParams.get('state') === 's1'), 'who comes back to it with a code', came ?? page.url())
+    await page.waitForURL(back + '**').catch(() => {})
+    anna.complaints = anna.complaints.filter((c) => !c.includes(back)) // the client is another site
+    await page.goto(base + '/oidc/logout')
+    ok(/Sign out\?/.test(await page.textContent('h1')) && await page.evaluate(() => getComputedStyle(document.querySelector('.card')).borderRadius !== '0px'), 'signing out is asked first, on a page like the others')
+    await page.click('button.primary')
+    await until(async () => !/Sign out\?/.test(await page.textContent('h1').catch(() => 'Sign out?')))
+    await page.goto(base + '/signed-out')
+    ok((await api(page, 'GET', '/v1/account/me')).status === 401, 'and done')
+}
+
 // --- the bad day: a message says what somebody did, and there is a way back ----------------------------------------
 
 async function notMe() {
@@ -501,6 +522,7 @@ await run('pay by spc', () => payBySpc(anna))
 await run('bad passkeys', () => badPasskeys(anna))
 await run('injections', () => injections(anna))
 await run('adversary', () => adversary(anna))
+await run('openid', () => openid(anna))
 await run('not me', notMe)
 await run('recovery', recovery)
 for (const [i, p] of people.entries()) ok(!p.complaints.length, `browser ${i + 1} complains of nothing`, p.complaints.join(' | '))
