@@ -135,11 +135,13 @@ enum keer_err recovery_bucket(struct db *db, const struct id *flow, struct id *r
     return err;
 }
 
-/* A code to one contact; not beyond the limit of messages. */
+/* A code to one contact; not beyond the limit of messages. Anybody begins a recovery: those of strangers use up a bucket of
+ * their own, so that the codes of sign-ins and addresses, and recoveries from a device that is known, are still sent. */
 static enum keer_err send_one(struct db *db, const struct guard *g, const struct recovery *r, const struct contact *c,
-                              int64_t now_us)
+                              const struct id *device, int64_t now_us)
 {
-    struct attempt_subject subject = {.account = id_slice(&r->account)};
+    struct attempt_subject subject = {.account = id_slice(&r->account),
+                                      .device = id_is(device) ? id_slice(device) : SLICE("recovery")};
     struct attempt_begun begun;
     struct id proof;
     unsigned count;
@@ -170,15 +172,18 @@ static enum keer_err send_all(struct db *db, const struct guard *g, const struct
 {
     struct contact room[CONTACTS_MAX];
     struct device device;
+    struct id known = {0};
     unsigned n = 0, ways = 0;
     enum keer_err err = device_find(db, &r->account, browser, &device);
-    if (err == KEER_OK && !device.revoked_us)
+    if (err == KEER_OK && !device.revoked_us) {
         ways = RECOVERY_DEVICE;
+        known = device.id;
+    }
     if (err == KEER_OK || err == KEER_EMISSING)
         err = contact_list(db, &r->account, room, &n);
     for (unsigned i = 0; err == KEER_OK && i < n; i++)
         if (room[i].verified_us)
-            err = send_one(db, g, r, &room[i], now_us);
+            err = send_one(db, g, r, &room[i], &known, now_us);
     if (err == KEER_OK && ways)
         err = QUERY_DO(db, "UPDATE recovery SET ways = $1 WHERE id = $2", Q_NUMBER(ways), Q_ID(&r->id));
     return err;
