@@ -270,7 +270,7 @@ def redirects():
             bad.append((uri, a))
     ok(not bad and home.me().status == 200, f'{len(evil)} variants of redirect_uri and post_logout_redirect_uri: shown, never followed', bad[:3])
     bad = []
-    for url in [u for u in evil if u] + ['http://localhost.evil.example/', 'http://127.0.0.1.evil.example/', 'http://localhost@evil.example/', 'http://evil.example/', 'ftp://store.example/']:
+    for url in [u for u in evil if u] + ['http://localhost.evil.example/', 'http://127.0.0.1.evil.example/', 'http://localhost@evil.example/', 'http://localhost:80@evil.example/', 'http://127.0.0.1:@evil.example/', 'http://localhost/@evil.example\\', 'http://evil.example/', 'ftp://store.example/']:
         a = store('POST', '/v1/challenges', {'account': person.account, 'kind': 'payment', 'amount': '6.48', 'currency': 'EUR', 'payee': 'Game Store', 'return_url': url})
         if a.status == 200 and not re.match(r'https://[A-Za-z0-9.:@%]+', url):
             bad.append((url, a))
