@@ -96,7 +96,6 @@ $(GEN)/embed: tools/embed.c web/hosted/strings.def
 	$(CC) -std=gnu17 -O1 -Wall -Wextra $(WERROR) -Iweb/hosted -o $@ $<
 $(GEN)/pages.c: $(GEN)/embed $(PAGES)
 	$(GEN)/embed $@ $(PAGES)
-$(B)/src/api/pages.o: CPPFLAGS += -Iweb/hosted
 # Generated code is not ours to style: the warnings about conversions and missing cases are off for it alone.
 $(B)/gen/%.o: build/gen/%.c
 	@mkdir -p $(@D)

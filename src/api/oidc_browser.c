@@ -2,7 +2,8 @@
 #include "api/oidc.h"
 #include "api/visit.h"
 
-#define POLICY "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+/* No form-action: browsers hold it against where the answer redirects to as well, which is the client's. */
+#define POLICY "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 
 /* A page of ours, plain: it is seen when a client is wrong, or by who signs out. */
 static void page(struct http_exchange *x, int status, const char *title, const char *text, const char *more)

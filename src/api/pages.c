@@ -4,10 +4,7 @@
 #include "api/api.h"
 #include "base/hash.h"
 
-static const char *const languages[] = {
-#define PAGE_LANGUAGE(code, tag, name) #code,
-#include "strings.def"
-};
+#define LANGUAGE_ELSE "en"
 #define LANGUAGE_COOKIE "keer-lang"
 #define LANGUAGES_READ_MAX 32 /* of Accept-Language */
 
@@ -21,9 +18,9 @@ const struct page_file *page_find(struct slice name, struct slice lang)
 
 const char *page_language_code(struct slice code)
 {
-    for (size_t i = 0; i < ARRAY_LEN(languages); i++)
-        if (slice_eqi(code, slice_str(languages[i])))
-            return languages[i];
+    for (size_t i = 0; code.len && i < page_files_count; i++)
+        if (slice_eqi(code, slice_str(page_files[i].lang)))
+            return page_files[i].lang;
     return NULL;
 }
 
@@ -44,7 +41,7 @@ static unsigned weight(struct slice q)
 
 const char *page_language(struct slice accept)
 {
-    const char *best = languages[0];
+    const char *best = LANGUAGE_ELSE;
     unsigned best_weight = 0;
     for (unsigned i = 0; accept.p && i < LANGUAGES_READ_MAX; i++) {
         struct slice range = slice_cut(&accept, ','), tag = slice_trim(slice_cut(&range, ';'));

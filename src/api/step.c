@@ -130,7 +130,7 @@ void step_get(struct http_exchange *x)
 {
     struct visitor v;
     struct id id;
-    struct step_view view;
+    struct step_view view = {.prompt = PROMPT_STATE_MAX};
     struct bearer token = {{0}};
     if (!visit_begin(x, VISIT_ANYBODY, &v) || !visit_id(x, &id))
         return;

@@ -8,7 +8,7 @@
 #include "flow/verdict.h"
 #include "store/secrets.h"
 
-#define HAND_ON_MAX 64 /* decisions that the writer gets together at most: less than half a millisecond of deciding */
+#define HAND_ON_MAX 16 /* decisions: worth a commit, and the writer works while the rest of the wave is decided */
 
 /* --- the end of a request --- */
 

@@ -300,7 +300,7 @@ enum keer_err guard_ask(struct db *db, const struct guard *g, const struct guard
                         struct guard_answer *ret)
 {
     struct guard_answer a = {.outcome = GUARD_REFUSED};
-    struct account account;
+    struct account account = {.state = ACCOUNT_CLOSED};
     struct session session;
     struct guard_full f;
     bool bound = true, wallet = true, stepped = false;

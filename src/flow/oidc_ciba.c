@@ -132,7 +132,7 @@ static bool read_request(struct asking *k, struct tape *tape)
     const struct oidc_backchannel *b = k->b;
     int64_t seconds = CIBA_LIFE_US / US_SECOND;
     k->ciba.client = k->client->id;
-    k->ciba.scopes = oidc_scopes_read(b->scope) & k->client->scopes;
+    k->ciba.scopes = oidc_scopes_granted(b->scope, k->client);
     if (!(k->client->grants & OIDC_GRANT_CIBA))
         k->error = OIDC_UNAUTHORIZED_CLIENT;
     else if (!(k->ciba.scopes & OIDC_SCOPE(OPENID)))

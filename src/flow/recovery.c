@@ -135,13 +135,11 @@ enum keer_err recovery_bucket(struct db *db, const struct id *flow, struct id *r
     return err;
 }
 
-/* A code to one contact; not beyond the limit of messages. Anybody begins a recovery: those of strangers use up a bucket of
- * their own, so that the codes of sign-ins and addresses, and recoveries from a device that is known, are still sent. */
+/* A code to one contact; not beyond the limit of messages. */
 static enum keer_err send_one(struct db *db, const struct guard *g, const struct recovery *r, const struct contact *c,
                               const struct id *device, int64_t now_us)
 {
-    struct attempt_subject subject = {.account = id_slice(&r->account),
-                                      .device = id_is(device) ? id_slice(device) : SLICE("recovery")};
+    struct attempt_subject subject = {.account = id_slice(&r->account), .device = id_slice(device)};
     struct attempt_begun begun;
     struct id proof;
     unsigned count;

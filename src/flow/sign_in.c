@@ -147,8 +147,6 @@ static enum keer_err read_account(struct db *db, void *ctx)
     d->trusted = known && device.trusted_us > 0 && !device.revoked_us;
     if (known && !device.revoked_us)
         d->device = device.id;
-    if (known && !device.revoked_us)
-        d->device = device.id;
     return err;
 }
 
@@ -267,9 +265,8 @@ static enum keer_err begin_code(struct db *db, void *ctx)
     enum keer_err err = accept(db, b);
     if (err != KEER_OK)
         return err;
-    struct attempt_subject s = {.account = id_slice(&b->p->account),
-                                .device = id_is(&b->d->device) ? id_slice(&b->d->device) : SLICE(""),
-                                .address = slice_str(b->v->ip)};
+    struct attempt_subject s = {
+        .account = id_slice(&b->p->account), .device = id_slice(&b->d->device), .address = slice_str(b->v->ip)};
     struct attempt_begun begun = {0};
     err = attempt_begin(db, ATTEMPT_USE_MESSAGE, &s, b->now_us, &begun);
     if (err != KEER_OK || begun.verdict != ATTEMPT_MAY) {

@@ -88,7 +88,7 @@ enum keer_err step_look(const struct steps *s, struct desk_worker *w, const stru
 enum keer_err step_open(const struct steps *s, struct desk_worker *w, const struct visitor *v, const struct id *challenge,
                         struct challenge *ret)
 {
-    struct step_view view;
+    struct step_view view = {.prompt = PROMPT_STATE_MAX};
     enum keer_err err = step_look(s, w, v, challenge, &view);
     if (err == KEER_OK && view.challenge.state != CHALLENGE_OPEN)
         err = KEER_EMISSING;
@@ -215,6 +215,8 @@ static enum keer_err end_wrong(struct db *db, const struct ending *e)
     if (err == KEER_OK && used_up) {
         err = challenge_used_up(db, &e->r->challenge->id, e->now_us);
         err = err == KEER_EMISSING ? KEER_OK : err;
+        if (err == KEER_OK && e->r->challenge->kind == CHALLENGE_SIGN_IN) /* who came so far has the password */
+            err = tell(db, e, NOTICE_SIGN_IN_REFUSED, visitor_what(e->v));
     }
     e->ret->outcome = used_up ? STEP_OVER : STEP_WRONG;
     return err;
@@ -261,15 +263,34 @@ static enum keer_err end_in_db(struct db *db, void *ctx)
     return err;
 }
 
+/* What events call an account: a store's own name of it, where it has one. */
+struct naming {
+    const struct id *account;
+    struct identifier names[IDENTIFIERS_MAX];
+    unsigned count;
+};
+
+static enum keer_err read_names(struct db *db, void *ctx)
+{
+    struct naming *n = ctx;
+    return identifier_list(db, n->account, n->names, &n->count);
+}
+
 static enum keer_err decide(struct desk_worker *w, const struct ending *e, bool *ret_denied)
 {
     const struct challenge *c = e->r->challenge;
     struct desk_event event = visitor_event(e->v, &c->account, "second_step");
     struct desk_decision d = {0};
+    struct naming n = {.account = &c->account};
+    enum keer_err err = desk_read(w, read_names, &n);
+    for (unsigned i = 0; err == KEER_OK && i < n.count; i++)
+        if (n.names[i].kind == IDENTIFIER_SUBJECT)
+            event.account = slice_str(n.names[i].text);
     event.outcome = e->r->right ? SLICE("success") : SLICE("failure");
     event.step_up = slice_str(methods[e->r->by]);
     event.has_second_step = true;
-    enum keer_err err = desk_decide(w, &event, &d);
+    if (err == KEER_OK)
+        err = desk_decide(w, &event, &d);
     *ret_denied = d.outcome == KEER_DENY;
     buf_release(&d.answer);
     return err;
@@ -441,7 +462,7 @@ static enum keer_err cancel(struct db *db, void *ctx)
 enum keer_err step_cancel(const struct steps *s, struct desk_worker *w, const struct visitor *v, const struct id *challenge,
                           struct step *ret)
 {
-    struct step_view view;
+    struct step_view view = {.prompt = PROMPT_STATE_MAX};
     struct looking l = {.s = s, .v = v, .id = challenge, .now_us = desk_wall_us(w), .view = &view};
     *ret = (struct step){.outcome = STEP_OVER};
     enum keer_err err = step_look(s, w, v, challenge, &view);

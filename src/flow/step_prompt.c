@@ -22,7 +22,8 @@ static enum keer_err ask(struct db *db, void *ctx)
         methods &= k->c->methods;
     if (err == KEER_OK && !(methods & AUTHENTICATOR_BIT(AUTHENTICATOR_DEVICE)))
         err = KEER_EMISSING;
-    struct attempt_subject subject = {.account = id_slice(&k->c->account), .address = slice_str(k->v->ip)};
+    struct attempt_subject subject = {
+        .account = id_slice(&k->c->account), .device = id_slice(&k->c->device), .address = slice_str(k->v->ip)};
     if (err == KEER_OK)
         err = attempt_begin(db, ATTEMPT_USE_PROMPT, &subject, k->now_us, &k->begun);
     if (err != KEER_OK || k->begun.verdict != ATTEMPT_MAY)
@@ -174,11 +175,11 @@ static enum keer_err approve(struct db *db, void *ctx)
                           : err;
 }
 
-/* A right answer makes room for the next prompts. */
+/* A right answer makes room, for the browser that asked, for the next prompts. */
 static enum keer_err forgive(struct db *db, void *ctx)
 {
     struct answering *a = ctx;
-    struct attempt_subject subject = {.account = id_slice(&a->session.account)};
+    struct attempt_subject subject = {.account = id_slice(&a->session.account), .device = id_slice(&a->challenge.device)};
     return attempt_clear(db, ATTEMPT_PROMPT, &subject);
 }
 

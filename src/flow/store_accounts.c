@@ -1,6 +1,8 @@
 /* store_accounts.c - use cases of stores that have accounts of their own. */
 #include "flow/store_accounts.h"
 
+#include "flow/guard.h"
+
 /* The same subject is the same account, however often it is brought. */
 enum keer_err store_account_bring(struct db *db, void *ctx)
 {
@@ -25,11 +27,8 @@ enum keer_err store_account_look(struct db *db, void *ctx)
 enum keer_err store_account_freeze(struct db *db, void *ctx)
 {
     struct store_case *c = ctx;
-    unsigned count;
-    enum keer_err err = account_freeze(db, &c->id, c->why, c->now_us);
-    struct notice_new n = {.account = c->id, .kind = NOTICE_ACCOUNT_FROZEN, .what = c->why};
-    if (err == KEER_OK)
-        err = notice_add(db, &c->a->key, &n, c->now_us, &count);
+    struct guard g = {.key = &c->a->key}; /* what waits is called off, what is open refused */
+    enum keer_err err = guard_freeze(db, &g, &c->id, c->why, c->now_us);
     return err == KEER_OK ? account_read(db, &c->id, &c->account) : err;
 }
 

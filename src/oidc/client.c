@@ -33,6 +33,12 @@ unsigned oidc_grant_of(struct slice name)
     return 0;
 }
 
+unsigned oidc_scopes_granted(struct slice list, const struct oidc_client *c)
+{
+    unsigned scopes = oidc_scopes_read(list) & c->scopes;
+    return c->grants & OIDC_GRANT_REFRESH ? scopes : scopes & ~OIDC_SCOPE(OFFLINE_ACCESS);
+}
+
 bool oidc_uri_in(const char *list, struct slice uri)
 {
     struct slice rest = slice_str(list);

@@ -50,6 +50,8 @@ KEER_NODISCARD enum keer_err oidc_client_remove(struct db *db, struct slice id, 
 KEER_NODISCARD enum keer_err oidc_client_each(struct db *db, void (*each)(void *ctx, const struct oidc_client *c),
                                               void *ctx);
 
+/* The scopes of a list that the client may have: offline_access goes with refresh tokens. */
+unsigned oidc_scopes_granted(struct slice list, const struct oidc_client *c);
 /* Whether a list parted by line feeds has exactly this one. */
 bool oidc_uri_in(const char *list, struct slice uri);
 /* Invariant 2. `web`: https, or http on a loopback host, alone. */

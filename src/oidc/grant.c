@@ -220,17 +220,18 @@ enum keer_err oidc_forget(struct db *db, int64_t now_us, int64_t rows)
     static const char *const statements[] = {
         "DELETE FROM oidc_jti WHERE hash IN (SELECT hash FROM oidc_jti WHERE until_us < $1 LIMIT $2)",
         "DELETE FROM oidc_request WHERE id IN (SELECT id FROM oidc_request WHERE until_us < $1 LIMIT $2)",
+        "DELETE FROM oidc_token WHERE hash IN (SELECT hash FROM oidc_token WHERE kind = 0 AND until_us < $1 LIMIT $2)",
         "DELETE FROM oidc_ciba WHERE hash IN (SELECT hash FROM oidc_ciba WHERE until_us < $1 LIMIT $2)",
-        /* Codes and tokens stay while a token of the grant may live: who comes with a used one is found by them. */
+        /* Codes and refresh tokens stay while a token of the grant may live: who comes with a used one is found by them. */
         "DELETE FROM oidc_code WHERE hash IN (SELECT hash FROM oidc_code WHERE until_us < $1 LIMIT $2)",
-        "DELETE FROM oidc_token WHERE hash IN (SELECT hash FROM oidc_token WHERE until_us < $1 LIMIT $2)",
+        "DELETE FROM oidc_token WHERE hash IN (SELECT hash FROM oidc_token WHERE kind = 1 AND until_us < $1 LIMIT $2)",
         "DELETE FROM oidc_grant WHERE id IN (SELECT g.id FROM oidc_grant g WHERE g.created_us < $1 AND"
         " NOT EXISTS (SELECT 1 FROM oidc_token t WHERE t.grant_id = g.id) AND"
         " NOT EXISTS (SELECT 1 FROM oidc_code k WHERE k.grant_id = g.id) LIMIT $2)",
         "DELETE FROM oidc_logout WHERE id IN (SELECT id FROM oidc_logout WHERE state > 0 AND due_us < $1 LIMIT $2)"};
     enum keer_err err = KEER_OK;
     for (size_t i = 0; err == KEER_OK && i < ARRAY_LEN(statements); i++) {
-        bool lasting = i == 3 || i == 4;
+        bool lasting = i == 4 || i == 5;
         err = QUERY_DO(db, statements[i], Q_NUMBER(now_us - (lasting ? OIDC_REFRESH_US : US_DAY)), Q_NUMBER(rows));
     }
     return err;

@@ -239,7 +239,7 @@ enum oidc_error oidc_request_check(const struct oidc_params *p, const struct oid
                   OIDC_INVALID_REQUEST, "the response mode is query");
     REFUSE_UNLESS(c->grants & OIDC_GRANT_CODE, OIDC_UNAUTHORIZED_CLIENT,
                   "the client is not registered for authorization_code");
-    r->scopes = oidc_scopes_read(v[OIDC_PARAM_scope]) & c->scopes;
+    r->scopes = oidc_scopes_granted(v[OIDC_PARAM_scope], c);
     REFUSE_UNLESS(r->scopes & OIDC_SCOPE(OPENID), OIDC_INVALID_SCOPE, "the scope must contain openid");
     REFUSE_UNLESS(check_pkce(r->code_challenge, v[OIDC_PARAM_code_challenge_method]), OIDC_INVALID_REQUEST,
                   "code_challenge with code_challenge_method S256 is wanted (RFC 7636)");

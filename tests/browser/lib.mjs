@@ -9,7 +9,7 @@ export const ok = (good, name, why = '') => {
 }
 export const failures = () => failed
 export const sleep = (ms) => new Promise((r) => setTimeout(r, ms))
-export async function until(what, ms = 5000) {
+export async function until(what, ms = 20000) {
     const end = Date.now() + ms
     for (;;) {
         const got = await what()
@@ -20,7 +20,7 @@ export async function until(what, ms = 5000) {
 
 // --- the browser
 // SPC is off on Linux unless it is asked for. Names below .localhost lead to this machine, in the browser itself.
-export const launch = (executablePath) => chromium.launch({ executablePath, args: ['--no-sandbox', '--enable-features=SecurePaymentConfirmationBrowser', '--force-color-profile=srgb'] })
+export const launch = (executablePath) => chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--enable-features=SecurePaymentConfirmationBrowser', '--force-color-profile=srgb'] })
 
 // A person with a browser of their own. What the console says, what the policy refuses and what is asked of other hosts is kept: `complaints`.
 export async function person(browser, base, options = {}) {
@@ -32,7 +32,7 @@ export async function person(browser, base, options = {}) {
     page.on('console', (m) => { if (['error', 'warning'].includes(m.type()) && !/Failed to load resource/.test(m.text())) who.complaints.push(`console: ${m.text()}`) })
     page.on('pageerror', (e) => who.complaints.push(`thrown: ${e.stack}`))
     page.on('request', (r) => { if (!r.url().startsWith(base) && !/^(data|blob):/.test(r.url())) who.complaints.push(`asked elsewhere: ${r.url()}`) })
-    page.setDefaultTimeout(8000)
+    page.setDefaultTimeout(20000)
     return who
 }
 

@@ -39,7 +39,7 @@ refused 'nor into a folder that is not' 4 'No such file' backup --database "$dir
 head -c 100000 /dev/urandom > "$dir/noise"; refused 'noise is no backup' 4 'not a database' restore --from "$dir/noise" --database "$dir/x.db"
 : > "$dir/empty"; refused 'an empty file is none' 4 'no database of keer' restore --from "$dir/empty" --database "$dir/x.db"
 head -c 100000 "$dir/b4" > "$dir/half"; refused 'half a backup is refused' 4 'malformed|corrupt' restore --from "$dir/half" --database "$dir/x.db"
-cp "$dir/b4" "$dir/bent"; printf 'XXXXXXXXXXXXXXXX' | dd of="$dir/bent" bs=1 seek=$(($(stat -c %s "$dir/bent") / 8192 * 4096)) conv=notrunc status=none
+cp "$dir/b4" "$dir/bent"; printf 'XXXXXXXXXXXXXXXX' | dd of="$dir/bent" bs=1 seek=$(($(stat -c %s "$dir/bent") / 16384 * 8192)) conv=notrunc status=none
 refused 'a damaged page is seen' 4 'bent: ' restore --from "$dir/bent" --database "$dir/x.db"
 if command -v sqlite3 > /dev/null; then
     cp "$dir/b1" "$dir/newer"; sqlite3 "$dir/newer" "INSERT INTO keer_schema VALUES (999, 'later', 1)"

@@ -10,7 +10,7 @@
 #   ask NAME STATUS PATTERN CURL-ARGUMENTS...    the status, a pattern in head or body, and problems as problem documents; the body is in $dir/body
 #   npm_ready FOLDER    the packages of its lock file are there; else says why not
 #
-# What a test may set before: POLICY, DATABASE; listen, an address with a port that is known before; run_by, a command that starts it, as (env A=b); serving, options of every start; curl_with, of curl.
+# What a test may set before: POLICY, DATABASE; listen, an address with a port that is known; run_by, a command that starts it, as (env A=b); serving, options of every start; curl_with, of curl.
 # shellcheck shell=bash disable=SC2034  # the test reads them
 export KEER_ALLOW_ROOT=yes
 dir=$(mktemp -d); pid= u= address= failed=0

@@ -1,6 +1,7 @@
 // answers.mjs - what openapi.mjs asks a daemon with policies/store.keer: add a line for each new path, refusals as well.
 //
 // ask(name, status, method, path, { body, role, type }) holds the answer against the document and returns it; role null sends no key.
+import { accounts } from './answers_account.mjs'
 import { passkeys } from './answers_passkey.mjs'
 
 export async function cases({ ask, ok, event, doc }) {
@@ -52,6 +53,7 @@ export async function cases({ ask, ok, event, doc }) {
     await events(ask)
     await keys(ask)
     await webhooks(ask, ok, good)
+    await accounts(ask) // before: by policies/store.keer
     await policies(ask)
     await passkeys(ask)
     await ask('health', 200, 'GET', '/healthz', { role: null })

@@ -16,7 +16,7 @@
 #define T0 (INT64_C(1700000000) * 1000000)
 
 #define THREADS 8
-#define ACCOUNTS 4
+#define ACCOUNTS 2
 #define DAYS 6
 #define NAMES 5 /* of an account, as they may be typed */
 static const char POLICY[] = "rule nothing deny if purchase and amount < 0 EUR\n";
@@ -28,8 +28,7 @@ static struct steps steps;
 static atomic_int_fast64_t shift_us;
 static struct id account[ACCOUNTS], app[ACCOUNTS];
 static struct crypto_hash browser; /* of the first account's owner */
-static const char *const passwords[ACCOUNTS] = {"guess number 7 of many many", "correct horse battery staple 1",
-                                                "correct horse battery staple 2", "correct horse battery staple 3"};
+static const char *const passwords[ACCOUNTS] = {"guess number 7 of many many", "correct horse battery staple 1"};
 
 static int64_t clock_us(void) { return world_clock() + T0 + atomic_load(&shift_us); }
 
@@ -174,7 +173,7 @@ static void guess_passwords(struct desk_worker *w, unsigned thread)
         unsigned who = (unsigned)rng_below(&r, ACCOUNTS + 1); /* the last is nobody */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral" /* a row of `forms` */
-        (void)snprintf(name, sizeof name, forms[rng_below(&r, NAMES)], who);
+        (void)snprintf(name, sizeof name, forms[who < ACCOUNTS ? rng_below(&r, NAMES) : NAMES - 1], who);
 #pragma GCC diagnostic pop
         (void)snprintf(password, sizeof password, "guess number %u of many many", (unsigned)rng_below(&r, 1000000) + 1000);
         struct visitor v = stranger(&r);
@@ -222,8 +221,7 @@ START_TEST(passwords_by_the_million)
         for (unsigned i = 0; i <= ACCOUNTS; i++) {
             uint64_t n = atomic_load(&looked[i]);
             all[i] += n;
-            ck_assert_msg(n <= (i < ACCOUNTS ? 20u : 20u * NAMES), "account %u: %llu looked at on day %u", i,
-                          (unsigned long long)n, day);
+            ck_assert_msg(n <= 20, "account %u: %llu looked at on day %u", i, (unsigned long long)n, day);
             ck_assert_uint_eq(atomic_load(&opened[i]), 0);
         }
         close_all(); /* a restart each night */
@@ -231,9 +229,8 @@ START_TEST(passwords_by_the_million)
     }
     for (unsigned i = 0; i < ACCOUNTS; i++)
         ck_assert_msg(all[i] <= 100, "account %u: %llu looked at", i, (unsigned long long)all[i]);
-    printf("# passwords: %llu %llu %llu %llu looked at of accounts in %d days, %llu of nobody\n", (unsigned long long)all[0],
-           (unsigned long long)all[1], (unsigned long long)all[2], (unsigned long long)all[3], DAYS,
-           (unsigned long long)all[ACCOUNTS]);
+    printf("# passwords: %llu and %llu looked at of accounts in %d days, %llu of nobody\n", (unsigned long long)all[0],
+           (unsigned long long)all[1], DAYS, (unsigned long long)all[ACCOUNTS]);
     close_all();
     world_end(&world);
 }

@@ -214,7 +214,12 @@ START_TEST(what_a_request_asks_for)
     ck_assert_int_eq(oidc_request_check(&p, &client, true, &r, &why), OIDC_OK);
     ck_assert_uint_eq(r.scopes, OIDC_SCOPE(OPENID));
     oidc_request_release(&r);
+    client.scopes = OIDC_SCOPES_ALL;
+    client.grants = OIDC_GRANT_CODE; /* without refresh tokens nothing is offline */
+    ck_assert_uint_eq(oidc_scopes_granted(SLICE("openid offline_access"), &client), OIDC_SCOPE(OPENID));
     client.grants = OIDC_GRANT_REFRESH;
+    ck_assert_uint_eq(oidc_scopes_granted(SLICE("openid offline_access"), &client),
+                      OIDC_SCOPE(OPENID) | OIDC_SCOPE(OFFLINE_ACCESS));
     r = (struct oidc_request){0};
     ck_assert_int_eq(oidc_request_check(&p, &client, true, &r, &why), OIDC_UNAUTHORIZED_CLIENT);
     oidc_request_release(&r);

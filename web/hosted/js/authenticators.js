@@ -1,6 +1,6 @@
 // authenticators.js - the dialogs of the security centre: passkey, authenticator app, recovery codes, password, contacts.
-import { busy, el, onSubmit, reveals, say } from './ui.js'
-import { callWithStep, post } from './net.js'
+import { $, busy, el, onSubmit, reveals, say, showError } from './ui.js'
+import { callWithStep, post, problemText } from './net.js'
 import { S, fill, when } from './text.js'
 import { errorBox, open } from './dialog.js'
 import * as passkey from './passkey.js'
@@ -20,14 +20,23 @@ export function field(id, label, attributes, why) {
 function form(head, lead, parts, label, work) {
     return new Promise((resolve) => {
         const error = errorBox(), f = el('form', { method: 'post', novalidate: true }, parts, el('button', { type: 'submit', class: 'primary' }, label))
+        let working = false // a step that it wants takes the dialog's place
         const dialog = open(head, lead && el('p', { class: 'lead' }, lead), error, f)
         onSubmit(f, async (data) => {
-            const answer = await work(data)
-            resolve(answer)
-            dialog.close()
+            working = true
+            try {
+                resolve(await work(data))
+                dialog.close()
+            } catch (e) {
+                if (!f.isConnected) showError(e.told ?? problemText(e), $('error'))
+                if (!f.isConnected) resolve(null)
+                throw e
+            } finally {
+                working = false
+            }
         }, error)
         reveals(f)
-        dialog.closed.then(() => resolve(null))
+        dialog.closed.then(() => { if (!working) resolve(null) })
     })
 }
 
@@ -54,7 +63,7 @@ export async function addPasskey() {
 const inGroups = (text) => text.replace(/(.{4})(?=.)/g, '$1 ')
 
 export async function addTotp() {
-    const made = await guarded('POST', '/authenticators/totp', {})
+    const made = await guarded('POST', '/authenticators/totp', { name: S.way_totp })
     if (!made) return
     const answer = await form(S.totp_add, S.totp_add_lead, [
         // An image, so that the daemon's SVG is drawn and never becomes a part of this page.

@@ -40,7 +40,7 @@ const over = (step, work) => async () => {
     try {
         return await work()
     } catch (e) {
-        if (e.code !== 'STEP_OVER') throw e
+        if (e.code !== 'STEP_OVER' && e.status !== 404) throw e
         step.finish({ state: 'expired' })
     }
 }
@@ -146,7 +146,7 @@ function showNumber(step, panel, number) {
                 showError(S.prompt_over, step.error)
             }
         } catch (e) {
-            if (e.code === 'STEP_OVER') step.finish({ state: 'expired' })
+            if (e.code === 'STEP_OVER' || e.status === 404) step.finish({ state: 'expired' })
         }
     }, POLL_MS)
 }

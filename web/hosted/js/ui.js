@@ -115,12 +115,13 @@ export function part(shown, parts, head, lead) {
     else $('h').focus()
 }
 
-// Where to go afterwards: ?return=PATH, on this host alone (no open redirect); else the security centre.
+// Where to go afterwards: ?return=PATH, on this host alone (no open redirect); else the security centre. It is the whole
+// address: a path that was made normal may begin with //, and would be another host as a path.
 export function returnTo() {
     const asked = new URLSearchParams(location.search).get('return')
     if (!asked?.startsWith('/')) return '/security'
     const url = new URL(asked, location.origin)
-    return url.origin === location.origin ? url.pathname + url.search + url.hash : '/security'
+    return url.origin === location.origin ? url.href : '/security'
 }
 export const withReturn = (path) => {
     const asked = new URLSearchParams(location.search).get('return')
