@@ -32,6 +32,17 @@ def lock_out():
     ok(a.status == 200 and a.json['ready'], 'and recovers the account from there', a)
 
 
+def mail_bomb():
+    """Whoever has an account must not make the service write to somebody else all day, from however many browsers of his own."""
+    p, target = Person(), f'target.{secrets.token_hex(4)}@example.org'
+    for _ in range(3):
+        b = p.sign_in()[0]
+        for _ in range(8):
+            b.post('/v1/account/contacts', {'email': target})
+    time.sleep(2)
+    ok(len(notices(target)) <= 10, 'an account has ten codes a day sent to addresses that it names', len(notices(target)))
+
+
 def clients():
     p, mine, other = Person(), client(), client()
 
@@ -86,6 +97,7 @@ def stores():
 
 
 lock_out()
+mail_bomb()
 clients()
 stores()
 end()
