@@ -32,6 +32,30 @@ def lock_out():
     ok(a.status == 200 and a.json['ready'], 'and recovers the account from there', a)
 
 
+def void():
+    """What somebody else begins for the same name does not end what its owner has begun."""
+    p = Person()
+    mine, before = Browser(), len(notices(p.email))
+    flow = mine.post('/v1/account/recovery', {'name': p.email}).json['flow']
+    code = code_of(wait_notice(p.email, lambda n: n['kind'] == 'recovery_code', before))
+    theirs = Browser().post('/v1/account/recovery', {'name': p.email}).json['flow']
+    time.sleep(1)
+    other = Browser().post('/v1/account/recovery/code', {'flow': theirs, 'code': code})
+    a = mine.post('/v1/account/recovery/code', {'flow': flow, 'code': code})
+    ok(other.status == 403 and a.status == 200 and a.json['proved'] == ['email'], "a stranger's recovery does not void the owner's code, nor is it good in it", (other, a))
+    email = f's{secrets.token_hex(4)}@example.org'
+    flow = mine.post('/v1/account/sign-up', {'email': email}).json['flow']
+    code = code_of(wait_notice(email))
+    before, thief = len(notices(email)), Browser()
+    theirs = thief.post('/v1/account/sign-up', {'email': email}).json['flow']
+    second = code_of(wait_notice(email, after=before))
+    other = Browser().post('/v1/account/sign-up/confirm', {'flow': theirs, 'code': code})
+    a = mine.post('/v1/account/sign-up/confirm', {'flow': flow, 'code': code})
+    ok(other.status == 403 and a.status == 200, "a stranger's sign-up does not void the owner's code, nor is it good in it", (other, a))
+    b = thief.post('/v1/account/sign-up/confirm', {'flow': theirs, 'code': second})
+    ok(400 <= b.status < 500 and db('SELECT account FROM identifier WHERE value = ?', email) == [(a.json['account'],)] and thief.me().status == 401, 'whose own code opens nothing when the account is there', b)
+
+
 def mail_bomb():
     """Whoever has an account must not make the service write to somebody else all day, from however many browsers of his own."""
     p, target = Person(), f'target.{secrets.token_hex(4)}@example.org'
@@ -97,6 +121,7 @@ def stores():
 
 
 lock_out()
+void()
 mail_bomb()
 clients()
 stores()
