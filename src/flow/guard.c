@@ -290,10 +290,11 @@ static bool may(const struct session *s, enum guard_change change)
     return false;
 }
 
-/* The session that the sign-up began, shortly after it: nothing is there yet that a thief could want. */
+/* The session that the sign-up began, in its transaction (sign_up.c, create), shortly after it: nothing is there yet that a
+ * thief could want. */
 static bool in_grace(const struct guard *g, const struct account *account, const struct session *s, int64_t now_us)
 {
-    return s->created_us - account->created_us < 2 * US_SECOND && now_us - account->created_us < g->grace_us;
+    return s->created_us == account->created_us && now_us - account->created_us < g->grace_us;
 }
 
 enum keer_err guard_ask(struct db *db, const struct guard *g, const struct guard_request *r, int64_t now_us,
