@@ -1,9 +1,10 @@
 /* oidc_browser.c - /oidc/authorize and /oidc/logout: where browsers come by. */
 #include "api/oidc.h"
+#include "api/pages.h"
 #include "api/visit.h"
 
 /* No form-action: browsers hold it against where the answer redirects to as well, which is the client's. */
-#define POLICY "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
+#define POLICY "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 /* A page of ours, plain: it is seen when a client is wrong, or by who signs out. */
 static void page(struct http_exchange *x, int status, const char *title, const char *text, const char *more)
@@ -11,13 +12,15 @@ static void page(struct http_exchange *x, int status, const char *title, const c
     struct buf *b = &x->reply;
     buf_clear(b);
     buf_puts(b, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-                "content=\"width=device-width\"><title>");
+                "content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\"><title>");
     buf_html(b, slice_str(title));
-    buf_puts(b, "</title></head><body><main><h1>");
+    buf_fmt(b, "</title><link rel=\"icon\" href=\"/assets/%s\"><link rel=\"stylesheet\" href=\"/assets/%s\">",
+            page_asset("mark.svg"), page_asset("style.css"));
+    buf_puts(b, "</head><body><main><section class=\"card\"><h1>");
     buf_html(b, slice_str(title));
-    buf_puts(b, "</h1><p>");
+    buf_puts(b, "</h1><p class=\"lead\">");
     buf_html(b, slice_str(text));
-    buf_fmt(b, "</p>%s</main></body></html>\n", more);
+    buf_fmt(b, "</p>%s</section></main></body></html>\n", more);
     http_set_header(x, "Content-Security-Policy", SLICE(POLICY));
     http_set_header(x, "Referrer-Policy", SLICE("no-referrer"));
     http_reply(x, status, HTTP_HTML);
@@ -117,7 +120,7 @@ static void ask(struct http_exchange *x, const struct http_param *params)
             buf_html(&form, params[i].value);
             buf_puts(&form, "\">");
         }
-    buf_puts(&form, "<button>Sign out</button></form>");
+    buf_puts(&form, "<button class=\"primary\">Sign out</button></form>");
     if (form.err == KEER_OK)
         page(x, 200, "Sign out?", "You are signed in here. Do you want to sign out?", form.p);
     else

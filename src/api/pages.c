@@ -16,6 +16,16 @@ const struct page_file *page_find(struct slice name, struct slice lang)
     return NULL;
 }
 
+const char *page_asset(const char *name)
+{
+    for (size_t i = 0; i < page_files_count; i++) {
+        const char *dash = strchr(page_files[i].name, '-');
+        if (!page_files[i].lang[0] && dash && strcmp(dash + 1, name) == 0)
+            return page_files[i].name;
+    }
+    return "";
+}
+
 const char *page_language_code(struct slice code)
 {
     for (size_t i = 0; code.len && i < page_files_count; i++)

@@ -28,6 +28,8 @@ extern const size_t page_files_count;
 
 /* The file for a page in a language, or for an asset with lang ""; NULL. */
 const struct page_file *page_find(struct slice name, struct slice lang);
+/* The name, hash included, of what is served below /assets for "style.css". It is there: the build put it there. */
+const char *page_asset(const char *name);
 /* A page with the name of the service in it, escaped. */
 void page_print(const struct page_file *f, struct slice service, struct buf *out);
 /* Pure. A language of the pages for Accept-Language (RFC 9110 section 12.5.4): the one with the greatest q, the first of

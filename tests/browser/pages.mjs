@@ -1,6 +1,6 @@
 // pages.mjs - the hosted pages in Chromium before the real daemon: what people do, and what must not work.
 //
-//     node pages.mjs URL MESSAGES CHROMIUM     URL http://localhost:PORT; KEER_KEY_STORE: a key of the role store
+//     node pages.mjs URL MESSAGES CHROMIUM     URL http://localhost:PORT; KEER_KEY_STORE, KEER_KEY_ADMIN: keys of those roles
 //
 // Prints 'ok - ...' lines. The AITM proxy is proxy.mjs; what is shared, lib.mjs.
 import { createHmac, createPublicKey, verify } from 'node:crypto'
@@ -154,7 +154,7 @@ async function passkeySignIn(who) {
     const { page } = who
     ok(await signOut(page), 'sign out')
     ok((await api(page, 'GET', '/v1/account/me')).status === 401, 'and there is no session')
-    await page.goto(base + '/sign-in?return=%2Fsecurity%23devices')
+    await page.goto(base + '/sign-in?continue=%2Fsecurity%23devices')
     await pressPasskey(page)
     ok(await at(page, '/security') && new URL(page.url()).hash === '#devices', 'sign in with the passkey, and go on where it was wanted', page.url())
     const me = await api(page, 'GET', '/v1/account/me')
@@ -350,6 +350,75 @@ async function stepInOther(anna) {
     return asked
 }
 
+// A client of the OpenID provider sends somebody here, who comes back to it with a code; and who signs out is asked.
+async function openid(anna) {
+    const { page } = anna, back = 'http://localhost:1/cb', asAdmin = { authorization: `Bearer ${process.env.KEER_KEY_ADMIN}`, 'content-type': 'application/json' }
+    const client = await (await fetch(base + '/v1/oidc/clients', { method: 'POST', headers: asAdmin, body: JSON.stringify({ client_name: 'Shop', redirect_uris: [back], token_endpoint_auth_method: 'none' }) })).json()
+    await signOut(page)
+    let came = null
+    await page.route(back + '**', (route) => { came = new URL(route.request().url()); return route.fulfill({ body: 'back' }) })
+    await page.goto(`${base}/oidc/authorize?${new URLSearchParams({ client_id: client.client_id, redirect_uri: back, response_type: 'code', scope: 'openid', state: 's1', nonce: 'n1', login_hint: 'anna@example.org', code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM', code_challenge_method: 'S256' })}`)
+    ok(new URL(page.url()).pathname !== '/sign-in' || await page.inputValue('#name') === 'anna@example.org', 'a client sends somebody to sign in, and says whom', page.url())
+    await pressPasskey(page)
+    ok(await until(() => came?.searchParams.get('code') && came.searchParams.get('state') === 's1'), 'who comes back to it with a code', came ?? page.url())
+    await page.waitForURL(back + '**').catch(() => {})
+    anna.complaints = anna.complaints.filter((c) => !c.includes(back)) // the client is another site
+    await page.goto(base + '/oidc/logout')
+    ok(/Sign out\?/.test(await page.textContent('h1')) && await page.evaluate(() => getComputedStyle(document.querySelector('.card')).borderRadius !== '0px'), 'signing out is asked first, on a page like the others')
+    await page.click('button.primary')
+    await until(async () => !/Sign out\?/.test(await page.textContent('h1').catch(() => 'Sign out?')))
+    await page.goto(base + '/signed-out')
+    ok((await api(page, 'GET', '/v1/account/me')).status === 401, 'and done')
+}
+
+// --- the bad day: a message says what somebody did, and there is a way back ----------------------------------------
+
+async function notMe() {
+    const who = await somebody(), before = mail.all().length
+    who.key = await authenticator(who)
+    await signUp(who, 'bob@example.org')
+    await who.page.click('#passkey')
+    await at(who.page, '/security')
+    const told = await until(() => mail.all().slice(before).find((m) => m.kind === 'authenticator_added'))
+    const link = /http:\S+\/not-me#\S+/.exec(told?.text)?.[0]
+    ok(!!link, 'a message tells of the new passkey, with a way to say that it was somebody else', told?.text)
+    const other = await somebody()
+    await other.page.goto(link)
+    ok(!other.page.url().includes('#') && (await api(who.page, 'GET', '/v1/account/me')).status === 200, 'opening it does nothing, and takes the token out of the address', other.page.url())
+    await other.page.click('#form [type=submit]')
+    ok(await until(async () => /safe/.test(await other.page.textContent('h1'))), 'one press makes the account safe', await other.page.textContent('main'))
+    ok((await api(who.page, 'GET', '/v1/account/me')).status === 401, 'whoever was signed in is out')
+    await byPassword(other.page, 'bob@example.org')
+    ok(/stopped/.test(await error(other.page)), 'and nobody signs in by the password', await other.page.textContent('#error'))
+    await other.page.goto(link)
+    await other.page.click('#form [type=submit]')
+    ok(await error(other.page) !== '', 'the same token again does nothing')
+}
+
+async function recovery() {
+    const { page } = await somebody(), before = mail.all().length
+    await page.goto(base + '/recover')
+    await page.fill('#name', 'bob@example.org')
+    await page.click('#start [type=submit]')
+    ok(await shown(page, '#code') && /If there is such an account/.test(await page.textContent('#lead')), 'a recovery tells nobody whether there is an account')
+    await page.fill('#code', '00000000')
+    await page.click('#code-form [type=submit]')
+    ok(/not right/.test(await error(page)), 'a wrong code is refused')
+    await page.fill('#code', await mail.code('recovery_code', before) ?? '')
+    await page.click('#code-form [type=submit]')
+    ok(await shown(page, '#only-one'), 'one way is shown; another is asked for', await page.textContent('main'))
+    await page.click('#only-one')
+    await page.fill('#password', 'password12345678')
+    await page.click('#password-form [type=submit]')
+    const flaw = await error(page)
+    ok(/guessed|first|theft/.test(flaw), 'the verdict on a bad password is told in words', flaw)
+    await page.fill('#password', 'seven quiet otters paint bridges')
+    await page.click('#password-form [type=submit]')
+    ok(await shown(page, '.until') && /Recovery has begun/.test(await page.textContent('h1')), 'with one way it waits, and says until when', await page.textContent('main'))
+    await page.click('#cancel')
+    ok(await until(async () => /stopped/.test(await page.textContent('#lead'))), 'and can be stopped', await page.textContent('main'))
+}
+
 // --- what must not work -------------------------------------------------------------------------------------------
 
 async function badPasskeys(anna) {
@@ -418,10 +487,10 @@ async function injections(anna) {
     await page.goto(`${base}/challenge/${asked.id}`)
     ok(await shown(page, '.amount') && await page.evaluate(() => !document.querySelector('main img, main script') && document.querySelector('.payee').textContent.includes('<script>')), 'and in a payment', JSON.stringify(asked).slice(0, 200))
     for (const to of ['https://evil.example/', '//evil.example/', '/\\evil.example', 'javascript:alert(1)', '/..//evil.example', ' //evil.example', 'data:text/html,x']) {
-        await page.goto(`${base}/sign-in?return=${encodeURIComponent(to)}`)
+        await page.goto(`${base}/sign-in?continue=${encodeURIComponent(to)}`)
         await pressPasskey(page)
         await page.waitForURL((u) => u.pathname !== '/sign-in', { timeout: 3000 }).catch(() => {})
-        ok(new URL(page.url()).origin === base, `?return=${to} stays here`, page.url())
+        ok(new URL(page.url()).origin === base, `?continue=${to} stays here`, page.url())
     }
 }
 
@@ -453,6 +522,9 @@ await run('pay by spc', () => payBySpc(anna))
 await run('bad passkeys', () => badPasskeys(anna))
 await run('injections', () => injections(anna))
 await run('adversary', () => adversary(anna))
+await run('openid', () => openid(anna))
+await run('not me', notMe)
+await run('recovery', recovery)
 for (const [i, p] of people.entries()) ok(!p.complaints.length, `browser ${i + 1} complains of nothing`, p.complaints.join(' | '))
 await browser.close()
 process.exit(failures() ? 1 : 0)

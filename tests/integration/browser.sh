@@ -10,5 +10,5 @@ npm_ready tests/browser || exit 0
 port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })')
 listen=127.0.0.1:$port
 keys && start --public-url "http://localhost:$port" --issuer "http://localhost:$port" --notices "$dir/messages" || exit 1
-KEER_KEY_STORE=$key node tests/browser/pages.mjs "http://localhost:$port" "$dir/messages" "$(command -v chromium)"; code=$?
+KEER_KEY_STORE=$key KEER_KEY_ADMIN=$admin node tests/browser/pages.mjs "http://localhost:$port" "$dir/messages" "$(command -v chromium)"; code=$?
 stop && exit $code

@@ -154,6 +154,9 @@ START_TEST(what_is_not_there_is_not_found)
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         ck_assert_ptr_null(page_find(slice_str(names[i]), SLICE("")));
     ck_assert_ptr_null(page_find(SLICE("sign-in"), SLICE("de")));
+    ck_assert_str_eq(page_asset("none.css"), "");
+    ck_assert(page_find(slice_str(page_asset("style.css")), SLICE("")));
+    ck_assert(page_find(slice_str(page_asset("mark.svg")), SLICE("")));
 }
 END_TEST
 

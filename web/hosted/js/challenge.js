@@ -1,5 +1,5 @@
 // challenge.js - /challenge/{id}: what is asked, shown large and clear, and the ways to answer it.
-import { $, el, icon, returnTo, withReturn } from './ui.js'
+import { $, el, icon, goOn, withGoOn } from './ui.js'
 import { get, problemText } from './net.js'
 import { S, fill, money } from './text.js'
 import { answer } from './step.js'
@@ -41,8 +41,8 @@ function finished(c, result) {
     const url = redirect && URL.canParse(redirect, location.origin) ? new URL(redirect, location.origin) : null
     const safe = url && /^https?:$/.test(url.protocol)
     if (safe) location.replace(url)
-    else if (state === 'done' && c.kind === 'sign_in') location.replace(returnTo())
-    const back = safe ? onward(S.back_to_store, url.href) : c.kind === 'sign_in' ? onward(S.back_to_sign_in, withReturn('/sign-in')) : null
+    else if (state === 'done' && c.kind === 'sign_in') location.replace(goOn())
+    const back = safe ? onward(S.back_to_store, url.href) : c.kind === 'sign_in' ? onward(S.back_to_sign_in, withGoOn('/sign-in')) : null
     if (state === 'done') end('good', S.challenge_done, c.kind === 'payment' ? S.payment_done_lead : S.challenge_done_lead, safe ? back : null)
     else if (state === 'refused') end('bad', S.challenge_refused, c.kind === 'payment' ? S.payment_refused_lead : S.challenge_refused_lead, back)
     else end('late', S.challenge_expired_head, S.challenge_expired, back)
@@ -61,6 +61,6 @@ try {
     }
 } catch (e) {
     $('card').removeAttribute('aria-busy')
-    if (e.status === 401) location.replace(`/sign-in?return=${encodeURIComponent(location.pathname)}`)
+    if (e.status === 401) location.replace(`/sign-in?continue=${encodeURIComponent(location.pathname)}`)
     else end('late', S.challenge_gone_head, e.code === 'STEP_OVER' || e.status === 404 ? S.challenge_expired : problemText(e), onward(S.back_to_sign_in, '/sign-in'))
 }

@@ -145,7 +145,7 @@ function showWho() {
     $('who').hidden = false
 }
 
-const toSignIn = () => location.replace(`/sign-in?return=${encodeURIComponent(location.pathname + location.hash)}`)
+const toSignIn = () => location.replace(`/sign-in?continue=${encodeURIComponent(location.pathname + location.hash)}`)
 
 async function load() {
     let changes, prompts

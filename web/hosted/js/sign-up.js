@@ -1,5 +1,5 @@
 // sign-up.js - name, address and password; the code that came there; then a passkey.
-import { $, busy, onSubmit, part, returnTo, reveals, showError, withReturn } from './ui.js'
+import { $, busy, onSubmit, part, goOn, reveals, showError, withGoOn } from './ui.js'
 import { post, problemText } from './net.js'
 import { S, fill, lang } from './text.js'
 import * as passkey from './passkey.js'
@@ -20,7 +20,7 @@ onSubmit($('start'), async (data) => {
 onSubmit($('code-form'), async (data) => {
     await post('/v1/account/sign-up/confirm', { flow, code: data.get('code').replaceAll(' ', '') })
     $('links').hidden = true
-    if (!passkey.available()) location.assign(returnTo())
+    if (!passkey.available()) location.assign(goOn())
     else part($('passkey-offer'), parts, S.passkey_offer_head, S.passkey_offer_lead)
 })
 $('back').addEventListener('click', () => part($('start'), parts, S.sign_up_head, S.sign_up_lead))
@@ -28,10 +28,10 @@ $('passkey').addEventListener('click', () => busy($('passkey'), async () => {
     try {
         const { flow, publicKey } = await post('/v1/account/authenticators/passkey/options')
         await post('/v1/account/authenticators/passkey', { flow, credential: await passkey.create(publicKey) })
-        location.assign(returnTo())
+        location.assign(goOn())
     } catch (e) {
         showError(e.told ?? problemText(e))
     }
 }))
-$('later').href = returnTo()
-$('to-sign-in').href = withReturn('/sign-in')
+$('later').href = goOn()
+$('to-sign-in').href = withGoOn('/sign-in')

@@ -115,17 +115,17 @@ export function part(shown, parts, head, lead) {
     else $('h').focus()
 }
 
-// Where to go afterwards: ?return=PATH, on this host alone (no open redirect); else the security centre. It is the whole
+// Where to go afterwards: ?continue=PATH, on this host alone (no open redirect); else the security centre. It is the whole
 // address: a path that was made normal may begin with //, and would be another host as a path.
-export function returnTo() {
-    const asked = new URLSearchParams(location.search).get('return')
+export function goOn() {
+    const asked = new URLSearchParams(location.search).get('continue')
     if (!asked?.startsWith('/')) return '/security'
     const url = new URL(asked, location.origin)
     return url.origin === location.origin ? url.href : '/security'
 }
-export const withReturn = (path) => {
-    const asked = new URLSearchParams(location.search).get('return')
-    return asked ? `${path}?return=${encodeURIComponent(asked)}` : path
+export const withGoOn = (path) => {
+    const asked = new URLSearchParams(location.search).get('continue')
+    return asked ? `${path}?continue=${encodeURIComponent(asked)}` : path
 }
 
 // Languages keep what else is in the address.
