@@ -54,7 +54,8 @@ static enum keer_err look_up(struct db *db, void *ctx)
     /* Names that nobody has are counted by their hash: what was typed may be a password. */
     crypto_sha256(l->name ? slice_str(l->name->text) : l->typed, &hash);
     crypto_text(&hash, subject + 5);
-    crypto_sha256(slice_str(l->password.phc), &hash);
+    crypto_sha256(id_slice(&l->account), &hash); /* of this account: what another one has stored is nothing to it */
+    crypto_sha256_add(&hash, slice_str(l->password.phc));
     crypto_text(&hash, authenticator);
     struct attempt_subject s = {.account = l->known ? id_slice(&l->account) : slice_str(subject),
                                 .device = device_known && !device.revoked_us ? id_slice(&device.id) : SLICE(""),
