@@ -199,7 +199,7 @@ guess: $(B)/tests/guess_test ## GUESSES guesses (1,000,000) at passwords, one-ti
 TIMING ?= 10000
 timing: all ## whether the time of an answer tells a known from an unknown name, over TIMING samples (10000) of each
 	@KEER=$(B)/keer TIMING_SAMPLES=$(TIMING) bash tests/integration/enumeration.sh
-ATTACKS ?= hostile matrix replay enumerate starve
+ATTACKS ?= hostile matrix replay strangers enumerate starve
 attacks: all rig-bins ## accounts, second steps and the OpenID provider under attack (tests/attacks), as long as it takes; ATTACKS=replay for one, SAMPLES=N
 	@BUILD=$(B) KEER=$(B)/keer FULL=yes tests/attacks/run $(ATTACKS)
 bench-load: all rig-bins ## requests a second, each durable, beside an empty handler of libmicrohttpd

@@ -9,7 +9,8 @@
  * checks them compute them, and a copy of the database holds none where the key is outside of it.
  * 3. It is taken once; of parallel uses one wins (a conditional UPDATE). Wrong answers count before they are told: the
  * caller's transaction must end with a commit whatever proof_check says.
- * 4. A new one for the same account, purpose and address ends those before it. How many wrong answers an account takes in a
+ * 4. A new one for the same account, purpose and address ends those before it, but of sign-ups and recoveries, which anybody
+ *    begins: each of these is for its own flow. How many wrong answers an account takes in a
  *    day is another count (store/attempts.h), and does not begin anew with it.
  */
 #ifndef ACCOUNT_PROOF_H

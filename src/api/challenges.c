@@ -18,8 +18,10 @@ static bool good_url(struct slice url)
             return false;
     for (size_t i = 0; i < ARRAY_LEN(begins); i++) {
         size_t n = strlen(begins[i]);
-        if (url.len > n && memcmp(url.p, begins[i], n) == 0 && (i == 0 || strchr(":/", url.p[n])))
-            return true;
+        if (url.len > n && memcmp(url.p, begins[i], n) == 0 && (i == 0 || strchr(":/", url.p[n]))) {
+            struct slice rest = slice_of(url.p + n, url.len - n); /* in http://localhost:@host, host is the host */
+            return !memchr(rest.p, '@', rest.len);
+        }
     }
     return false;
 }

@@ -92,8 +92,9 @@ enum keer_err account_contact_put(struct db *db, void *ctx)
     struct account_addressing *c = ctx;
     struct contact room[CONTACTS_MAX];
     unsigned count = 0, sent;
-    struct attempt_subject s = {
-        .account = id_slice(&c->v->now.account), .device = id_slice(&c->v->now.device), .address = slice_str(c->v->ip)};
+    /* Without the device: it is somebody else's address maybe, and whoever has an account has as many devices as he likes.
+     */
+    struct attempt_subject s = {.account = id_slice(&c->v->now.account), .address = slice_str(c->v->ip)};
     enum keer_err err = attempt_begin(db, ATTEMPT_USE_MESSAGE, &s, c->now_us, &c->begun);
     if (err != KEER_OK || c->begun.verdict != ATTEMPT_MAY)
         return err;

@@ -59,7 +59,7 @@ static void add_word(struct password_context *c, struct slice word)
 void password_context_add(struct password_context *c, struct slice text)
 {
     size_t begin = 0;
-    for (size_t i = 0; i <= text.len; i++) {
+    for (size_t i = 0; text.p && i <= text.len; i++) {
         unsigned char b = i < text.len ? (unsigned char)text.p[i] : ' ';
         bool letter = b >= 0x80 || (b >= '0' && b <= '9') || (ascii_lower((char)b) >= 'a' && ascii_lower((char)b) <= 'z');
         if (letter)

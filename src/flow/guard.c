@@ -290,10 +290,11 @@ static bool may(const struct session *s, enum guard_change change)
     return false;
 }
 
-/* The session that the sign-up began, shortly after it: nothing is there yet that a thief could want. */
+/* The session that the sign-up began, in the transaction that made the account: shortly after it nothing is there yet that a
+ * thief could want. */
 static bool in_grace(const struct guard *g, const struct account *account, const struct session *s, int64_t now_us)
 {
-    return s->created_us - account->created_us < 2 * US_SECOND && now_us - account->created_us < g->grace_us;
+    return s->created_us == account->created_us && now_us - account->created_us < g->grace_us;
 }
 
 enum keer_err guard_ask(struct db *db, const struct guard *g, const struct guard_request *r, int64_t now_us,
@@ -433,6 +434,15 @@ enum keer_err guard_apply_due(struct db *db, const struct guard *g, int64_t now_
     if (err == KEER_OK)
         *ret_count = n;
     return err;
+}
+
+enum keer_err guard_forget(struct db *db, int64_t now_us)
+{
+    enum keer_err err = QUERY_DO(db, "UPDATE guard_change SET was = '' WHERE state = 1 AND was <> '' AND ended_us < $1",
+                                 Q_NUMBER(now_us - GUARD_UNDO_US));
+    return err == KEER_OK ? QUERY_DO(db, "UPDATE recovery SET phc = '' WHERE state = 2 AND phc <> '' AND ended_us < $1",
+                                     Q_NUMBER(now_us - GUARD_UNDO_US))
+                          : err;
 }
 
 /* --- 'not me' --- */

@@ -103,6 +103,9 @@ KEER_NODISCARD enum keer_err guard_cancel_all(struct db *db, const struct id *ac
 KEER_NODISCARD enum keer_err guard_apply_due(struct db *db, const struct guard *g, int64_t now_us, unsigned rows_max,
                                              unsigned *ret_count);
 
+/* What undoing needed of changes and recoveries that nobody can take back any more, old password hashes among it, goes. */
+KEER_NODISCARD enum keer_err guard_forget(struct db *db, int64_t now_us);
+
 /* 'It was not me', by the token of a notice: undoes what it tells of, freezes, ends, refuses, calls off. KEER_EMISSING for a
  * token that is none, was used or is too old. *ret_event: id of the event whose decision let it in, for a report; "" for
  * none. */

@@ -341,6 +341,8 @@ static enum keer_err tick_forget(struct db *db, void *ctx)
     struct ticking *t = ctx;
     int64_t n;
     enum keer_err err = challenges_forget(db, t->now_us - KEEP_US, FORGET_ROWS, &n);
+    if (err == KEER_OK)
+        err = guard_forget(db, t->now_us);
     return err == KEER_OK ? recoveries_forget(db, t->now_us - KEEP_US, FORGET_ROWS) : err;
 }
 
@@ -357,8 +359,10 @@ static enum keer_err look(struct db *db, void *ctx)
                                   " SELECT 1 FROM recovery WHERE state = 1 AND due_us <= $1 UNION ALL"
                                   " SELECT 1 FROM recovery WHERE sent = 0 UNION ALL"
                                   " SELECT 1 FROM challenge WHERE until_us < $2 UNION ALL"
+                                  " SELECT 1 FROM guard_change WHERE state = 1 AND was <> '' AND ended_us < $3 UNION ALL"
+                                  " SELECT 1 FROM recovery WHERE state = 2 AND phc <> '' AND ended_us < $3 UNION ALL"
                                   " SELECT 1 FROM recovery WHERE until_us < $2 AND state <> 1 LIMIT 1",
-                                  Q_NUMBER(d->now_us), Q_NUMBER(d->now_us - KEEP_US));
+                                  Q_NUMBER(d->now_us), Q_NUMBER(d->now_us - KEEP_US), Q_NUMBER(d->now_us - GUARD_UNDO_US));
     d->any = err == KEER_OK;
     return err == KEER_EMISSING ? KEER_OK : err;
 }

@@ -135,11 +135,13 @@ enum keer_err recovery_bucket(struct db *db, const struct id *flow, struct id *r
     return err;
 }
 
-/* A code to one contact; not beyond the limit of messages. */
+/* A code to one contact; not beyond the limit of messages. Recoveries that strangers begin have a bucket of their own, so
+ * that the codes of sign-ins and other addresses are still sent. */
 static enum keer_err send_one(struct db *db, const struct guard *g, const struct recovery *r, const struct contact *c,
                               const struct id *device, int64_t now_us)
 {
-    struct attempt_subject subject = {.account = id_slice(&r->account), .device = id_slice(device)};
+    struct attempt_subject subject = {.account = id_slice(&r->account),
+                                      .device = id_is(device) ? id_slice(device) : SLICE("recovery")};
     struct attempt_begun begun;
     struct id proof;
     unsigned count;

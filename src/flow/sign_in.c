@@ -133,7 +133,7 @@ struct deciding {
 static enum keer_err read_account(struct db *db, void *ctx)
 {
     struct deciding *d = ctx;
-    struct device device;
+    struct device device = {0};
     bool known = false;
     enum keer_err err = account_read(db, d->account, &d->row);
     if (err == KEER_OK)

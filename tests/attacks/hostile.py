@@ -77,7 +77,7 @@ def types():
         fields = schema(operation, 'application/json')
         for name, rule in fields.items():
             rest = {k: good(k, r) for k, r in fields.items() if k != name}
-            for value in [json.dumps(w).encode() for w in WRONG if not may_take(rule, w)] + RAW:
+            for value in [json.dumps(w).encode() for w in WRONG if not may_take(rule, w)] + (RAW if FULL else random.sample(RAW, 8)):
                 body = json.dumps(rest).encode()[:-1] + (b',' if rest else b'') + json.dumps(name).encode() + b':' + value + b'}'
                 a = send(method, at(path), raw=body, headers={'Content-Type': 'application/json'})
                 tried += 1
@@ -91,13 +91,14 @@ def types():
 
 def bodies():
     whole = [b'', b'[]', b'null', b'1', b'"x"', b'{', b'{}}', b'{"a":1}', b'\xef\xbb\xbf{}', b'{"name":"a","name":"b"}', b'\x00', b'[' * 100000, b'{"a":' * 5000, b'{"' + b'k' * 60000 + b'":1}', b'<x/>', b'name=a']
+    kinds = ['application/json', 'application/x-www-form-urlencoded', 'text/plain', 'multipart/form-data; boundary=x', 'application/json; charset=utf-16', None, 'application/jsonx', 'text/json']
     bad, tried = [], 0
     for method, path, operation in routes:
         if method != 'POST':
             continue
         form = 'application/x-www-form-urlencoded' in operation.get('requestBody', {}).get('content', {})
         for body in whole:
-            for kind in ('application/json', 'application/x-www-form-urlencoded', 'text/plain', 'multipart/form-data; boundary=x', 'application/json; charset=utf-16', None, 'application/jsonx', 'text/json'):
+            for kind in kinds if FULL else kinds[:1] + random.sample(kinds[1:], 1):
                 a = send(method, at(path), raw=body, headers={'Content-Type': kind})
                 tried += 1
                 json_taken = not form and kind and kind.split(';')[0] == 'application/json'
@@ -118,7 +119,8 @@ def forms():
             continue
         usual = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(authorization(rp)).query)) if 'authorize' in path or 'par' in path else {}
         for name in list(fields) + list(usual):
-            for value in [urllib.parse.quote(v) for v in odd] + raw + ['x&' + name + '=x']:
+            every = [urllib.parse.quote(v) for v in odd] + raw
+            for value in (every if FULL else random.sample(every, 8)) + ['x&' + name + '=x']:
                 pairs = '&'.join([f'{k}={urllib.parse.quote(v)}' for k, v in usual.items() if k != name] + [f'{name}={value}'])
                 if path == '/oidc/token' and name != 'grant_type':
                     pairs += '&grant_type=authorization_code'
@@ -139,7 +141,7 @@ def paths():
     bad, tried = [], 0
     for method, path, operation in routes:
         fields = schema(operation, 'application/json')
-        for what in ids if '{id}' in path else []:
+        for what in (ids if FULL else random.sample(ids, 8)) if '{id}' in path else []:
             body = {k: good(k, r) for k, r in fields.items()} if method == 'POST' else None
             a = send(method, path.replace('{id}', what), body=body)
             tried += 1
@@ -270,7 +272,7 @@ def redirects():
             bad.append((uri, a))
     ok(not bad and home.me().status == 200, f'{len(evil)} variants of redirect_uri and post_logout_redirect_uri: shown, never followed', bad[:3])
     bad = []
-    for url in [u for u in evil if u] + ['http://localhost.evil.example/', 'http://127.0.0.1.evil.example/', 'http://localhost@evil.example/', 'http://evil.example/', 'ftp://store.example/']:
+    for url in [u for u in evil if u] + ['http://localhost.evil.example/', 'http://127.0.0.1.evil.example/', 'http://localhost@evil.example/', 'http://localhost:80@evil.example/', 'http://127.0.0.1:@evil.example/', 'http://localhost/@evil.example\\', 'http://evil.example/', 'ftp://store.example/']:
         a = store('POST', '/v1/challenges', {'account': person.account, 'kind': 'payment', 'amount': '6.48', 'currency': 'EUR', 'payee': 'Game Store', 'return_url': url})
         if a.status == 200 and not re.match(r'https://[A-Za-z0-9.:@%]+', url):
             bad.append((url, a))

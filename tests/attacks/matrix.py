@@ -34,7 +34,6 @@ class Victim(Person):
         guest = Person()
         b.post('/v1/account/family/invitations', {'name': guest.email, 'role': 'adult'})
         invitation = guest.home.get('/v1/account/family').json['invitations'][0]['id']
-        time.sleep(0 if armed else 2) # a session of the first two seconds is taken for the sign-up's
         self.second = self.full() if armed else self.sign_in()[0]
         self.second.me()
         me = b.me().json

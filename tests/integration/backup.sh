@@ -9,7 +9,7 @@ KEER=${KEER:-build/release/keer} BUILD=${BUILD:-build/release} P=policies/store.
 refused() { local name=$1 code=$2 pattern=$3; shift 3; "$KEER" "$@" > "$dir/out" 2>&1; [ $? = "$code" ] && grep -qE -- "$pattern" "$dir/out"; ok $? "$name"; }
 key=$("$KEER" key new -q --database "$dir/k.db")
 start || exit 1
-"$BUILD/bench/http-load" --to "$address" --key "$key" --connections 16 --seconds 4 --acks "$dir/acks" > "$dir/load" & load=$!
+"$BUILD/bench/http-load" --to "$address" --key "$key" --connections 16 --seconds 60 --acks "$dir/acks" > "$dir/load" & load=$!
 until [ -s "$dir/acks" ]; do sleep .01; done
 events=0 rising=0
 for i in 1 2 3 4; do

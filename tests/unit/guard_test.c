@@ -313,7 +313,7 @@ START_TEST(grace_after_a_sign_up)
     ck_ok(guard_wallet_linked(kit.db, &anna.account, SLICE("x"), T0));
     ck_assert_int_eq(ask(&r, T0 + 1).outcome, GUARD_WAITS);
     ck_ok(guard_wallet_unlinked(kit.db, &anna.account, SLICE("x")));
-    struct session later = kit_session(&kit, &anna, SESSION_FULL, &anna.browser, T0 + 5 * US_SECOND);
+    struct session later = kit_session(&kit, &anna, SESSION_FULL, &anna.browser, T0 + 1);
     r = request(GUARD_AUTHENTICATOR_ADD);
     r.session = &later;
     ck_assert_int_eq(ask(&r, T0 + 6 * US_SECOND).outcome, GUARD_WAITS);
@@ -442,6 +442,27 @@ START_TEST(not_me_takes_it_back)
         teardown();
         setup();
     }
+}
+END_TEST
+
+/* Hashes of passwords that nobody needs any more are not kept. */
+START_TEST(what_undoing_needs_goes_with_it)
+{
+    struct guard_request r = request(GUARD_PASSWORD);
+    struct guard_answer a = ask(&r, T0);
+    ck_assert_uint_eq(tick(a.until_us), 1);
+    ck_assert_int_eq(kit_number(&kit, "SELECT COUNT(*) FROM guard_change WHERE was <> '' AND data = ''"), 1);
+    ck_ok(guard_forget(kit.db, a.until_us + GUARD_UNDO_US));
+    ck_assert_int_eq(kit_number(&kit, "SELECT COUNT(*) FROM guard_change WHERE was <> ''"), 1);
+    struct bearer token = kit_not_me(&kit, NOTICE_PASSWORD_CHANGED, &a.change);
+    ck_ok(guard_forget(kit.db, a.until_us + GUARD_UNDO_US + 1));
+    ck_assert_int_eq(kit_number(&kit, "SELECT COUNT(*) FROM guard_change WHERE was <> ''"), 0);
+    struct guard_not_me got; /* too late: the token is too old as well */
+    ck_err(guard_not_me(kit.db, &kit.guard, slice_str(token.text), a.until_us + GUARD_UNDO_US + 1, &got), KEER_EMISSING);
+    r = request(GUARD_PASSWORD); /* one that is called off keeps nothing either */
+    a = ask(&r, T0);
+    ck_ok(guard_cancel(kit.db, &kit.guard, &anna.account, &a.change, SLICE(""), T0));
+    ck_assert_int_eq(kit_number(&kit, "SELECT COUNT(*) FROM guard_change WHERE was <> '' OR data <> ''"), 0);
 }
 END_TEST
 
@@ -764,6 +785,7 @@ int main(void)
     tcase_add_test(c, what_waits_is_bounded_and_replaced);
     tcase_add_test(c, what_is_gone_fails);
     tcase_add_loop_test(c, not_me_takes_it_back, 0, GUARD_CHANGE_MAX);
+    tcase_add_test(c, what_undoing_needs_goes_with_it);
     tcase_add_test(c, a_removed_address_still_hears_and_stops);
     tcase_add_test(c, every_call_may_fail);
     tcase_add_loop_test(c, ways_of_recovery, 0, (int)ARRAY_LEN(ways));
