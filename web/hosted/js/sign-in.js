@@ -20,7 +20,7 @@ function onward(answer) {
         part($('code-form'), [$('password-part'), $('code-form')], S.code_head, fill(S.code_sent, { contact: answer.sent_to }))
     } else {
         answering = false
-        showError(S.sign_in_denied)
+        showError(answer.frozen ? S.sign_in_frozen : S.sign_in_denied)
     }
 }
 

@@ -18,7 +18,8 @@ onSubmit($('start'), async (data) => {
     part($('code-form'), parts, S.code_head, fill(S.code_sent, { contact }))
 })
 onSubmit($('code-form'), async (data) => {
-    await post('/v1/account/sign-up/confirm', { flow, code: data.get('code').replaceAll(' ', '') })
+    const answer = await post('/v1/account/sign-up/confirm', { flow, code: data.get('code').replaceAll(' ', '') })
+    if (answer.next !== 'done') return showError(S.sign_up_denied)
     $('links').hidden = true
     if (!passkey.available()) location.assign(goOn())
     else part($('passkey-offer'), parts, S.passkey_offer_head, S.passkey_offer_lead)
