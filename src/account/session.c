@@ -109,7 +109,8 @@ static enum keer_err make_room(struct db *db, const struct id *account, bool pen
     return QUERY_DO(
         db,
         "UPDATE session SET ended_us = $1 WHERE id IN (SELECT id FROM session WHERE account = $2 AND ended_us = 0"
-        " AND CASE WHEN rights = 0 THEN 1 ELSE 0 END = CAST($3 AS BIGINT) ORDER BY used_us DESC, id LIMIT 1000000 OFFSET $4)",
+        " AND CASE WHEN rights = 0 THEN 1 ELSE 0 END = CAST($3 AS BIGINT) ORDER BY used_us DESC, id LIMIT 1000000 OFFSET "
+        "$4)",
         Q_NUMBER(now_us), Q_ID(account), Q_NUMBER(pending),
         Q_NUMBER((pending ? SESSIONS_PENDING_MAX : SESSIONS_MAX - SESSIONS_PENDING_MAX) - 1));
 }
