@@ -1,6 +1,8 @@
 /* visit.c - a person's browser at the pages' API. */
 #include "api/visit.h"
 
+#include "flow/client_address.h"
+
 #define SESSION_COOKIE "__Host-keer"
 #define DEVICE_COOKIE "__Host-keer-device"
 #define DEVICE_COOKIE_S (365 * 86400LL)
@@ -85,17 +87,30 @@ static bool may(struct http_exchange *x, enum visit_needs needs, const struct vi
     return false;
 }
 
+#define FORWARDED_BYTES ((size_t)16 << 10) /* a head is not longer */
+
+static void put_address(struct http_exchange *x, const struct accounts *a, struct visitor *v)
+{
+    char peer[HTTP_PEER_BYTES], address[NET_TEXT_BYTES];
+    struct buf forwarded;
+    http_peer(x, peer);
+    buf_init(&forwarded, FORWARDED_BYTES);
+    if (a->proxies.count)
+        http_header_list(x, "X-Forwarded-For", &forwarded);
+    client_address(&a->proxies, peer, forwarded.err == KEER_OK ? buf_view(&forwarded) : SLICE(""), address);
+    (void)snprintf(v->ip, sizeof v->ip, "%s", address);
+    buf_release(&forwarded);
+}
+
 bool visit_begin(struct http_exchange *x, enum visit_needs needs, struct visitor *v)
 {
     const struct accounts *a = visit_accounts(x);
-    char peer[HTTP_PEER_BYTES];
     *v = (struct visitor){.user_agent = http_header(x, "User-Agent")};
     if (strcmp(x->route->method, "GET") != 0 && !from_here(x, a)) {
         http_problem(x, HTTP_FOREIGN_ORIGIN, "%s", "");
         return false;
     }
-    http_peer(x, peer);
-    (void)snprintf(v->ip, sizeof v->ip, "%.*s", SESSION_IP_BYTES, peer);
+    put_address(x, a, v);
     v->user_agent.len = MIN_OF(v->user_agent.len, (size_t)USER_AGENT_BYTES);
     v->family = enrich_agent_family(v->user_agent);
     visitor_device(v, http_cookie(x, cookie_name(a, DEVICE_COOKIE)));

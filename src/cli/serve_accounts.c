@@ -57,6 +57,11 @@ int serve_accounts_check(struct serving *s)
         code = serve_passkeys_check(s);
     if (code == CLI_DONE && cli_given(cli, "account-key"))
         code = serve_read_key(cli, "account-key", &key);
+    s->accounts.proxies = (struct net_networks){0};
+    if (code == CLI_DONE && cli_given(cli, "trusted-proxies") &&
+        net_networks_add(&s->accounts.proxies, slice_str(cli_text(cli, "trusted-proxies"))) != KEER_OK)
+        code =
+            cli_usage(cli, "--trusted-proxies: networks as 10.1.0.0/16 or fd00::/8 are taken, at most %d", NET_NETWORKS_MAX);
     crypto_wipe(&key, sizeof key);
     if (code != CLI_DONE || !cli_given(cli, "breached-passwords"))
         return code;

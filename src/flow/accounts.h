@@ -17,18 +17,20 @@
 #include "account/session.h"
 #include "flow/desk.h"
 #include "flow/password_worker.h"
+#include "net/address.h"
 #include "store/attempts.h"
 
 struct notifier; /* notifier.h */
 struct accounts {
     struct crypto_hash key;
     struct password_worker *passwords;
-    struct breached *breached; /* NULL: no list was given */
-    struct notifier *notifier; /* NULL: notices are off, and nobody can sign up */
-    struct notice_words words; /* service and url */
-    bool phones;               /* notices reach phone numbers */
-    bool any_host;             /* no public URL was given: requests for any host are the service's */
-    bool secure;               /* the pages are reached by https: cookies are Secure, and have the prefix __Host- */
+    struct breached *breached;   /* NULL: no list was given */
+    struct notifier *notifier;   /* NULL: notices are off, and nobody can sign up */
+    struct notice_words words;   /* service and url */
+    struct net_networks proxies; /* whose X-Forwarded-For is believed */
+    bool phones;                 /* notices reach phone numbers */
+    bool any_host;               /* no public URL was given: requests for any host are the service's */
+    bool secure;                 /* the pages are reached by https: cookies are Secure, and have the prefix __Host- */
 };
 
 /* Who asks: of one request. What it points at is the request's. */

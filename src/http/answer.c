@@ -67,4 +67,26 @@ void http_peer(struct http_exchange *x, char ret_address[HTTP_PEER_BYTES])
         ret_address[0] = '\0';
 }
 
+struct listing {
+    const char *name;
+    struct buf *list;
+};
+
+static enum MHD_Result on_listed(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct listing *l = cls;
+    UNUSED(kind);
+    if (slice_eqi(slice_str(name), slice_str(l->name))) {
+        buf_puts(l->list, l->list->len ? "," : "");
+        buf_puts(l->list, value ? value : "");
+    }
+    return MHD_YES;
+}
+
+void http_header_list(struct http_exchange *x, const char *name, struct buf *list)
+{
+    struct listing l = {name, list};
+    (void)MHD_get_connection_values(x->connection, MHD_HEADER_KIND, on_listed, &l);
+}
+
 bool http_secure(const struct http_exchange *x) { return x->server->options.tls != NULL; }

@@ -98,12 +98,17 @@ static bool is_public(const struct net_address *a)
     return true;
 }
 
+bool net_networks_have(const struct net_networks *n, const struct net_address *address)
+{
+    for (unsigned i = 0; i < n->count; i++)
+        if (inside(&n->list[i], address))
+            return true;
+    return false;
+}
+
 enum net_verdict net_judge(const struct net_networks *allowed, const struct net_address *address)
 {
-    for (unsigned i = 0; i < allowed->count; i++)
-        if (inside(&allowed->list[i], address))
-            return NET_ALLOWED;
-    return is_public(address) ? NET_PUBLIC : NET_REFUSED;
+    return net_networks_have(allowed, address) ? NET_ALLOWED : is_public(address) ? NET_PUBLIC : NET_REFUSED;
 }
 
 void net_address_print(const struct net_address *a, char ret_text[NET_TEXT_BYTES])

@@ -34,6 +34,8 @@ KEER_NODISCARD enum keer_err net_network_parse(struct slice text, struct net_net
 /* Adds networks that are parted by commas. KEER_ELIMIT beyond NET_NETWORKS_MAX. */
 KEER_NODISCARD enum keer_err net_networks_add(struct net_networks *n, struct slice text);
 enum net_verdict net_judge(const struct net_networks *allowed, const struct net_address *address);
+/* Whether the address is in one of the networks. */
+bool net_networks_have(const struct net_networks *n, const struct net_address *address);
 #define NET_TEXT_BYTES 46
 void net_address_print(const struct net_address *address, char ret_text[NET_TEXT_BYTES]);
 #endif

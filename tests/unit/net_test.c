@@ -1,6 +1,7 @@
 /* net_test.c - which addresses may be connected to, which URLs are taken, and what signs them. */
 #include "base/crypto.h"
 #include "lib/test.h"
+#include "flow/client_address.h"
 #include "net/client.h"
 
 static const struct {
@@ -197,6 +198,41 @@ START_TEST(sealing)
 }
 END_TEST
 
+static const struct {
+    const char *peer, *forwarded, *want;
+} clients[] = {
+    {"203.0.113.9", "198.51.100.1", "203.0.113.9"}, /* no proxy of ours: what it says is nothing */
+    {"10.0.0.1", "", "10.0.0.1"},
+    {"10.0.0.1", "198.51.100.1", "198.51.100.1"},
+    {"10.0.0.1", "192.0.2.66, 198.51.100.1", "198.51.100.1"}, /* what the client wrote stands before it */
+    {"10.0.0.1", "192.0.2.66,198.51.100.1 , 10.0.0.7", "198.51.100.1"},
+    {"10.0.0.1", "10.0.0.9", "10.0.0.9"},
+    {"10.0.0.1", "198.51.100.1:4711", "198.51.100.1"},
+    {"10.0.0.1", "[2001:db8::1]:4711", "2001:db8::1"},
+    {"::ffff:10.0.0.1", "2001:db8::1", "2001:db8::1"},
+    {"fd00::1", "198.51.100.1", "198.51.100.1"},
+    {"10.0.0.1", "unknown", "10.0.0.1"},
+    {"10.0.0.1", "198.51.100.1, unknown, 10.0.0.7", "10.0.0.7"},
+    {"10.0.0.1", "198.51.100.1,", "10.0.0.1"},
+    {"10.0.0.1", ",,,", "10.0.0.1"},
+    {"", "198.51.100.1", ""},
+};
+
+START_TEST(clients_behind_proxies)
+{
+    struct net_networks proxies = {0};
+    char text[NET_TEXT_BYTES];
+    ck_ok(net_networks_add(&proxies, SLICE("10.0.0.0/24,fd00::/8")));
+    for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+        client_address(&proxies, clients[i].peer, slice_str(clients[i].forwarded), text);
+        ck_assert_msg(strcmp(text, clients[i].want) == 0, "%s, %s: %s", clients[i].peer, clients[i].forwarded, text);
+    }
+    proxies.count = 0;
+    client_address(&proxies, "10.0.0.1", SLICE("198.51.100.1"), text);
+    ck_assert_str_eq(text, "10.0.0.1");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("net");
@@ -208,6 +244,7 @@ int main(void)
     tcase_add_test(c, the_socket_is_judged);
     tcase_add_test(c, hmac_vectors);
     tcase_add_test(c, sealing);
+    tcase_add_test(c, clients_behind_proxies);
     suite_add_tcase(s, c);
     return test_main(s);
 }
