@@ -304,8 +304,8 @@ START_TEST(rows_are_read)
     ck_slice_eq(row.account, SLICE("liu"));
     ck_assert_uint_eq(row.rules, 0);
     static const char *const torn[] = {"", "{", "[]",
-                                       "{\"id\":\"i\",\"time\":\"t\",\"type\":\"sign_in\",\"outcome\":\"deny\",\"review\":"
-                                       "false,\"score\":null,\"rules\":[\"a\"",
+                                       ("{\"id\":\"i\",\"time\":\"t\",\"type\":\"sign_in\",\"outcome\":\"deny\",\"review\":"
+                                        "false,\"score\":null,\"rules\":[\"a\""),
                                        "{\"outcome\":1,\"rules\":{\"a\":\"b\"}}"};
     for (size_t i = 0; i < ARRAY_LEN(torn); i++) {
         ck_ok(terms_read(t, slice_str(rows[0].body), slice_str(torn[i]), &row));
