@@ -174,7 +174,7 @@ asan: ## the unit tests under AddressSanitizer and UBSan (clang)
 ASAN_TESTS := http_cases serve labels keys policies events explanation snapshot backup operate enrich webhooks
 asan-http: $(B)/bench/http-load $(B)/tests/mmdb-make ## the daemon under AddressSanitizer and UBSan (clang): bad requests, 10,000 idle sockets, the tests of its API
 	@$(MAKE) --no-print-directory V=asan CC=clang build/asan/keer
-	@failed=0; for t in $(ASAN_TESTS); do echo "# $$t"; BUILD=$(CURDIR)/$(B) KEER=$(CURDIR)/build/asan/keer bash tests/integration/$$t.sh || failed=1; done; exit $$failed
+	@failed=0; for t in $(ASAN_TESTS); do echo "# $$t"; RSS_ROOM_KB=400000 BUILD=$(CURDIR)/$(B) KEER=$(CURDIR)/build/asan/keer bash tests/integration/$$t.sh || failed=1; done; exit $$failed
 # Tests that train go through libgomp, which ThreadSanitizer does not understand: they are left out.
 TSAN_TESTS := $(filter-out %/train_test %/model_test,$(TESTS))
 tsan: ## the unit tests without training under ThreadSanitizer (clang)
