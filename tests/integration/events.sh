@@ -55,3 +55,4 @@ kill -CONT "${clients[0]}"; until_true '[ "$(tail -n 3 "$dir/all" | grep -o "^id
 begun=$(date +%s%N); kill "$pid"; wait "$pid"; code=$?; pid=
 [ $code = 0 ] && [ $((($(date +%s%N) - begun) / 1000000)) -lt 3000 ]; ok $? "SIGTERM ends streams and daemon: $((($(date +%s%N) - begun) / 1000000)) ms"
 wait "$last"; ok $? 'the client sees a whole answer'
+exit $failed

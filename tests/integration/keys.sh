@@ -62,3 +62,4 @@ ask 'after a restart the key is taken' 404 NOT_FOUND "$second" "$u/v1/decisions/
 ask 'what was revoked is not' 401 NO_KEY "$newer" "$u/v1/decisions/none"
 ask 'the last admin goes when it is said' 200 removed "$second" -X DELETE "$u/v1/keys/${second:5:12}?last_admin=yes"
 stop
+exit $failed
