@@ -54,7 +54,7 @@ LIBS_TEST = $(shell $(PKG) --libs check 2>/dev/null || echo -lcheck) -ljansson
 # --- sources -----------------------------------------------------------------------------------------------------
 SRC_TOOLS_BASE := $(wildcard src/base/crypto*.c) src/base/base64.c src/base/histogram.c src/base/id.c src/base/log.c
 SRC_LIB   := $(filter-out $(SRC_TOOLS_BASE),$(wildcard src/base/*.c)) $(wildcard src/core/*.c src/core/policy/*.c)
-SRC_DIRS  := ledger learn sim store store/sqlite store/postgres net jose http account stepup oidc flow api
+SRC_DIRS  := ledger learn sim store store/sqlite store/postgres net jose http account stepup oidc wallet wallet/alipay wallet/wechatpay wallet/antom emulator flow api
 SRC_TOOLS := $(SRC_TOOLS_BASE) $(foreach d,$(SRC_DIRS),$(wildcard src/$(d)/*.c))
 SRC_CLI   := $(wildcard src/cli/*.c)
 GEN_C     := $(GEN)/policy_lexer.c $(GEN)/policy_grammar.c
