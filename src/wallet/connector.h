@@ -19,12 +19,12 @@
 #include "base/currency.h"
 #include "base/limits.h"
 
-#define WALLET_NAME_BYTES 32    /* in paths, ledger accounts, settings: a-z 0-9 _ - */
-#define WALLET_NUMBER_BYTES 32  /* ours of a charge or refund: 32 letters and digits fit all three */
-#define WALLET_REF_BYTES 256    /* the wallet's own of an agreement, a charge, a refund */
-#define WALLET_CODE_BYTES 64    /* the wallet's error code */
+#define WALLET_NAME_BYTES 32   /* in paths, ledger accounts, settings: a-z 0-9 _ - */
+#define WALLET_NUMBER_BYTES 32 /* ours of a charge or refund: 32 letters and digits fit all three */
+#define WALLET_REF_BYTES 256   /* the wallet's own of an agreement, a charge, a refund */
+#define WALLET_CODE_BYTES 64   /* the wallet's error code */
 #define WALLET_WHY_BYTES 200
-#define WALLET_URL_BYTES 4096   /* where a person signs */
+#define WALLET_URL_BYTES 4096 /* where a person signs */
 #define WALLET_ANSWER_BYTES (1u << 20)
 
 /* --- how bytes get there --- */
@@ -68,22 +68,28 @@ struct wallet_why {
     char text[WALLET_WHY_BYTES + 1];
 };
 
-enum wallet_agreement_state { WALLET_AGREEMENT_NONE, WALLET_AGREEMENT_TEMP, WALLET_AGREEMENT_NORMAL, WALLET_AGREEMENT_STOPPED, WALLET_AGREEMENT_STATE_MAX };
+enum wallet_agreement_state {
+    WALLET_AGREEMENT_NONE,
+    WALLET_AGREEMENT_TEMP,
+    WALLET_AGREEMENT_NORMAL,
+    WALLET_AGREEMENT_STOPPED,
+    WALLET_AGREEMENT_STATE_MAX
+};
 struct wallet_agreement {
     enum wallet_agreement_state state;
-    char number[WALLET_NUMBER_BYTES + 1]; /* ours */
-    char ref[WALLET_REF_BYTES + 1];       /* theirs; Antom's is a secret: who keeps it seals it */
-    char refresh[WALLET_REF_BYTES + 1];   /* Antom's refresh token; "" else */
-    char user[WALLET_CODE_BYTES + 1];     /* the payer as the wallet masks or names him */
+    char number[WALLET_NUMBER_BYTES + 1];        /* ours */
+    char ref[WALLET_REF_BYTES + 1];              /* theirs; Antom's is a secret: who keeps it seals it */
+    char refresh[WALLET_REF_BYTES + 1];          /* Antom's refresh token; "" else */
+    char user[WALLET_CODE_BYTES + 1];            /* the payer as the wallet masks or names him */
     int64_t signed_us, ended_us, valid_until_us; /* 0: not told */
-    int64_t charge_cap_minor;             /* the wallet's own cap a charge; 0: not told */
+    int64_t charge_cap_minor;                    /* the wallet's own cap a charge; 0: not told */
 };
 enum wallet_charge_state {
-    WALLET_CHARGE_NONE,    /* the wallet knows no such number */
-    WALLET_CHARGE_WAITS,   /* taken, not decided */
+    WALLET_CHARGE_NONE,  /* the wallet knows no such number */
+    WALLET_CHARGE_WAITS, /* taken, not decided */
     WALLET_CHARGE_PAID,
-    WALLET_CHARGE_FAILED,  /* for good */
-    WALLET_CHARGE_CLOSED,  /* cancelled, timed out: for good. Also: paid and wholly refunded, then refunded_minor says so */
+    WALLET_CHARGE_FAILED, /* for good */
+    WALLET_CHARGE_CLOSED, /* cancelled, timed out: for good. Also: paid and wholly refunded, then refunded_minor says so */
     WALLET_CHARGE_STATE_MAX
 };
 struct wallet_charge {
@@ -95,7 +101,13 @@ struct wallet_charge {
     enum currency currency; /* CUR_MAX: not told */
     int64_t paid_us;
 };
-enum wallet_refund_state { WALLET_REFUND_NONE, WALLET_REFUND_WAITS, WALLET_REFUND_PAID, WALLET_REFUND_FAILED, WALLET_REFUND_STATE_MAX };
+enum wallet_refund_state {
+    WALLET_REFUND_NONE,
+    WALLET_REFUND_WAITS,
+    WALLET_REFUND_PAID,
+    WALLET_REFUND_FAILED,
+    WALLET_REFUND_STATE_MAX
+};
 struct wallet_refund {
     enum wallet_refund_state state;
     char number[WALLET_NUMBER_BYTES + 1], charge[WALLET_NUMBER_BYTES + 1];
@@ -123,7 +135,7 @@ struct wallet_charge_ask {
     struct slice notify_url;
     int64_t amount_minor;
     enum currency currency;
-    struct slice ip;       /* may be empty */
+    struct slice ip; /* may be empty */
 };
 struct wallet_refund_ask {
     const char *number, *charge, *charge_ref; /* ours of the refund; ours and theirs of the charge */
@@ -133,7 +145,13 @@ struct wallet_refund_ask {
 };
 
 /* --- a notice --- */
-enum wallet_notice_kind { WALLET_NOTICE_AGREEMENT, WALLET_NOTICE_CHARGE, WALLET_NOTICE_REFUND, WALLET_NOTICE_OTHER /* well signed, nothing to us */, WALLET_NOTICE_KIND_MAX };
+enum wallet_notice_kind {
+    WALLET_NOTICE_AGREEMENT,
+    WALLET_NOTICE_CHARGE,
+    WALLET_NOTICE_REFUND,
+    WALLET_NOTICE_OTHER /* well signed, nothing to us */,
+    WALLET_NOTICE_KIND_MAX
+};
 struct wallet_notice {
     enum wallet_notice_kind kind;
     char id[WALLET_CODE_BYTES * 2 + 1]; /* the wallet's, or a hash of the bytes: the same is taken once */
@@ -144,10 +162,10 @@ struct wallet_notice {
 };
 enum wallet_verdict {
     WALLET_GENUINE,
-    WALLET_FORGED,  /* no signature, a wrong one, an unknown key */
-    WALLET_PROBE,   /* the wallet tests whether we check (WECHATPAY/SIGNTEST/): refused like a forged one, no alarm */
-    WALLET_STALE,   /* signed too long ago, or in the future */
-    WALLET_GARBLED  /* genuine, and not what the protocol says */
+    WALLET_FORGED, /* no signature, a wrong one, an unknown key */
+    WALLET_PROBE,  /* the wallet tests whether we check (WECHATPAY/SIGNTEST/): refused like a forged one, no alarm */
+    WALLET_STALE,  /* signed too long ago, or in the future */
+    WALLET_GARBLED /* genuine, and not what the protocol says */
 };
 struct wallet_inbound { /* as HTTP received it */
     const char *method;
@@ -163,32 +181,42 @@ struct wallet_reply { /* what the wallet wants to hear */
 
 struct wallet; /* one merchant's keys and numbers at one wallet; immutable: threads may share it */
 struct wallet_driver {
-    const char *kind;  /* "alipay" */
-    unsigned can;      /* WALLET_CAN_x */
+    const char *kind; /* "alipay" */
+    unsigned can;     /* WALLET_CAN_x */
     /* Of a row of the file of wallets: `settings` is its JSON object, checked to be one; files that it names are beside
      * `folder`. KEER_EINVALID, KEER_EMISSING, KEER_EFORMAT with words that name the member. */
     enum keer_err (*open)(struct slice settings, const char *folder, void **ret_self, char ret_why[WALLET_WHY_BYTES]);
     void (*free)(void *self);
     /* Where a person signs. */
-    enum wallet_answer (*sign)(void *self, struct wallet_io *io, const struct wallet_sign_ask *ask, char ret_url[WALLET_URL_BYTES], struct wallet_why *why);
+    enum wallet_answer (*sign)(void *self, struct wallet_io *io, const struct wallet_sign_ask *ask,
+                               char ret_url[WALLET_URL_BYTES], struct wallet_why *why);
     /* With a code of a notice or of the return (Antom); others: same as agreement_query. */
-    enum wallet_answer (*sign_finish)(void *self, struct wallet_io *io, const char *number, const char *auth_code, struct wallet_agreement *ret, struct wallet_why *why);
-    enum wallet_answer (*agreement_query)(void *self, struct wallet_io *io, const struct wallet_agreement *which, struct wallet_agreement *ret, struct wallet_why *why);
-    enum wallet_answer (*agreement_end)(void *self, struct wallet_io *io, const struct wallet_agreement *which, struct slice reason, struct wallet_why *why);
+    enum wallet_answer (*sign_finish)(void *self, struct wallet_io *io, const char *number, const char *auth_code,
+                                      struct wallet_agreement *ret, struct wallet_why *why);
+    enum wallet_answer (*agreement_query)(void *self, struct wallet_io *io, const struct wallet_agreement *which,
+                                          struct wallet_agreement *ret, struct wallet_why *why);
+    enum wallet_answer (*agreement_end)(void *self, struct wallet_io *io, const struct wallet_agreement *which,
+                                        struct slice reason, struct wallet_why *why);
     /* YES: *ret says how it stands, which may be WALLET_CHARGE_WAITS; NO: refused for good, no money moved. */
-    enum wallet_answer (*charge)(void *self, struct wallet_io *io, const struct wallet_charge_ask *ask, struct wallet_charge *ret, struct wallet_why *why);
-    enum wallet_answer (*charge_query)(void *self, struct wallet_io *io, const char *number, struct wallet_charge *ret, struct wallet_why *why);
+    enum wallet_answer (*charge)(void *self, struct wallet_io *io, const struct wallet_charge_ask *ask,
+                                 struct wallet_charge *ret, struct wallet_why *why);
+    enum wallet_answer (*charge_query)(void *self, struct wallet_io *io, const char *number, struct wallet_charge *ret,
+                                       struct wallet_why *why);
     /* Makes sure that it never takes effect, or undoes it (WALLET_CAN_CANCEL). YES: *ret is CLOSED. */
-    enum wallet_answer (*charge_cancel)(void *self, struct wallet_io *io, const char *number, struct wallet_charge *ret, struct wallet_why *why);
-    enum wallet_answer (*refund)(void *self, struct wallet_io *io, const struct wallet_refund_ask *ask, struct wallet_refund *ret, struct wallet_why *why);
-    enum wallet_answer (*refund_query)(void *self, struct wallet_io *io, const struct wallet_refund_ask *ask, struct wallet_refund *ret, struct wallet_why *why);
-    enum wallet_verdict (*notice)(void *self, const struct wallet_inbound *in, int64_t now_us, struct wallet_notice *ret, char ret_why[WALLET_WHY_BYTES]);
+    enum wallet_answer (*charge_cancel)(void *self, struct wallet_io *io, const char *number, struct wallet_charge *ret,
+                                        struct wallet_why *why);
+    enum wallet_answer (*refund)(void *self, struct wallet_io *io, const struct wallet_refund_ask *ask,
+                                 struct wallet_refund *ret, struct wallet_why *why);
+    enum wallet_answer (*refund_query)(void *self, struct wallet_io *io, const struct wallet_refund_ask *ask,
+                                       struct wallet_refund *ret, struct wallet_why *why);
+    enum wallet_verdict (*notice)(void *self, const struct wallet_inbound *in, int64_t now_us, struct wallet_notice *ret,
+                                  char ret_why[WALLET_WHY_BYTES]);
     /* What is answered when the notice was taken (durably), and when it was not. */
     void (*reply)(void *self, bool taken, struct wallet_reply *ret);
 };
-#define WALLET_CAN_CANCEL 1u  /* charge_cancel is there */
-#define WALLET_CAN_CAP 2u     /* the wallet holds caps of ours */
-#define WALLET_SYNC 4u        /* charge answers with its end as a rule; else by notice or query */
+#define WALLET_CAN_CANCEL 1u /* charge_cancel is there */
+#define WALLET_CAN_CAP 2u    /* the wallet holds caps of ours */
+#define WALLET_SYNC 4u       /* charge answers with its end as a rule; else by notice or query */
 
 extern const struct wallet_driver wallet_alipay, wallet_wechatpay, wallet_antom;
 
@@ -214,16 +242,26 @@ struct wallet_calls { /* the network of one thread */
     int64_t (*wall_us)(void *ctx);
     void *ctx;
 };
-enum wallet_answer wallet_sign(struct wallet *w, struct wallet_calls *c, const struct wallet_sign_ask *ask, char ret_url[WALLET_URL_BYTES], struct wallet_why *why);
-enum wallet_answer wallet_sign_finish(struct wallet *w, struct wallet_calls *c, const char *number, const char *auth_code, struct wallet_agreement *ret, struct wallet_why *why);
-enum wallet_answer wallet_agreement_query(struct wallet *w, struct wallet_calls *c, const struct wallet_agreement *which, struct wallet_agreement *ret, struct wallet_why *why);
-enum wallet_answer wallet_agreement_end(struct wallet *w, struct wallet_calls *c, const struct wallet_agreement *which, struct slice reason, struct wallet_why *why);
-enum wallet_answer wallet_charge(struct wallet *w, struct wallet_calls *c, const struct wallet_charge_ask *ask, struct wallet_charge *ret, struct wallet_why *why);
-enum wallet_answer wallet_charge_query(struct wallet *w, struct wallet_calls *c, const char *number, struct wallet_charge *ret, struct wallet_why *why);
-enum wallet_answer wallet_charge_cancel(struct wallet *w, struct wallet_calls *c, const char *number, struct wallet_charge *ret, struct wallet_why *why);
-enum wallet_answer wallet_refund(struct wallet *w, struct wallet_calls *c, const struct wallet_refund_ask *ask, struct wallet_refund *ret, struct wallet_why *why);
-enum wallet_answer wallet_refund_query(struct wallet *w, struct wallet_calls *c, const struct wallet_refund_ask *ask, struct wallet_refund *ret, struct wallet_why *why);
-enum wallet_verdict wallet_notice(struct wallet *w, const struct wallet_inbound *in, int64_t now_us, struct wallet_notice *ret, char ret_why[WALLET_WHY_BYTES]);
+enum wallet_answer wallet_sign(struct wallet *w, struct wallet_calls *c, const struct wallet_sign_ask *ask,
+                               char ret_url[WALLET_URL_BYTES], struct wallet_why *why);
+enum wallet_answer wallet_sign_finish(struct wallet *w, struct wallet_calls *c, const char *number, const char *auth_code,
+                                      struct wallet_agreement *ret, struct wallet_why *why);
+enum wallet_answer wallet_agreement_query(struct wallet *w, struct wallet_calls *c, const struct wallet_agreement *which,
+                                          struct wallet_agreement *ret, struct wallet_why *why);
+enum wallet_answer wallet_agreement_end(struct wallet *w, struct wallet_calls *c, const struct wallet_agreement *which,
+                                        struct slice reason, struct wallet_why *why);
+enum wallet_answer wallet_charge(struct wallet *w, struct wallet_calls *c, const struct wallet_charge_ask *ask,
+                                 struct wallet_charge *ret, struct wallet_why *why);
+enum wallet_answer wallet_charge_query(struct wallet *w, struct wallet_calls *c, const char *number,
+                                       struct wallet_charge *ret, struct wallet_why *why);
+enum wallet_answer wallet_charge_cancel(struct wallet *w, struct wallet_calls *c, const char *number,
+                                        struct wallet_charge *ret, struct wallet_why *why);
+enum wallet_answer wallet_refund(struct wallet *w, struct wallet_calls *c, const struct wallet_refund_ask *ask,
+                                 struct wallet_refund *ret, struct wallet_why *why);
+enum wallet_answer wallet_refund_query(struct wallet *w, struct wallet_calls *c, const struct wallet_refund_ask *ask,
+                                       struct wallet_refund *ret, struct wallet_why *why);
+enum wallet_verdict wallet_notice(struct wallet *w, const struct wallet_inbound *in, int64_t now_us,
+                                  struct wallet_notice *ret, char ret_why[WALLET_WHY_BYTES]);
 /* For readyz, metrics: closed, half-open, open. */
 const char *wallet_breaker(const struct wallet *w);
 #endif

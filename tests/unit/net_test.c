@@ -1,7 +1,7 @@
 /* net_test.c - which addresses may be connected to, which URLs are taken, and what signs them. */
 #include "base/crypto.h"
-#include "lib/test.h"
 #include "flow/client_address.h"
+#include "lib/test.h"
 #include "net/client.h"
 
 static const struct {
