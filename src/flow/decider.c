@@ -45,7 +45,6 @@ static void pending_free(struct pending *p)
     free(p);
 }
 
-static bool has_failed(const struct decider *d) { return atomic_load(&d->state) == DECIDER_FAILED; }
 
 /* --- in flight --- */
 
@@ -184,7 +183,7 @@ static bool read_again(struct decider *d, struct decide_request *r)
 
 static void decide_one(struct decider *d, struct decide_request *r)
 {
-    if (has_failed(d)) {
+    if (decider_failed(d)) {
         finish(d, r, DECIDE_UNKNOWN);
         return;
     }
@@ -340,7 +339,7 @@ static void await_work(struct decider *d)
 {
     int64_t us = d->o.now_us() + US_SECOND;
     struct timespec until = {.tv_sec = us / US_SECOND, .tv_nsec = us % US_SECOND * 1000};
-    if (pthread_cond_timedwait(&d->decided_filled, &d->decided_lock, &until) == 0 || has_failed(d))
+    if (pthread_cond_timedwait(&d->decided_filled, &d->decided_lock, &until) == 0 || decider_failed(d))
         return;
     if (!db_alive(d->writer))
         decider_fail(d, "the database is gone", db_why(d->writer));
@@ -369,44 +368,6 @@ static bool next_batch(struct decider *d, struct pending **ret_batch, struct wri
     (void)pthread_mutex_unlock(&d->decided_lock);
     *ret_batch = batch;
     return any;
-}
-
-static enum keer_err run_task(struct decider *d, struct write_task *t)
-{
-    enum keer_err err = has_failed(d) ? KEER_EIO : db_begin(d->writer);
-    if (err != KEER_OK)
-        return err;
-    err = t->run(d->writer, t);
-    enum db_outcome outcome = err == KEER_OK ? db_commit(d->writer) : DB_NOT_COMMITTED;
-    if (outcome == DB_UNKNOWN) /* what follows would be built on what may not be there */
-        decider_fail(d, "a commit ended unknown", db_why(d->writer));
-    db_rollback(d->writer);
-    return err == KEER_OK && outcome != DB_COMMITTED ? KEER_EIO : err;
-}
-
-static void run_tasks(struct decider *d, struct write_task *list)
-{
-    while (list) {
-        struct write_task *t = list;
-        list = t->next;
-        t->done(t, run_task(d, t)); /* t may be gone afterwards */
-    }
-}
-
-enum keer_err decider_write(struct decider *d, struct write_task *t)
-{
-    t->next = NULL;
-    if (has_failed(d))
-        return KEER_EIO;
-    (void)pthread_mutex_lock(&d->decided_lock);
-    bool ended = d->writer_ended || !d->threads;
-    if (!ended) {
-        *d->tasks_end = t;
-        d->tasks_end = &t->next;
-        (void)pthread_cond_signal(&d->decided_filled);
-    }
-    (void)pthread_mutex_unlock(&d->decided_lock);
-    return ended ? KEER_EUNSUPPORTED : KEER_OK;
 }
 
 static enum keer_err tell_write(struct decider *d, const struct pending *p)
@@ -515,9 +476,9 @@ static void *writer_main(void *ctx)
     struct decider *d = ctx;
     (void)pthread_setname_np(pthread_self(), "keer-writer");
     struct write_task *tasks;
-    for (struct pending *batch; next_batch(d, &batch, &tasks); run_tasks(d, tasks)) {
+    for (struct pending *batch; next_batch(d, &batch, &tasks); decider_run_tasks(d, tasks)) {
         bool committed = false;
-        if (batch && !has_failed(d)) {
+        if (batch && !decider_failed(d)) {
             int64_t begun = d->o.now_us();
             committed = write_batch(d, batch) == DB_COMMITTED;
             histogram_add(&d->stats.commit, d->o.now_us() - begun);
@@ -780,7 +741,7 @@ void decider_free(struct decider *d)
             d->observer[i].closing(d->observer[i].ctx);
     keeper_stop(d->keeper);
     /* The windows hold what the journal holds; a difference must be found again at the next start. */
-    if (d->threads && !has_failed(d) && !atomic_load(&d->stats.differences))
+    if (d->threads && !decider_failed(d) && !atomic_load(&d->stats.differences))
         keeper_write(d->keeper, &d->engine_journal, d->engine, &d->seen, d->seq);
     keeper_free(d->keeper);
     journal_close(&d->journal);

@@ -61,7 +61,9 @@ struct decide_request {
     struct decide_request *next; /* the decider's */
 };
 
-/* Something to write that is not a decision: a transaction of its own on the writer's thread. */
+/* Something to write that is not a decision: a transaction on the writer's thread, of its own, or shared with others that
+ * wait beside it (`together`): then what one of them wrote is there for the next, it alone is taken back when it fails, and
+ * one commit is theirs. */
 struct write_task {
     /* In a transaction; what is not KEER_OK rolls it back, and is the task's end. KEER_EIO leaves its words in db_why. */
     enum keer_err (*run)(struct db *db, struct write_task *t);
@@ -69,6 +71,7 @@ struct write_task {
      * the commit failed or is unknown (the decider has failed then). Must not block; `t` may be gone afterwards. */
     void (*done)(struct write_task *t, enum keer_err err);
     void *ctx;
+    bool together;
     struct write_task *next; /* the decider's */
 };
 

@@ -1,4 +1,5 @@
-/* decider_inside.h - the inside of a decider, for decider.c (the way of an event) and shadow.c (versions beside it). */
+/* decider_inside.h - the inside of a decider, for decider.c (the way of an event), decider_write.c (what else
+ * is written) and shadow.c (versions beside it). */
 #ifndef FLOW_DECIDER_INSIDE_H
 #define FLOW_DECIDER_INSIDE_H
 #include <pthread.h>
@@ -60,6 +61,9 @@ struct decider {
 
 /* The version that decides. */
 static inline struct version *deciding(const struct decider *d) { return atomic_load(&d->version); }
+static inline bool decider_failed(const struct decider *d) { return atomic_load(&d->state) == DECIDER_FAILED; }
+/* decider_write.c: what waits, on the writer's thread. */
+void decider_run_tasks(struct decider *d, struct write_task *list);
 /* Ends deciding for good; `why` is told once. */
 void decider_fail(struct decider *d, const char *what, const char *why);
 

@@ -87,7 +87,7 @@ static void writing_done(struct write_task *t, enum keer_err err)
 enum keer_err desk_write(struct desk_worker *w, desk_fn *run, void *ctx)
 {
     struct writing g = {.worker = w, .run = run, .ctx = ctx};
-    g.task = (struct write_task){.run = run_writing, .done = writing_done, .ctx = &g};
+    g.task = (struct write_task){.run = run_writing, .done = writing_done, .ctx = &g, .together = true};
     enum keer_err err = decider_write(w->desk->o.decider, &g.task);
     if (err != KEER_OK)
         return err;

@@ -9,8 +9,8 @@
  *
  * Invariants
  * 1. A job that was taken is run exactly once, also when the desk is being stopped; desk_stop waits for the last.
- * 2. All writing is on the writer thread, one function after the other, each in a transaction of its own: what it checks
- *    still holds when it writes. Two daemons on one PostgreSQL need a unique key, or a condition in the UPDATE, besides.
+ * 2. All writing is on the writer thread, one function after the other, each in a transaction of its own or a part of one
+ *    that it shares with those that wait beside it: what it checks still holds when it writes, and is taken back alone. Two daemons on one PostgreSQL need a unique key, or a condition in the UPDATE, besides.
  * 3. desk_write says KEER_OK after the commit and never before. KEER_EIO: not committed, or unknown; the decider has failed
  *    then, and nothing more is written by this process.
  * 4. A function given to desk_write must not block: decisions wait behind it.

@@ -91,6 +91,28 @@ void db_rollback(struct db *db)
     db->in_transaction = false;
 }
 
+enum keer_err db_mark(struct db *db)
+{
+    ASSERT(db->in_transaction);
+    return db_exec(db, "SAVEPOINT keer");
+}
+
+enum keer_err db_keep(struct db *db) { return db->spoiled ? KEER_EIO : db_exec(db, "RELEASE SAVEPOINT keer"); }
+
+enum keer_err db_back(struct db *db)
+{
+    struct db_why why = db->why; /* of what is taken back */
+    enum keer_err err = db->driver->exec(db, "ROLLBACK TO SAVEPOINT keer");
+    if (err != KEER_OK) /* what had been sent along without waiting fails first, and is told here */
+        err = db->driver->exec(db, "ROLLBACK TO SAVEPOINT keer");
+    if (err == KEER_OK)
+        err = db->driver->exec(db, "RELEASE SAVEPOINT keer");
+    db->spoiled = err != KEER_OK;
+    if (why.text[0])
+        db->why = why;
+    return err;
+}
+
 enum keer_err db_prepare(struct db *db, const char *sql, struct db_stmt **ret_stmt)
 {
     return kept(db, db->driver->prepare(db, sql, ret_stmt));

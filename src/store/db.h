@@ -54,6 +54,12 @@ KEER_NODISCARD enum keer_err db_exec(struct db *db, const char *sql);
 KEER_NODISCARD enum keer_err db_begin(struct db *db);
 KEER_NODISCARD enum db_outcome db_commit(struct db *db);
 void db_rollback(struct db *db);
+/* A part of a transaction that can be taken back alone (SQL's SAVEPOINT); one at a time. db_keep is KEER_EIO when something
+ * in it failed; then, or for whatever reason the part is not wanted, db_back takes it back, and the transaction is as sound
+ * as it was. When db_back is KEER_EIO the whole transaction is lost (a full disk, a connection that ended). */
+KEER_NODISCARD enum keer_err db_mark(struct db *db);
+KEER_NODISCARD enum keer_err db_keep(struct db *db);
+KEER_NODISCARD enum keer_err db_back(struct db *db);
 
 /* The statement belongs to the connection's user and is freed before the connection is closed. */
 KEER_NODISCARD enum keer_err db_prepare(struct db *db, const char *sql, struct db_stmt **ret_stmt);

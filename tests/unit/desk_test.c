@@ -4,6 +4,7 @@
 
 #include "flow/desk.h"
 #include "http/http.h"
+#include "lib/db_fail.h"
 #include "lib/decider_kit.h"
 
 static const char POLICY[] = "rule no_failures deny if sign_in and outcome = 'failure'\n"
@@ -107,6 +108,116 @@ START_TEST(what_is_written_is_committed_or_not_there)
     ck_ok(desk_start(t.desk));
     on_desk(&t, writes_are_seen);
     end(&t);
+}
+END_TEST
+
+/* Tasks that wait beside each other for a writer that is busy. */
+#define TOGETHER 24u
+struct beside {
+    struct write_task task;
+    unsigned number;
+    enum keer_err end;
+    atomic_bool ended;
+};
+static atomic_bool writer_goes_on;
+
+static enum keer_err hold_the_writer(struct db *db, struct write_task *t)
+{
+    (void)db, (void)t;
+    while (!atomic_load(&writer_goes_on))
+        (void)usleep(100);
+    return KEER_OK;
+}
+
+/* Every third takes a name that is taken, every fifth writes and wants it back. */
+static enum keer_err put_beside(struct db *db, struct write_task *t)
+{
+    struct beside *b = t->ctx;
+    char name[32];
+    (void)snprintf(name, sizeof name, "desk %u", b->number % 3 == 2 ? b->number - 1 : b->number);
+    return b->number % 5 == 4 ? put_and_refuse(db, name) : put_secret(db, name);
+}
+
+static void end_beside(struct write_task *t, enum keer_err err)
+{
+    struct beside *b = t->ctx;
+    b->end = err;
+    atomic_store(&b->ended, true);
+}
+
+static enum keer_err wanted_beside(unsigned n)
+{
+    bool before_refused = n % 3 == 2 && (n - 1) % 5 == 4; /* then its name is free */
+    if (n % 3 == 2 && !before_refused)
+        return KEER_ECONFLICT;
+    return n % 5 == 4 ? KEER_ELIMIT : KEER_OK;
+}
+
+static void run_beside(struct tests_desk *t, struct beside *tasks)
+{
+    struct beside first = {.task = {.run = hold_the_writer, .done = end_beside, .ctx = &first}};
+    atomic_store(&writer_goes_on, false);
+    ck_ok(decider_write(t->world.d, &first.task));
+    for (unsigned i = 0; i < TOGETHER; i++) {
+        tasks[i] = (struct beside){.number = i};
+        tasks[i].task = (struct write_task){.run = put_beside, .done = end_beside, .ctx = &tasks[i], .together = true};
+        ck_ok(decider_write(t->world.d, &tasks[i].task));
+    }
+    atomic_store(&writer_goes_on, true);
+    for (unsigned i = 0; i < TOGETHER; i++)
+        while (!atomic_load(&tasks[i].ended))
+            (void)usleep(100);
+}
+
+static unsigned secrets_beside(struct tests_desk *t)
+{
+    struct db *db;
+    struct db_why why;
+    int64_t n = -1;
+    ck_ok(db_open(t->world.database, DB_READ, &db, &why));
+    ck_ok(count_secrets(db, &n));
+    db_close(db);
+    return (unsigned)n;
+}
+
+START_TEST(what_waits_together_shares_a_commit_and_fails_alone)
+{
+    struct tests_desk t;
+    struct beside tasks[TOGETHER];
+    unsigned good = 0;
+    make(&t, 1, 4);
+    run_beside(&t, tasks);
+    for (unsigned i = 0; i < TOGETHER; i++) {
+        ck_assert_msg(tasks[i].end == wanted_beside(i), "%u: %s", i, keer_err_name(tasks[i].end));
+        good += tasks[i].end == KEER_OK;
+    }
+    ck_assert_uint_eq(secrets_beside(&t), good);
+    end(&t);
+}
+END_TEST
+
+/* Whichever begin, step or commit fails: what was told to be written is there, and nothing else; but for a commit that
+ * landed and was told unknown. */
+START_TEST(what_waits_together_survives_a_failure_at_any_call)
+{
+    for (uint64_t n = 1;; n++) {
+        struct tests_desk t;
+        struct beside tasks[TOGETHER];
+        unsigned good = 0;
+        make(&t, 1, 4);
+        db_fail_arm(n, n % 2 == 0);
+        run_beside(&t, tasks);
+        bool hit = db_fail_hit();
+        db_fail_arm(0, false);
+        for (unsigned i = 0; i < TOGETHER; i++)
+            good += tasks[i].end == KEER_OK;
+        unsigned there = secrets_beside(&t);
+        ck_assert_msg(there == good || (!good && n % 2 == 0), "failure %d: %u told, %u there", (int)n, good, there);
+        end(&t);
+        if (!hit)
+            break;
+        ck_assert_uint_lt(n, 200);
+    }
 }
 END_TEST
 
@@ -274,6 +385,8 @@ int main(void)
     TCase *t = tcase_create("desk");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, what_is_written_is_committed_or_not_there);
+    tcase_add_test(t, what_waits_together_shares_a_commit_and_fails_alone);
+    tcase_add_test(t, what_waits_together_survives_a_failure_at_any_call);
     tcase_add_test(t, events_of_ours_are_decided);
     tcase_add_test(t, a_full_desk_refuses_and_a_stopped_one_finishes);
     tcase_add_test(t, timers_run_and_never_twice_at_once);

@@ -171,6 +171,37 @@ START_TEST(a_spoiled_transaction_is_not_committed)
 END_TEST
 
 /* Integers, bytes and texts come back as they went in; NULL is 0 or empty. */
+/* What is sent along without waiting fails late: the part that it belongs to fails, and the rest is sound. */
+START_TEST(a_part_is_taken_back_alone)
+{
+    static const char put[] = "INSERT INTO secret (name, value) VALUES ($1, $2)";
+    static const struct {
+        const char *name;
+        bool waits, wanted, kept;
+    } parts[] = {{"a", true, true, true},   {"a", true, true, false}, {"b", true, false, false}, {"b", false, true, true},
+                 {"b", false, true, false}, {"c", true, true, true},  {"a", false, false, false}};
+    struct db *db = fresh();
+    struct db_stmt *s;
+    ck_ok(db_prepare(db, put, &s));
+    ck_ok(db_begin(db));
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        ck_ok(db_mark(db));
+        db_bind_text(s, 1, slice_str(parts[i].name));
+        db_bind_bytes(s, 2, SLICE("x"));
+        bool good = (parts[i].waits ? db_step(s) : db_put(s)) == DB_END;
+        db_reset(s);
+        bool kept = good && parts[i].wanted && db_keep(db) == KEER_OK;
+        ck_assert_msg(kept == parts[i].kept, "part %zu: %s", i, db_why(db));
+        if (!kept)
+            ck_ok(db_back(db));
+    }
+    ck_assert_int_eq(db_commit(db), DB_COMMITTED);
+    ck_assert_int_eq(number(db, "SELECT COUNT(*) FROM secret WHERE name IN ('a', 'b', 'c')"), 3);
+    db_free(s);
+    db_close(db);
+}
+END_TEST
+
 START_TEST(values_are_exact)
 {
     static const int64_t numbers[] = {0, 1, -1, INT32_MAX, INT64_MAX, INT64_MIN};
@@ -576,6 +607,7 @@ int main(void)
     tcase_add_test(c, one_writer_and_readers);
     tcase_add_test(c, a_password_is_not_shown);
     tcase_add_test(c, a_spoiled_transaction_is_not_committed);
+    tcase_add_test(c, a_part_is_taken_back_alone);
     tcase_add_test(c, values_are_exact);
     tcase_add_test(c, a_journal_is_read_in_pieces);
     tcase_add_test(c, what_is_no_database_is_refused);
