@@ -2,6 +2,7 @@
 #include "api/account.h"
 #include "api/step.h"
 #include "flow/sign_up.h"
+#include "flow/store_visit.h"
 
 #define TEXT_BYTES 400 /* of what is typed but a password; what is too long for what it is, is refused by what it is */
 
@@ -50,6 +51,25 @@ void account_sign_in(struct http_exchange *x)
         enum keer_err err = sign_in_password(visit_accounts(x), x->worker, &v, name, password, &s);
         if (err == KEER_OK)
             account_sign_in_answer(x, &v, &s);
+        else
+            visit_failed(x, err);
+    }
+    api_body_release(&b);
+}
+
+void account_visit(struct http_exchange *x)
+{
+    struct api_body b = {0};
+    struct visitor v;
+    struct sign_in s;
+    struct slice token = {NULL, 0};
+    if (visit_begin(x, VISIT_ANYBODY, &v) && api_body_read(x, &b, "token") &&
+        api_body_line(x, &b, "token", /* required */ true, TEXT_BYTES, &token)) {
+        enum keer_err err = store_visit_enter(visit_accounts(x), x->worker, &v, token, &s);
+        if (err == KEER_OK)
+            account_sign_in_answer(x, &v, &s);
+        else if (err == KEER_EMISSING)
+            http_problem(x, HTTP_NOT_FOUND, "the link was used, or is too old");
         else
             visit_failed(x, err);
     }

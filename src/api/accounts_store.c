@@ -6,6 +6,7 @@
 #include "base/timefmt.h"
 #include "flow/notifier.h"
 #include "flow/store_accounts.h"
+#include "flow/store_visit.h"
 
 static struct store_case case_of(struct http_exchange *x)
 {
@@ -83,6 +84,30 @@ void accounts_thaw(struct http_exchange *x)
     struct store_case c = case_of(x);
     if (visit_id(x, &c.id) && api_body_read(x, &b, ""))
         answer_account(x, desk_write(x->worker, store_account_thaw, &c), &c);
+    api_body_release(&b);
+}
+
+/* The link is a secret until it was used: it is told here alone. */
+void accounts_visit(struct http_exchange *x)
+{
+    struct api_body b = {0};
+    struct store_visit c = {.client = slice_str(x->caller), .now_us = desk_wall_us(x->worker)};
+    if (visit_id(x, &c.account) && api_body_read(x, &b, "")) {
+        enum keer_err err = desk_write(x->worker, store_visit_make, &c);
+        if (err == KEER_OK) {
+            buf_fmt(&x->reply, "{\"url\":\"%s/visit#%s\",\"expires\":\"", visit_accounts(x)->words.url, c.token.text);
+            time_print(&x->reply, c.now_us + STORE_VISIT_US);
+            buf_puts(&x->reply, "\"}\n");
+            http_reply(x, 201, HTTP_JSON);
+        } else if (err == KEER_EMISSING) {
+            http_problem(x, HTTP_NOT_FOUND, "no account of this id");
+        } else if (err == KEER_ECONFLICT) {
+            http_problem(x, HTTP_NOT_THE_STORES, "%s", "");
+        } else {
+            visit_failed(x, err);
+        }
+        crypto_wipe(&c.token, sizeof c.token);
+    }
     api_body_release(&b);
 }
 

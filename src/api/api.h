@@ -99,12 +99,12 @@ http_fn search_get, search_answer, search_release;
 http_fn oidc_discovery_get, oidc_jwks_get, oidc_authorize_get, oidc_authorize_post, oidc_resume_get, oidc_logout_get,
     oidc_logout_post, oidc_par_post, oidc_token_post, oidc_userinfo_get, oidc_userinfo_post, oidc_introspect_post,
     oidc_revoke_post, oidc_ciba_post, oidc_clients_post, oidc_clients_list, oidc_clients_delete;
-http_fn account_sign_up, account_sign_up_confirm, account_sign_in, account_sign_in_code, account_sign_out;
+http_fn account_sign_up, account_sign_up_confirm, account_sign_in, account_sign_in_code, account_visit, account_sign_out;
 http_fn account_me, account_session_delete, account_sessions_end_others, account_device_delete;
 http_fn account_password, account_contact_add, account_contact_confirm, account_contact_delete, account_device_change;
 http_fn account_family_get, account_family_make, account_family_invite, account_family_answer, account_family_leave,
     account_family_approve;
-http_fn accounts_post, accounts_get, accounts_freeze, accounts_thaw, approvals_post, approvals_use;
+http_fn accounts_post, accounts_get, accounts_freeze, accounts_thaw, accounts_visit, approvals_post, approvals_use;
 http_fn step_get, step_totp_post, step_code_post, step_prompt_post, step_cancel_post, prompts_get, prompt_post;
 http_fn enrol_totp_post, enrol_totp_confirm_post, enrol_codes_post, enrol_delete, changes_get, change_cancel_post;
 http_fn recovery_post, recovery_code_post, recovery_finish_post, recovery_cancel_post, not_me_post;

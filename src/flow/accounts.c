@@ -2,6 +2,7 @@
 #include "flow/accounts.h"
 
 #include "account/proof.h"
+#include "flow/store_visit.h"
 #include "store/query.h"
 
 #define KEEP_US (30 * US_DAY) /* what has ended is kept as long, for whoever looks into what happened */
@@ -107,6 +108,8 @@ static enum keer_err forget(struct db *db, void *ctx)
         err = notice_forget(db, before, FORGET_ROWS, &count);
     if (err == KEER_OK)
         err = attempts_forget(db, f->now_us, FORGET_ROWS, &count);
+    if (err == KEER_OK)
+        err = store_visit_forget(db, f->now_us);
     if (err == KEER_OK)
         err = QUERY_DO(db, "DELETE FROM sign_up WHERE id IN (SELECT id FROM sign_up WHERE ends_us < $1 LIMIT $2)",
                        Q_NUMBER(f->now_us - US_DAY), Q_NUMBER(FORGET_ROWS));

@@ -220,7 +220,7 @@ static enum keer_err begin_full(struct db *db, void *ctx)
         err = see_device(db, b->v, &b->p->account, b->now_us, &device, &fresh);
     if (err != KEER_OK)
         return err;
-    struct session_new n = new_session(b, SESSION_FULL);
+    struct session_new n = new_session(b, b->ret->rights);
     n.device = device.id;
     err = session_begin(db, &n, b->now_us, &b->ret->session, &b->ret->token);
     if (err == KEER_OK && fresh)
@@ -322,7 +322,17 @@ static enum sign_in_next what_follows(const struct deciding *d, const struct sig
         return SIGN_IN_STEP;
     if (!asked && (d->methods || !d->bound))
         return SIGN_IN_DONE;
+    if (p->by_store && !d->bound)
+        return SIGN_IN_DONE; /* RESTRICTED */
     return has_verified(d) ? SIGN_IN_CODE : SIGN_IN_DENIED;
+}
+
+static enum session_rights what_rights(enum sign_in_next next, const struct sign_in_proof *p, enum keer_outcome outcome,
+                                       bool review)
+{
+    if (next != SIGN_IN_DONE)
+        return SESSION_PENDING;
+    return p->by_store && p->acr == SESSION_ACR_1 && (outcome != KEER_ALLOW || review) ? SESSION_RESTRICTED : SESSION_FULL;
 }
 
 enum keer_err sign_in_proved(const struct accounts *a, struct desk_worker *w, struct visitor *v,
@@ -353,7 +363,7 @@ enum keer_err sign_in_proved(const struct accounts *a, struct desk_worker *w, st
     ret->frozen = d.row.state != ACCOUNT_ACTIVE;
     ret->next = ret->frozen ? SIGN_IN_DENIED : what_follows(&d, p, outcome, review);
     ret->methods = d.methods;
-    ret->rights = ret->next == SIGN_IN_DONE ? SESSION_FULL : SESSION_PENDING;
+    ret->rights = what_rights(ret->next, p, outcome, review);
     switch (ret->next) {
     case SIGN_IN_DONE: err = desk_write(w, begin_full, &b); break;
     case SIGN_IN_STEP: err = desk_write(w, begin_step, &b); break;

@@ -54,6 +54,7 @@ struct sign_in_proof {
     struct attempt attempt; /* is refunded when the sign-in goes on; used 0: none */
     const char *fresh;      /* the password's new PHC string, instead of `stored`; NULL */
     const char *stored;
+    bool by_store; /* a store vouches for its own customer (store_visit.h) */
 };
 KEER_NODISCARD enum keer_err sign_in_proved(const struct accounts *a, struct desk_worker *w, struct visitor *v,
                                             const struct sign_in_proof *p, struct sign_in *ret);
