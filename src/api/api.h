@@ -20,6 +20,7 @@
 #include "flow/search.h"
 #include "flow/step.h"
 #include "flow/verdict.h"
+#include "flow/wallet_calls.h"
 #include "http/http.h"
 
 struct api_thread {
@@ -36,9 +37,10 @@ struct api {
     struct accounts *accounts; /* what the use cases of accounts share */
     const struct steps *steps; /* what those of second steps share */
     const struct passkeys *passkeys;
-    struct outbox *outbox;       /* NULL: webhooks are off */
-    const struct enrich *enrich; /* NULL: nothing is added */
-    struct oidc *oidc;           /* NULL: there is no issuer */
+    struct flow_wallets *wallets; /* NULL: there are none */
+    struct outbox *outbox;        /* NULL: webhooks are off */
+    const struct enrich *enrich;  /* NULL: nothing is added */
+    struct oidc *oidc;            /* NULL: there is no issuer */
     int64_t (*now_us)(void), (*wall_us)(void);
     unsigned batches_max; /* at once */
     atomic_uint batches;

@@ -167,6 +167,7 @@ static void finish(struct serving *s, bool started)
     decider_free(s->decider);
     outbox_free(s->outbox);
     oidc_free(s->api.oidc);
+    flow_wallets_close(&s->wallets);
     serve_accounts_close(s);
     api_release(&s->api);
     enrich_free(s->enrich);
@@ -212,7 +213,7 @@ static int enter_sandbox(struct serving *s)
                           .database = cli_text(cli, "database"),
                           .read_again = {settings_path(cli), cli_text(cli, "tls-cert"), cli_text(cli, "tls-key")},
                           .snapshot = s->snapshot,
-                          .outgoing = s->outbox != NULL || s->api.oidc != NULL || serve_sends_mail(s),
+                          .outgoing = s->outbox != NULL || s->api.oidc != NULL || s->api.wallets != NULL || serve_sends_mail(s),
                           .log = &s->log};
     enum keer_err err = sandbox_enter(&box);
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, CLI_IO, err, "the sandbox can't be entered; the log says why");
@@ -278,6 +279,8 @@ int cmd_serve(struct cli *cli)
             code = serve_webhooks(&s);
         if (code == CLI_DONE)
             code = serve_accounts_open(&s);
+        if (code == CLI_DONE)
+            code = serve_wallets_open(&s);
         if (code == CLI_DONE)
             code = serve_oidc_open(&s);
         if (code == CLI_DONE)

@@ -9,6 +9,7 @@
 #include "cli/history.h"
 #include "flow/notifier.h"
 #include "flow/recover.h"
+#include "flow/wallet_calls.h"
 
 struct serving {
     struct cli *cli;
@@ -23,6 +24,7 @@ struct serving {
     struct accounts accounts;
     struct steps steps;
     struct passkeys passkeys;
+    struct flow_wallets wallets;
     char url[NET_URL_BYTES]; /* of the service */
     struct http_server *server;
     struct http_tls *tls; /* what the files held at the start; NULL: HTTP without TLS */
@@ -79,6 +81,12 @@ bool serve_sends_mail(const struct serving *s);
 int serve_oidc_check(struct cli *cli);
 /* Opens the OpenID provider when there is an issuer: after the accounts, before the desk starts. The exit code. */
 int serve_oidc_open(struct serving *s);
+
+/* --- serve_wallets.c --- */
+/* Reads the file of wallets and all that it names. The exit code. */
+int serve_wallets_check(struct cli *cli);
+/* The same, and what calls them: after the accounts. Without --wallets there are none. */
+int serve_wallets_open(struct serving *s);
 
 /* --- serve_tls.c --- */
 /* Reads and checks certificate and key, when there are any. The exit code. */

@@ -1,11 +1,10 @@
 /* client.c - outgoing HTTP on libcurl. */
 #include "net/client.h"
 
-#include <curl/curl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/timefmt.h"
+#include "net/easy.h"
 
 #define POLL_MAX_MS 60000
 #define KEEP_CONNECTIONS 64L
@@ -58,26 +57,6 @@ void net_client_free(struct net_client *c)
 
 /* --- callbacks of libcurl --- */
 
-static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
-{
-    struct net_request *r = ctx;
-    struct net_address address;
-    char text[NET_TEXT_BYTES] = "?";
-    enum net_verdict verdict = NET_REFUSED;
-    UNUSED(purpose);
-    if (net_address_of(&to->addr, &address) == KEER_OK) {
-        verdict = net_judge(r->client->o.allowed, &address);
-        net_address_print(&address, text);
-    }
-    if (verdict == NET_REFUSED || (verdict == NET_PUBLIC && r->insecure)) {
-        r->refused = true;
-        (void)snprintf(r->why, sizeof r->why, "%s is not an address that may be connected to%s", text,
-                       verdict == NET_PUBLIC ? " without TLS" : "");
-        return CURL_SOCKET_BAD;
-    }
-    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
-}
-
 static size_t take(size_t len, size_t max, struct net_request *r)
 {
     r->read += len;
@@ -119,22 +98,9 @@ static enum keer_err set_headers(struct net_request *r)
 static bool set_options(struct net_client *c, struct net_request *r)
 {
     CURL *e = r->easy;
-    CURLcode rc = curl_easy_setopt(e, CURLOPT_URL, r->url);
+    CURLcode rc = net_easy_setup(e, r->url, &r->guard, c->o.connect_us, c->o.whole_us);
 #define SET(option, value) rc = rc == CURLE_OK ? curl_easy_setopt(e, option, value) : rc
     SET(CURLOPT_PRIVATE, (void *)r);
-    SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_PROXY, "");
-    SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    SET(CURLOPT_SSL_VERIFYPEER, 1L);
-    SET(CURLOPT_SSL_VERIFYHOST, 2L);
-    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(c->o.connect_us / 1000));
-    SET(CURLOPT_TIMEOUT_MS, (long)(c->o.whole_us / 1000));
-    SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    SET(CURLOPT_OPENSOCKETDATA, (void *)r);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, (void *)r);
     SET(CURLOPT_HEADERFUNCTION, on_head);
@@ -142,7 +108,6 @@ static bool set_options(struct net_client *c, struct net_request *r)
     SET(CURLOPT_POST, 1L);
     SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
     SET(CURLOPT_POSTFIELDS, r->body.p);
-    SET(CURLOPT_USERAGENT, "keer/" KEER_VERSION);
     SET(CURLOPT_HTTPHEADER, (struct curl_slist *)r->list);
 #undef SET
     return rc == CURLE_OK;
@@ -151,12 +116,11 @@ static bool set_options(struct net_client *c, struct net_request *r)
 enum keer_err net_send(struct net_client *c, struct net_request *r)
 {
     r->client = c;
-    r->refused = false;
+    r->guard = (struct net_guard){.allowed = c->o.allowed};
     r->why[0] = '\0';
     r->status = 0;
     r->retry_after_us = 0;
     r->read = 0;
-    r->insecure = strncmp(r->url, "https:", 6) != 0;
     r->list = NULL;
     r->easy = curl_easy_init();
     enum keer_err err = r->easy ? set_headers(r) : KEER_ENOMEM;
@@ -189,9 +153,8 @@ static void settle(struct net_request *r, CURLcode rc)
         r->retry_after_us = (int64_t)MIN_OF(MAX_OF(later, 0), 86400) * US_SECOND;
         (void)snprintf(r->why, sizeof r->why, "status %ld%s", status, cut ? ", and the answer was too large" : "");
     } else {
-        r->result = r->refused ? NET_FORBIDDEN : NET_FAILED;
-        if (!r->refused)
-            (void)snprintf(r->why, sizeof r->why, "%s", curl_easy_strerror(rc));
+        r->result = r->guard.refused ? NET_FORBIDDEN : NET_FAILED;
+        (void)snprintf(r->why, sizeof r->why, "%s", r->guard.refused ? r->guard.why : curl_easy_strerror(rc));
     }
 }
 
@@ -235,6 +198,15 @@ static bool part_is_there(CURLU *u, CURLUPart part)
     return there;
 }
 
+/* libcurl has brought 127.1, 0x7f.1 and 2130706433 into their common form. */
+static bool is_address(const char *host, struct net_address *ret_address)
+{
+    struct slice h = slice_str(host);
+    if (h.len > 2 && h.p[0] == '[')
+        h = slice_of(h.p + 1, h.len - 2);
+    return net_address_parse(h, ret_address) == KEER_OK;
+}
+
 static const char *wrong_with(CURLU *u, const struct net_networks *allowed)
 {
     char *scheme = NULL, *host = NULL;
@@ -248,11 +220,8 @@ static const char *wrong_with(CURLU *u, const struct net_networks *allowed)
         why = "a user name or a password has no place in it";
     else if (part_is_there(u, CURLUPART_FRAGMENT))
         why = "a fragment has no place in it";
-    if (!why) { /* libcurl has brought 127.1, 0x7f.1 and 2130706433 into their common form */
-        struct slice h = slice_str(host);
-        if (h.len > 2 && h.p[0] == '[')
-            h = slice_of(h.p + 1, h.len - 2);
-        enum net_verdict v = net_address_parse(h, &address) == KEER_OK ? net_judge(allowed, &address) : NET_PUBLIC;
+    if (!why) {
+        enum net_verdict v = is_address(host, &address) ? net_judge(allowed, &address) : NET_PUBLIC;
         if (v == NET_REFUSED)
             why = "its address is private, loopback, link-local or reserved";
         else if (v == NET_PUBLIC && strcmp(scheme, "http") == 0 && !allowed->count)
@@ -284,4 +253,22 @@ enum keer_err net_url_check(struct slice url, const struct net_networks *allowed
     if (why)
         (void)snprintf(ret_why, NET_WHY_BYTES, "%s", why);
     return why ? KEER_EINVALID : KEER_OK;
+}
+
+enum net_verdict net_url_judge(struct slice url, const struct net_networks *allowed)
+{
+    char text[NET_URL_BYTES + 1], *host = NULL;
+    struct net_address address;
+    enum net_verdict verdict = NET_PUBLIC;
+    if (!url.len || url.len > NET_URL_BYTES)
+        return NET_REFUSED;
+    memcpy(text, url.p, url.len);
+    text[url.len] = '\0';
+    CURLU *u = curl_url();
+    if (u && curl_url_set(u, CURLUPART_URL, text, 0) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK && is_address(host, &address))
+        verdict = net_judge(allowed, &address);
+    curl_free(host);
+    curl_url_cleanup(u);
+    return verdict;
 }

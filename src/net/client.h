@@ -32,6 +32,12 @@ enum net_result {
     NET_FORBIDDEN, /* no address of it may be connected to */
     NET_FAILED     /* no answer: `why` */
 };
+struct net_guard { /* of one request: where its socket may go (easy.c) */
+    const struct net_networks *allowed;
+    bool insecure, refused; /* refused: no address that it had might be connected to */
+    bool began;             /* a connection stood, and a byte of the request may have left */
+    char why[NET_WHY_BYTES];
+};
 struct net_request { /* stays where it is until net_wait gives it back */
     const char *url;
     char header[NET_HEADERS_MAX][NET_HEADER_BYTES]; /* "name: value" */
@@ -47,7 +53,7 @@ struct net_request { /* stays where it is until net_wait gives it back */
     void *easy, *list;
     struct net_client *client;
     struct net_request *all_next;
-    bool insecure, refused;
+    struct net_guard guard;
     size_t read;
 };
 
@@ -66,4 +72,6 @@ void net_wake(struct net_client *c);
  * be refused. On KEER_EINVALID `ret_why` says what is wrong. */
 KEER_NODISCARD enum keer_err net_url_check(struct slice url, const struct net_networks *allowed,
                                            char ret_why[NET_WHY_BYTES]);
+/* What the host of an URL is, when it is an address (in whatever form libcurl takes one); NET_PUBLIC for a name. */
+enum net_verdict net_url_judge(struct slice url, const struct net_networks *allowed);
 #endif

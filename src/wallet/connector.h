@@ -38,12 +38,20 @@ struct wallet_request {
     struct wallet_header header[WALLET_HEADERS_MAX];
     unsigned headers;
     struct slice body;
+    /* caller.c's: a driver leaves them 0 */
+    int64_t connect_us, whole_us; /* the longest that it may take */
+    bool loopback;                /* http:// to this machine: nowhere else is it taken */
 };
-struct wallet_response {
+#define WALLET_HEAD_BYTES (64u << 10)
+struct wallet_response { /* wallet_response_init before, _release afterwards */
     int status;
     struct buf head; /* "name: value\n", as received; names in lower case */
     struct buf body; /* the exact bytes */
 };
+void wallet_response_init(struct wallet_response *r);
+void wallet_response_release(struct wallet_response *r);
+/* The value of a header ("content-type"); p is NULL when it is not there, or there twice. Also of a wallet_inbound's head. */
+struct slice wallet_head_find(struct slice head, const char *name);
 enum wallet_sent { WALLET_ANSWERED, WALLET_LOST /* it may have got there */, WALLET_NEVER /* not a byte of it did */ };
 struct wallet_io {
     enum wallet_sent (*send)(void *ctx, const struct wallet_request *rq, struct wallet_response *ret);
@@ -54,14 +62,16 @@ struct wallet_io {
 
 /* --- what comes back --- */
 enum wallet_answer { WALLET_YES, WALLET_NO, WALLET_UNKNOWN, WALLET_NOT_SENT };
-/* Why, in our words: for people, figures, and what is tried next. Rows of refusals.def. */
+/* Why, in our words: for people, figures, and what is tried next. Rows of reasons.def. */
 enum wallet_reason {
 #define WALLET_REASON(name, text, again) WALLET_##name,
 #include "wallet/reasons.def"
 #undef WALLET_REASON
     WALLET_REASON_MAX
 };
-const char *wallet_reason_name(enum wallet_reason reason);
+const char *wallet_reason_name(enum wallet_reason reason); /* "BALANCE" */
+const char *wallet_reason_text(enum wallet_reason reason);
+bool wallet_reason_again(enum wallet_reason reason);
 struct wallet_why {
     enum wallet_reason reason;
     char code[WALLET_CODE_BYTES + 1]; /* the wallet's */
@@ -225,6 +235,22 @@ extern const struct wallet_driver wallet_alipay, wallet_wechatpay, wallet_antom;
 struct wallets;
 /* {"wallets":[{"name":"alipay","kind":"alipay",...},...]}: names are unique. KEER_EINVALID and the like, with words. */
 KEER_NODISCARD enum keer_err wallets_open(const char *path, struct wallets **ret, char ret_why[WALLET_WHY_BYTES * 2]);
+/* The same of one that is put together: wallets_open does it for each row, tests and simulations for drivers of their own.
+ * `self` becomes the wallet's, and is freed also when this fails. KEER_ENOMEM, KEER_ELIMIT, KEER_ECONFLICT (the name is
+ * there), KEER_EINVALID (no such name can be). Borrowed texts are copied. */
+struct wallet_options {
+    const char *name;
+    const struct wallet_driver *driver;
+    void *self;
+    const char *url;         /* may be NULL */
+    const char *notify_url;  /* NULL: the daemon's own address */
+    int64_t connect_us, whole_us; /* of a request; 0: 1 s, 3 s */
+    unsigned breaker_failures;    /* in a row, until it opens; 0: 5 */
+    int64_t breaker_us;           /* how long it is open until a probe; 0: 5 s */
+    bool loopback;                /* the URL's host is this machine */
+};
+KEER_NODISCARD enum keer_err wallets_new(struct wallets **ret);
+KEER_NODISCARD enum keer_err wallets_add(struct wallets *ws, const struct wallet_options *o);
 void wallets_free(struct wallets *ws);
 unsigned wallets_count(const struct wallets *ws);
 struct wallet *wallets_at(struct wallets *ws, unsigned i);
@@ -232,10 +258,14 @@ struct wallet *wallets_find(struct wallets *ws, struct slice name); /* NULL */
 const char *wallet_name(const struct wallet *w);
 const struct wallet_driver *wallet_driver(const struct wallet *w);
 void *wallet_self(struct wallet *w);
+const char *wallet_url(const struct wallet *w);        /* "" when there is none */
+const char *wallet_notify_url(const struct wallet *w); /* "": the daemon's own address */
+bool wallet_is_loopback(const struct wallet *w);
 
 /* --- calling: every call to a wallet goes through here. Breaker and budget are per wallet, for all threads (caller.c):
  * open after N failures in a row, then one probe at a time (half-open); a call that it refuses is WALLET_NOT_SENT, reason
- * BREAKER. Retries of what is safe to repeat (queries) draw on a budget. --- */
+ * BREAKER. Retries of what is safe to repeat (queries) draw on a budget. What is built without the network (Alipay's signing
+ * page) is not refused. --- */
 struct wallet_calls { /* the network of one thread */
     enum wallet_sent (*send)(void *ctx, const struct wallet_request *rq, struct wallet_response *ret);
     void (*random)(void *ctx, void *bytes, size_t len);
