@@ -41,3 +41,15 @@ double currency_scale(enum currency c)
     static const double scale[] = {1, 10, 100, 1000};
     return scale[currency_exponent(c)];
 }
+
+const char *currency_print(int64_t minor, enum currency c, char ret_text[CURRENCY_TEXT_BYTES])
+{
+    static const uint64_t scale[] = {1, 10, 100, 1000};
+    unsigned digits = currency_exponent(c);
+    uint64_t v = minor < 0 ? 0 - (uint64_t)minor : (uint64_t)minor;
+    int n = snprintf(ret_text, CURRENCY_TEXT_BYTES, "%s%llu", minor < 0 ? "-" : "", (unsigned long long)(v / scale[digits]));
+    if (digits)
+        (void)snprintf(ret_text + n, CURRENCY_TEXT_BYTES - (size_t)n, ".%0*llu", (int)digits,
+                       (unsigned long long)(v % scale[digits]));
+    return ret_text;
+}

@@ -61,12 +61,13 @@ const char *ledger_kind_name(enum ledger_kind kind);
 struct ledger_transfer {
     enum ledger_kind kind; /* EXPIRE is the ledger's own */
     struct id id;
-    struct id debit, credit;        /* TRANSFER, PENDING; filled in for the others */
-    struct id pending;              /* POST, VOID, EXPIRE: which one */
-    enum currency currency;         /* TRANSFER, PENDING */
-    int64_t amount_minor;           /* TRANSFER, PENDING: above 0. POST: up to the pending amount, or LEDGER_ALL. VOID: 0 */
-    int64_t expires_us;             /* PENDING; 0: never */
-    char ref[LEDGER_REF_BYTES + 1]; /* what it belongs to, for statements: an agreement. May be empty */
+    struct id debit, credit; /* TRANSFER, PENDING; filled in for the others */
+    struct id pending;       /* POST, VOID, EXPIRE: which one */
+    enum currency currency;  /* TRANSFER, PENDING */
+    int64_t amount_minor;    /* TRANSFER, PENDING: above 0. POST: up to the pending amount, or LEDGER_ALL. VOID: 0 */
+    int64_t expires_us;      /* PENDING; 0: never */
+    /* What it belongs to, for statements: an agreement. May be empty: one that settles then has that of its pending one. */
+    char ref[LEDGER_REF_BYTES + 1];
     char reason[LEDGER_REASON_BYTES + 1]; /* in words. May be empty */
     /* read */
     int64_t number, at_us;
@@ -111,6 +112,53 @@ KEER_NODISCARD enum keer_err ledger_each(struct db *db, const struct ledger_quer
                                          int64_t *ret_last);
 typedef enum keer_err ledger_account_fn(void *ctx, const struct ledger_account *account);
 KEER_NODISCARD enum keer_err ledger_accounts(struct db *db, ledger_account_fn *each, void *ctx);
+
+/* --- statements (ledger_statement.c): any connection, one snapshot --- */
+/* The number of the last entry before a time, 0 when there is none. */
+KEER_NODISCARD enum keer_err ledger_number_before(struct db *db, int64_t at_us, int64_t *ret_number);
+/* A statement of an account from one time to another, or of what in it belongs to one reference: what it had, each entry
+ * that moved money with what it had then, what it had at the end, and apart from that what was pending then.
+ *     opening + lines = closing, in both sums; a page that goes on `after` a line opens with what stood after that line. */
+struct ledger_statement_query {
+    const struct id *account;
+    struct slice ref;       /* empty: all */
+    int64_t from_us, to_us; /* INT64_MIN, INT64_MAX: from the first, up to the last */
+    int64_t after;          /* number of the last line of the page before; 0 */
+    unsigned max;           /* lines; 0: all */
+};
+struct ledger_line {
+    const struct ledger_transfer *entry;
+    const char *other;     /* name of the account on its other side */
+    int64_t debit_minor;   /* what it did to this account: above 0 a debit, below a credit */
+    int64_t balance_minor; /* posted debits less posted credits, after it */
+};
+struct ledger_statement {
+    struct ledger_account account;
+    int64_t opening_debits, opening_credits, closing_debits, closing_credits; /* posted */
+    int64_t pending_debits, pending_credits; /* at the end of the time asked for; told with the last page */
+    unsigned lines, pending;
+    int64_t last; /* number of the last line; of what came before when there is none */
+    bool more;    /* there are further lines: the closing is then of this page */
+};
+struct ledger_teller { /* what is told, in this order; `opened` may be NULL */
+    enum keer_err (*opened)(void *ctx, const struct ledger_statement *s); /* account and opening are there */
+    enum keer_err (*line)(void *ctx, const struct ledger_line *line);
+    enum keer_err (*pending)(void *ctx, const struct ledger_line *line); /* balance_minor is 0 */
+    void *ctx;
+};
+/* KEER_EMISSING: no such account. Errors of the teller end it. */
+KEER_NODISCARD enum keer_err ledger_statement(struct db *db, const struct ledger_statement_query *q,
+                                              const struct ledger_teller *to, struct ledger_statement *ret_statement);
+
+/* --- names of accounts, for who reads many entries: a few are kept. Starts as {0} with its connection --- */
+#define LEDGER_NAMES_KEPT 256
+struct ledger_names {
+    struct db *db;
+    struct ledger_account kept[LEDGER_NAMES_KEPT];
+};
+/* Borrowed until the next call for another account. KEER_EFORMAT when it is not there: no entry is without its accounts. */
+KEER_NODISCARD enum keer_err ledger_names_find(struct ledger_names *n, const struct id *account,
+                                               const struct ledger_account **ret_account);
 
 /* --- checking and exporting --- */
 struct ledger_report {

@@ -124,10 +124,12 @@ static enum ledger_result check_form(const struct ledger_transfer *t)
 }
 
 /* An id that is there: the same transfer, or the first difference. */
-static enum ledger_result compare(const struct ledger_transfer *t, const struct ledger_transfer *there, int64_t reserved)
+static enum ledger_result compare(const struct ledger_transfer *t, const struct ledger_transfer *there,
+                                  const struct ledger_transfer *pending)
 {
     bool moves = t->kind == LEDGER_TRANSFER || t->kind == LEDGER_PENDING;
-    int64_t amount = t->kind == LEDGER_POST && t->amount_minor == LEDGER_ALL ? reserved : t->amount_minor;
+    int64_t amount = t->kind == LEDGER_POST && t->amount_minor == LEDGER_ALL ? pending->amount_minor : t->amount_minor;
+    const char *ref = !moves && !t->ref[0] ? pending->ref : t->ref;
     if (t->kind != there->kind)
         return LEDGER_EXISTS_OTHER_KIND;
     if (!id_eq(&t->pending, &there->pending))
@@ -140,14 +142,16 @@ static enum ledger_result compare(const struct ledger_transfer *t, const struct 
         return LEDGER_EXISTS_OTHER_AMOUNT;
     if (moves && t->currency != there->currency)
         return LEDGER_EXISTS_OTHER_CURRENCY;
-    if (t->expires_us != there->expires_us || strcmp(t->ref, there->ref) != 0 || strcmp(t->reason, there->reason) != 0)
+    if (t->expires_us != there->expires_us)
+        return LEDGER_EXISTS_OTHER_EXPIRY;
+    if (strcmp(ref, there->ref) != 0)
         return LEDGER_EXISTS_OTHER_REFERENCE;
-    return LEDGER_EXISTS;
+    return strcmp(t->reason, there->reason) != 0 ? LEDGER_EXISTS_OTHER_REASON : LEDGER_EXISTS;
 }
 
 static enum keer_err check_exists(struct apply *a, const struct ledger_transfer *t, enum ledger_result *ret)
 {
-    struct ledger_transfer there, pending;
+    struct ledger_transfer there, pending = {0};
     for (unsigned i = 0; i < a->entries; i++)
         if (id_eq(&a->entry[i].id, &t->id)) {
             *ret = LEDGER_ID_TWICE;
@@ -156,13 +160,10 @@ static enum keer_err check_exists(struct apply *a, const struct ledger_transfer 
     enum keer_err err = ledger_find(a->db, &t->id, &there);
     if (err == KEER_EMISSING)
         return KEER_OK;
-    int64_t reserved = 0;
-    if (err == KEER_OK && id_is(&there.pending)) {
+    if (err == KEER_OK && id_is(&there.pending))
         err = ledger_find(a->db, &there.pending, &pending);
-        reserved = pending.amount_minor;
-    }
     if (err == KEER_OK)
-        *ret = compare(t, &there, reserved);
+        *ret = compare(t, &there, &pending);
     return err;
 }
 
@@ -292,6 +293,8 @@ static enum keer_err do_settle(struct apply *a, struct ledger_transfer *t, enum 
     t->debit = m->row.debit;
     t->credit = m->row.credit;
     t->currency = m->row.currency;
+    if (!t->ref[0])
+        memcpy(t->ref, m->row.ref, sizeof t->ref);
     if (t->kind == LEDGER_POST && t->amount_minor == LEDGER_ALL)
         t->amount_minor = m->row.amount_minor;
     err = find_account(a, &t->debit, &debit);

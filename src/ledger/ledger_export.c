@@ -15,7 +15,7 @@
 
 struct export
 {
-    struct db *db;
+    struct ledger_names names;
     ledger_put_fn *put;
     void *ctx;
     struct buf b;
@@ -27,19 +27,6 @@ static enum keer_err flush(struct export *x)
     enum keer_err err = x->b.err != KEER_OK ? x->b.err : x->put(x->ctx, buf_view(&x->b));
     buf_clear(&x->b);
     return err;
-}
-
-/* With all digits of the currency: 648.00, 648, 0.648. */
-static void put_amount(struct buf *b, int64_t minor, enum currency currency)
-{
-    unsigned digits = currency_exponent(currency);
-    uint64_t scale = 1, v = minor < 0 ? 0 - (uint64_t)minor : (uint64_t)minor;
-    for (unsigned i = 0; i < digits; i++)
-        scale *= 10;
-    buf_fmt(b, "%s%llu", minor < 0 ? "-" : "", (unsigned long long)(v / scale));
-    if (digits)
-        buf_fmt(b, ".%0*llu", (int)digits, (unsigned long long)(v % scale));
-    buf_fmt(b, " %s", currency_code(currency));
 }
 
 static enum keer_err declare(void *ctx, const struct ledger_account *account)
@@ -62,19 +49,17 @@ static void put_words(struct buf *b, const char *s)
         buf_char(b, *s == ';' || *s == '|' || *s == '\n' || *s == ':' || *s == ',' ? ' ' : *s);
 }
 
-static enum keer_err name_of(struct export *x, const struct id *account, struct ledger_account *ret)
-{
-    enum keer_err err = ledger_account(x->db, account, ret);
-    return err == KEER_EMISSING ? KEER_EFORMAT : err;
-}
-
 static enum keer_err put_entry(void *ctx, const struct ledger_transfer *t)
 {
     struct export *x = ctx;
-    struct ledger_account debit, credit;
-    enum keer_err err = name_of(x, &t->debit, &debit);
-    if (err == KEER_OK)
-        err = name_of(x, &t->credit, &credit);
+    const struct ledger_account *account;
+    char name[2][LEDGER_NAME_BYTES + 1];
+    enum keer_err err = KEER_OK;
+    for (int i = 0; err == KEER_OK && i < 2; i++) {
+        err = ledger_names_find(&x->names, i ? &t->credit : &t->debit, &account);
+        if (err == KEER_OK)
+            memcpy(name[i], account->name, sizeof name[i]);
+    }
     if (err != KEER_OK)
         return err;
     bool moves = t->kind == LEDGER_TRANSFER || t->kind == LEDGER_POST;
@@ -91,10 +76,11 @@ static enum keer_err put_entry(void *ctx, const struct ledger_transfer *t)
     }
     buf_puts(&x->b, ", at:");
     time_print(&x->b, t->at_us);
-    const struct ledger_account *side[] = {&debit, &credit};
+    char amount[CURRENCY_TEXT_BYTES];
     for (int i = 0; i < 2; i++) {
-        buf_fmt(&x->b, "\n%s    %-40s  ", moves ? "" : ";", side[i]->name);
-        put_amount(&x->b, i ? -t->amount_minor : t->amount_minor, t->currency);
+        buf_fmt(&x->b, "\n%s    %-60s  ", moves ? "" : ";", name[i]);
+        buf_fmt(&x->b, "%16s %s", currency_print(i ? -t->amount_minor : t->amount_minor, t->currency, amount),
+                currency_code(t->currency));
     }
     buf_char(&x->b, '\n');
     return flush(x);
@@ -102,16 +88,22 @@ static enum keer_err put_entry(void *ctx, const struct ledger_transfer *t)
 
 enum keer_err ledger_export(struct db *db, ledger_put_fn *put, void *ctx)
 {
-    struct export x = {.db = db, .put = put, .ctx = ctx};
+    struct export *x = calloc(1, sizeof *x);
     int64_t last = 0;
-    buf_init(&x.b, PIECE_BYTES);
-    buf_puts(&x.b, "; made by keer: what is pending stands as comments\n");
-    enum keer_err err = ledger_accounts(db, declare, &x);
+    if (!x)
+        return KEER_ENOMEM;
+    x->names.db = db;
+    x->put = put;
+    x->ctx = ctx;
+    buf_init(&x->b, PIECE_BYTES);
+    buf_puts(&x->b, "; made by keer: what is pending stands as comments\n");
+    enum keer_err err = ledger_accounts(db, declare, x);
     for (bool more = true; err == KEER_OK && more;) {
         struct ledger_query q = {.after = last, .max = PAGE};
-        err = ledger_each(db, &q, put_entry, &x, &last);
+        err = ledger_each(db, &q, put_entry, x, &last);
         more = err == KEER_OK && last > q.after;
     }
-    buf_release(&x.b);
+    buf_release(&x->b);
+    free(x);
     return err;
 }

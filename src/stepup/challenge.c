@@ -49,19 +49,6 @@ static void member(struct buf *out, size_t start, const char *name, struct slice
     buf_json(out, value);
 }
 
-/* All digits of the currency, as a bank prints them: 648.00 CNY, 648 JPY. */
-static void amount_print(int64_t minor, enum currency c, char ret_text[32])
-{
-    unsigned digits = currency_exponent(c);
-    int64_t scale = 1;
-    for (unsigned i = 0; i < digits; i++)
-        scale *= 10;
-    if (digits)
-        (void)snprintf(ret_text, 32, "%lld.%0*lld", (long long)(minor / scale), (int)digits, (long long)(minor % scale));
-    else
-        (void)snprintf(ret_text, 32, "%lld", (long long)minor);
-}
-
 static enum keer_err check(const struct challenge_data *d)
 {
     const struct slice texts[] = {d->payee,  d->payee_origin, d->agreement, d->wallet,
@@ -86,14 +73,14 @@ static enum keer_err check(const struct challenge_data *d)
 
 enum keer_err challenge_canon(const struct challenge_data *d, struct buf *out, struct crypto_hash *ret_hash)
 {
-    char amount[32] = "";
+    char amount[CURRENCY_TEXT_BYTES] = "";
     enum keer_err err = check(d);
     if (err != KEER_OK)
         return err;
     size_t start = out->len + 1;
     bool money = d->currency != CUR_MAX;
     if (money)
-        amount_print(d->amount_minor, d->currency, amount);
+        (void)currency_print(d->amount_minor, d->currency, amount);
     buf_char(out, '{');
     member(out, start, "agreement", d->agreement);
     member(out, start, "amount", slice_str(amount));

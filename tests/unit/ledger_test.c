@@ -133,6 +133,8 @@ START_TEST(every_result)
     EXPECT(EXISTS_OTHER_CURRENCY, t);
     t.currency = CUR_CNY;
     t.reason[0] = 'x';
+    EXPECT(EXISTS_OTHER_REASON, t);
+    t.ref[0] = 'x';
     EXPECT(EXISTS_OTHER_REFERENCE, t);
 
     EXPECT(OK, move("p1", LEDGER_PENDING, &b.player, &b.wallet, 64800));
@@ -151,6 +153,14 @@ START_TEST(every_result)
     EXPECT(ALREADY_VOIDED, settle("s4", LEDGER_POST, "p2", LEDGER_ALL));
     EXPECT(NOT_PENDING, settle("s4", LEDGER_POST, "top up", LEDGER_ALL));
     EXPECT(NOT_PENDING, settle("s4", LEDGER_VOID, "never", 0));
+    t = move("p2", LEDGER_PENDING, &b.player, &b.wallet, 35200);
+    t.expires_us = NOW + 1;
+    EXPECT(EXISTS_OTHER_EXPIRY, t);
+    t = settle("s1", LEDGER_POST, "p1", 60000); /* its reference is that of p1, given or not */
+    (void)snprintf(t.ref, sizeof t.ref, "a1");
+    EXPECT(EXISTS, t);
+    (void)snprintf(t.ref, sizeof t.ref, "a2");
+    EXPECT(EXISTS_OTHER_REFERENCE, t);
     EXPECT(OK, move("p4", LEDGER_PENDING, &b.player, &b.wallet, 40000));
     EXPECT(OK, settle("s5", LEDGER_POST, "p4", LEDGER_ALL));
     EXPECT(EXISTS, settle("s5", LEDGER_POST, "p4", LEDGER_ALL));
@@ -505,7 +515,7 @@ START_TEST(statements)
     ck_ok(ledger_each(b.db, &(struct ledger_query){.account = &b.wallet, .after = 1, .max = 2}, add_read, &page, &last));
     ck_assert(page.count == 2 && last == 3);
     ck_ok(ledger_each(b.db, &(struct ledger_query){.ref = SLICE("a1"), .max = 100}, add_read, &ref, &last));
-    ck_assert_uint_eq(ref.count, 3); /* the post has no reference of its own */
+    ck_assert_uint_eq(ref.count, 4); /* the post has that of what it posts */
     ck_ok(ledger_each(b.db, &(struct ledger_query){.account = &b.euros, .after = 2, .max = 9}, add_read, &none, &last));
     ck_assert(none.count == 0 && last == 2);
     named("p1", &id);
@@ -520,6 +530,85 @@ START_TEST(statements)
     ck_ok(ledger_account_named(b.db, SLICE("wallet:alipay"), &a));
     ck_assert(id_eq(&a.id, &b.wallet));
     ck_err(ledger_account_named(b.db, SLICE("wallet"), &a), KEER_EMISSING);
+    end(&b);
+}
+END_TEST
+
+/* A statement written down: "+100000=100000 -60000=40000 | 4500". */
+static enum keer_err note_line(void *ctx, const struct ledger_line *line)
+{
+    buf_fmt(ctx, "%+lld=%lld %s ", (long long)line->debit_minor, (long long)line->balance_minor, line->other);
+    return KEER_OK;
+}
+
+static enum keer_err note_pending(void *ctx, const struct ledger_line *line)
+{
+    buf_fmt(ctx, "(%+lld) ", (long long)line->debit_minor);
+    return KEER_OK;
+}
+
+#define STATEMENT(want, query)                            \
+    do {                                                  \
+        buf_clear(&text);                                 \
+        ck_ok(ledger_statement(b.db, &(query), &to, &s)); \
+        ck_slice_eq(buf_view(&text), slice_str(want));    \
+    } while (0)
+
+START_TEST(statements_open_and_close)
+{
+    struct books b;
+    struct buf text;
+    struct ledger_statement s;
+    enum ledger_result r[2];
+    small_history(&b);
+    buf_init(&text, 10000);
+    const struct ledger_teller to = {NULL, note_line, note_pending, &text};
+    struct ledger_statement_query q = {.account = &b.player, .from_us = INT64_MIN, .to_us = INT64_MAX};
+    STATEMENT("-100000=-100000 wallet:alipay +60000=-40000 wallet:alipay (+4500) ", q);
+    ck_assert(s.opening_debits == 0 && s.opening_credits == 0 && s.closing_debits == 60000 && s.closing_credits == 100000);
+    ck_assert(s.lines == 2 && s.pending == 1 && s.pending_debits == 4500 && s.pending_credits == 0 && !s.more);
+    /* A minute later: another purchase, and the pending one is let go. */
+    struct ledger_transfer t[] = {settle("v2", LEDGER_VOID, "p2", 0),
+                                  move("late", LEDGER_TRANSFER, &b.player, &b.wallet, 500)};
+    (void)snprintf(t[1].ref, sizeof t[1].ref, "a2");
+    ck_assert(apply(&b, t, 2, NOW + US_MINUTE, r));
+    q.to_us = NOW + 1; /* as it was then: still pending */
+    STATEMENT("-100000=-100000 wallet:alipay +60000=-40000 wallet:alipay (+4500) ", q);
+    q.from_us = NOW + 1;
+    q.to_us = INT64_MAX;
+    STATEMENT("+500=-39500 wallet:alipay ", q);
+    ck_assert(s.opening_debits == 60000 && s.opening_credits == 100000 && s.closing_debits == 60500 && s.pending == 0);
+    q.from_us = INT64_MIN;
+    q.ref = SLICE("a2");
+    STATEMENT("+500=500 wallet:alipay ", q);
+    q.account = &b.wallet;
+    q.ref = SLICE("a1");
+    STATEMENT("+100000=100000 player:liu -60000=40000 player:liu ", q);
+    q.ref.len = 0;
+    q.max = 1; /* in pages */
+    STATEMENT("+100000=100000 player:liu ", q);
+    ck_assert(s.more && s.last == 1 && s.closing_debits == 100000);
+    q.after = s.last;
+    STATEMENT("-60000=40000 player:liu ", q);
+    ck_assert(s.more && s.opening_debits == 100000);
+    q.after = s.last;
+    STATEMENT("-500=39500 player:liu ", q);
+    ck_assert(!s.more && s.opening_credits == 60000 && s.last == 6);
+    q.after = s.last;
+    STATEMENT("", q);
+    ck_assert(s.last == 6 && s.closing_credits == 60500);
+    struct id nobody;
+    named("nobody", &nobody);
+    q.account = &nobody;
+    ck_err(ledger_statement(b.db, &q, &to, &s), KEER_EMISSING);
+    int64_t number = -1;
+    ck_ok(ledger_number_before(b.db, NOW, &number));
+    ck_assert_int_eq(number, 0);
+    ck_ok(ledger_number_before(b.db, NOW + 1, &number));
+    ck_assert_int_eq(number, 4);
+    ck_ok(ledger_number_before(b.db, INT64_MAX, &number));
+    ck_assert_int_eq(number, 6);
+    buf_release(&text);
     end(&b);
 }
 END_TEST
@@ -620,6 +709,7 @@ int main(void)
     tcase_add_test(t, a_model_agrees);
     tcase_add_test(t, verify_finds_every_change);
     tcase_add_test(t, statements);
+    tcase_add_test(t, statements_open_and_close);
     tcase_add_test(t, other_programs_balance_the_export);
     tcase_add_test(t, a_failing_database_leaves_all_or_nothing);
     suite_add_tcase(s, t);
