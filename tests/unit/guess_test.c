@@ -19,6 +19,7 @@
 #define THREADS 8
 #define ACCOUNTS 2
 #define DAYS 6
+#define RECOVERY_DAYS 2
 #define NAMES 5 /* of an account, as they may be typed */
 static const char POLICY[] = "rule nothing deny if purchase and amount < 0 EUR\n";
 
@@ -425,7 +426,7 @@ static void guess_recoveries(struct desk_worker *w, unsigned thread)
 {
     struct rng r;
     rng_seed(&r, thread * 104729u + (uint64_t)atomic_load(&shift_us));
-    for (int64_t i = guesses(); i > 0;) {
+    for (int64_t i = guesses() * DAYS / RECOVERY_DAYS; i > 0;) {
         struct visitor v = stranger(&r);
         struct recover s;
         char name[64];
@@ -454,7 +455,7 @@ START_TEST(recoveries_by_the_million)
     atomic_store(&shift_us, 0);
     open_all();
     all_at_once(people, 1);
-    for (unsigned day = 0; day < 2; day++) {
+    for (unsigned day = 0; day < RECOVERY_DAYS; day++) {
         atomic_store(&shift_us, day * 25 * US_HOUR);
         forget_counts();
         all_at_once(guess_recoveries, THREADS);
