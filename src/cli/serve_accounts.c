@@ -158,6 +158,7 @@ void serve_accounts_close(struct serving *s)
 {
     notifier_free(s->accounts.notifier);
     password_worker_free(s->accounts.passwords);
+    passkeys_release(&s->passkeys);
     breached_close(s->accounts.breached);
     crypto_wipe(&s->accounts, sizeof s->accounts);
 }

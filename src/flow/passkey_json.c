@@ -147,8 +147,8 @@ void passkey_print_creation(const struct passkey_creation *c, struct buf *out)
     /* Discoverable, so that it signs in without a name; for payments Chromium takes no other than the device's own. */
     buf_fmt(out,
             "],\"authenticatorSelection\":{%s\"residentKey\":\"required\",\"requireResidentKey\":true,"
-            "\"userVerification\":\"required\"},\"attestation\":\"none\",\"extensions\":{\"credProps\":true%s}}",
-            c->payment ? "\"authenticatorAttachment\":\"platform\"," : "",
+            "\"userVerification\":\"required\"},\"attestation\":\"%s\",\"extensions\":{\"credProps\":true%s}}",
+            c->payment ? "\"authenticatorAttachment\":\"platform\"," : "", c->attested ? "direct" : "none",
             c->payment ? ",\"payment\":{\"isPayment\":true}" : "");
 }
 

@@ -33,6 +33,7 @@ void passkey_print_descriptor(const struct passkey *p, struct buf *out);
 struct passkey_creation {
     struct slice rp_id, service, user_id, user_name, display_name, challenge;
     struct slice exclude; /* descriptors, parted by commas */
+    bool attested;        /* the maker is asked to vouch for it */
     bool payment;
 };
 void passkey_print_creation(const struct passkey_creation *c, struct buf *out);

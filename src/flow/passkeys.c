@@ -41,6 +41,28 @@ static bool is_suffix(struct slice host, struct slice rp_id)
     return host.len == rp_id.len || (host.p[host.len - rp_id.len - 1] == '.' && memchr(rp_id.p, '.', rp_id.len));
 }
 
+enum keer_err passkeys_add_roots(struct passkeys *p, struct slice pem)
+{
+    unsigned before = p->roots_count;
+    enum keer_err err = KEER_OK;
+    for (struct crypto_cert *cert; err == KEER_OK && (err = crypto_cert_pem(&pem, &cert)) == KEER_OK;) {
+        if (p->roots_count == PASSKEY_ROOTS_MAX) {
+            crypto_cert_free(cert);
+            return KEER_ELIMIT;
+        }
+        p->roots[p->roots_count++] = cert;
+    }
+    if (err == KEER_EMISSING) /* the end */
+        err = p->roots_count > before ? KEER_OK : KEER_EFORMAT;
+    return err;
+}
+
+void passkeys_release(struct passkeys *p)
+{
+    while (p->roots_count)
+        crypto_cert_free(p->roots[--p->roots_count]);
+}
+
 enum keer_err passkeys_add_origin(struct passkeys *p, struct slice origin)
 {
     struct slice host = host_of(origin);

@@ -14,7 +14,9 @@
  * 4. Refusals of a sign-in are one answer, whether the passkey is known or not.
  * 5. A counter that did not grow and changed backup flags are members of the event, for the policy.
  * 6. Failures don't feed the password's limits, and a success clears none of them (attempts.def).
- * Library code: nothing about why is told to a browser; verdicts go to the log, with the account.
+ * 7. Attestation is asked for when there are roots to judge it by, and kept with the passkey: trusted, or not. Only
+ * `trusted` refuses one for the want of it. Library code: nothing about why is told to a browser; verdicts go to the log,
+ * with the account.
  */
 #ifndef FLOW_PASSKEYS_H
 #define FLOW_PASSKEYS_H
@@ -24,6 +26,7 @@
 
 #define PASSKEY_ORIGINS_MAX 8u
 #define PASSKEY_ORIGIN_BYTES 300u
+#define PASSKEY_ROOTS_MAX 256u
 #define PASSKEY_RP_ID_BYTES 253u
 #define PASSKEY_OPTIONS_BYTES (64u << 10)
 
@@ -33,7 +36,14 @@ struct passkeys { /* does not change after the start */
     char rp_id[PASSKEY_RP_ID_BYTES + 1];
     char origin[PASSKEY_ORIGINS_MAX][PASSKEY_ORIGIN_BYTES + 1];
     unsigned origins_count;
+    struct crypto_cert *roots[PASSKEY_ROOTS_MAX]; /* of attestation; passkeys_release frees them */
+    unsigned roots_count;
+    bool trusted; /* a passkey that none of them vouches for is refused */
 };
+/* Certificates in PEM whose makers vouch for their authenticators; with one, browsers are asked for attestations.
+ * KEER_EFORMAT when there is none, or something that is none; KEER_ELIMIT, KEER_ENOMEM. */
+KEER_NODISCARD enum keer_err passkeys_add_roots(struct passkeys *p, struct slice pem);
+void passkeys_release(struct passkeys *p);
 /* One more origin. The rp id, when none is set, becomes its host. KEER_EINVALID: not https://HOST[:PORT] or, for
  * development, http://localhost[:PORT]; KEER_ELIMIT. */
 KEER_NODISCARD enum keer_err passkeys_add_origin(struct passkeys *p, struct slice origin);

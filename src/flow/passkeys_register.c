@@ -62,6 +62,7 @@ enum keer_err passkeys_register_options(const struct passkeys *p, struct desk_wo
                                      .display_name = a.account.name[0] ? slice_str(a.account.name) : name,
                                      .challenge = slice_of((const char *)a.ask.challenge, sizeof a.ask.challenge),
                                      .exclude = buf_view(&a.exclude),
+                                     .attested = p->roots_count > 0,
                                      .payment = payment};
         buf_fmt(out, "{\"flow\":\"%s\",\"publicKey\":", a.ask.id.text);
         passkey_print_creation(&c, out);
@@ -157,6 +158,9 @@ static enum keer_err verify(struct registering *g)
                                      .user_verified = true,
                                      .algorithms = passkey_algorithms,
                                      .algorithms_count = passkey_algorithms_count,
+                                     .roots = g->p->roots,
+                                     .roots_count = g->p->roots_count,
+                                     .trusted = g->p->trusted,
                                      .now_us = g->now_us};
     enum keer_err err = webauthn_register(&expect, &given, &g->made);
     if (err == KEER_OK && g->made.verdict == WEBAUTHN_OK && !slice_eq(g->made.credential_id, g->r->reply->id))
