@@ -474,6 +474,11 @@ static enum keer_err undo(struct db *db, const struct guard *g, const struct not
     struct guard_full f;
     if (!id_is(&n->about))
         return KEER_OK;
+    if (n->kind == NOTICE_WALLET_LINKED || n->kind == NOTICE_WALLET_ENDED) { /* it tells of an agreement */
+        enum keer_err ended = g->wallet_end ? g->wallet_end(db, &n->account, &n->about, now_us) : KEER_EMISSING;
+        *ret_undone = ended == KEER_OK;
+        return ended == KEER_EMISSING ? KEER_OK : ended;
+    }
     enum keer_err err = recovery_undo(db, &n->account, &n->about, now_us, ret_nothing);
     *ret_undone = err == KEER_OK;
     if (err != KEER_EMISSING)

@@ -34,14 +34,19 @@ enum guard_change {
 const char *guard_change_name(enum guard_change change);
 const char *guard_change_what(enum guard_change change);
 
+#define GUARD_DATA_BYTES 512
 /* What the daemon was started with. */
 struct guard {
     const struct crypto_hash *key; /* the account key (notices, seals) */
     int64_t first_us, wait_us;     /* --guard-first, --guard-wait */
     int64_t grace_us;              /* --guard-grace: after the sign-up, in the session that it began; 0: none */
     int64_t recovery_us;           /* --recovery-wait */
-    /* Raises and lowers a wallet's limit: issue 5's. NULL: refused. */
-    enum keer_err (*wallet_limit)(struct db *db, const struct id *account, struct slice data, bool raise, int64_t now_us);
+    /* Wallets (agreements.h). Raises a limit as `data` says, and notes in `was` what undoing needs; or undoes it, by `was`.
+     * NULL: refused. */
+    enum keer_err (*wallet_limit)(struct db *db, const struct id *account, struct slice data, bool raise,
+                                  char was[GUARD_DATA_BYTES + 1], int64_t now_us);
+    /* 'Not me' to a wallet that was linked: ends the agreement. NULL: there are no wallets. */
+    enum keer_err (*wallet_end)(struct db *db, const struct id *account, const struct id *agreement, int64_t now_us);
 };
 #define GUARD_FIRST_US (24 * US_HOUR)
 #define GUARD_WAIT_US US_HOUR
@@ -49,7 +54,6 @@ struct guard {
 #define RECOVERY_WAIT_US (3 * US_DAY)
 #define GUARD_UNDO_US NOTICE_NOT_ME_US
 #define GUARD_PENDING_MAX 8 /* that wait, of one account */
-#define GUARD_DATA_BYTES 512
 
 struct guard_request {
     const struct session *session; /* who asks: FULL, or RESTRICTED for authenticators and recovery codes */

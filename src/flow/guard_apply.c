@@ -151,12 +151,12 @@ static enum keer_err distrust_device(struct db *db, const struct guard *g, struc
 
 static enum keer_err raise_limit(struct db *db, const struct guard *g, struct guard_full *f, int64_t now_us)
 {
-    return g->wallet_limit ? g->wallet_limit(db, &f->row.account, slice_str(f->data), true, now_us) : KEER_EMISSING;
+    return g->wallet_limit ? g->wallet_limit(db, &f->row.account, slice_str(f->data), true, f->was, now_us) : KEER_EMISSING;
 }
 
 static enum keer_err lower_limit(struct db *db, const struct guard *g, struct guard_full *f, int64_t now_us)
 {
-    return g->wallet_limit ? g->wallet_limit(db, &f->row.account, slice_str(f->data), false, now_us) : KEER_EMISSING;
+    return g->wallet_limit ? g->wallet_limit(db, &f->row.account, SLICE(""), false, f->was, now_us) : KEER_EMISSING;
 }
 
 /* --- the table --- */

@@ -280,6 +280,7 @@ static unsigned roles_given(struct http_exchange *x)
 static bool admitted(struct http_exchange *x)
 {
     unsigned roles = x->route->roles ? roles_given(x) : 0;
+    x->roles = roles;
     if (x->route->roles && !roles)
         http_problem(x, HTTP_NO_KEY, "%s", header(x, "Authorization").p ? "the key is not valid" : "no key was sent");
     else if (x->route->roles && !(roles & x->route->roles))

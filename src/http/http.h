@@ -84,6 +84,7 @@ struct http_exchange {
     struct buf query;               /* values of http_query and http_form */
     void *worker;                   /* with HTTP_BLOCKING: who runs `handle`, from site.blocking */
     char caller[HTTP_CALLER_BYTES]; /* the public part of its key; "" without one */
+    unsigned roles;                 /* of its key, where the route asks for one */
     int64_t begun_us;
     /* the rest is http.c's */
     char method[16]; /* for the log, as the next */

@@ -51,8 +51,9 @@ static void member(struct buf *out, size_t start, const char *name, struct slice
 
 static enum keer_err check(const struct challenge_data *d)
 {
-    const struct slice texts[] = {d->payee,  d->payee_origin, d->agreement, d->wallet,
-                                  d->change, d->detail,       d->store,     d->reference};
+    const struct slice texts[] = {d->payee,    d->payee_origin, d->agreement,     d->wallet,         d->change,
+                                  d->detail,   d->store,        d->reference,     d->caps.charge,    d->caps.count,
+                                  d->caps.day, d->caps.month,   d->caps.currency, d->caps.unverified};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         if (texts[i].len > CHALLENGE_TEXT_BYTES)
             return KEER_ELIMIT;
@@ -84,6 +85,12 @@ enum keer_err challenge_canon(const struct challenge_data *d, struct buf *out, s
     buf_char(out, '{');
     member(out, start, "agreement", d->agreement);
     member(out, start, "amount", slice_str(amount));
+    member(out, start, "cap_charge", d->caps.charge);
+    member(out, start, "cap_count", d->caps.count);
+    member(out, start, "cap_currency", d->caps.currency);
+    member(out, start, "cap_day", d->caps.day);
+    member(out, start, "cap_month", d->caps.month);
+    member(out, start, "cap_unverified", d->caps.unverified);
     member(out, start, "change", d->change);
     member(out, start, "currency", money ? slice_str(currency_code(d->currency)) : SLICE(""));
     member(out, start, "detail", d->detail);

@@ -48,6 +48,10 @@ struct challenge_data {
     struct slice detail; /* to what: "anna@example.org", "Pixel 9" */
     struct slice store;  /* who asks, as the person knows it */
     struct slice reference;
+    struct { /* of a link: what may be charged, as texts with the digits of the currency */
+        struct slice charge, day, month, count, currency;
+        struct slice unverified; /* without a second step each time, in sum */
+    } caps;
 };
 /* Canonical JSON: members in the order of their names, the amount as a decimal text with all digits of its currency.
  * KEER_EMISSING when what the kind needs is not there, KEER_ERANGE for an amount, KEER_ELIMIT. */

@@ -284,29 +284,50 @@ enum keer_err agreements_list(struct db *db, const struct agreement_find *find, 
     return err;
 }
 
+static enum keer_err take_ids(struct db_stmt *s, struct id *ret_ids, unsigned rows_max, unsigned *n)
+{
+    enum db_step step = DB_END;
+    enum keer_err err = KEER_OK;
+    while (err == KEER_OK && *n < rows_max && (step = db_step(s)) == DB_ROW)
+        err = query_id(s, 0, &ret_ids[(*n)++]);
+    db_free(s);
+    return err == KEER_OK && step != DB_ROW && step != DB_END ? KEER_EIO : err;
+}
+
 enum keer_err agreements_due(struct db *db, unsigned of_states, int64_t since_us, int64_t asked_us, struct id *ret_ids,
                              unsigned rows_max, unsigned *ret_count)
 {
     struct db_stmt *s;
-    enum db_step step = DB_END;
     unsigned n = 0;
     enum keer_err err = KEER_OK;
     /* State by state: each is a range of the index (state, state_us). */
-    for (unsigned state = 0; err == KEER_OK && state < AGREEMENT_STATE_MAX; state++) {
-        if (!(of_states & AGREEMENT_BIT(state)) || n == rows_max)
+    for (unsigned state = 0; err == KEER_OK && n < rows_max && state < AGREEMENT_STATE_MAX; state++) {
+        if (!(of_states & AGREEMENT_BIT(state)))
             continue;
         err = QUERY_ROWS(db, &s,
                          "SELECT id FROM agreement WHERE state = $1 AND state_us <= $2 AND synced_us <= $3"
                          " ORDER BY synced_us, id LIMIT $4",
                          Q_NUMBER(state), Q_NUMBER(since_us), Q_NUMBER(asked_us), Q_NUMBER(rows_max - n));
-        if (err != KEER_OK)
-            return err;
-        while (err == KEER_OK && n < rows_max && (step = db_step(s)) == DB_ROW)
-            err = query_id(s, 0, &ret_ids[n++]);
-        db_free(s);
-        if (err == KEER_OK && step != DB_ROW && step != DB_END)
-            err = KEER_EIO;
+        if (err == KEER_OK)
+            err = take_ids(s, ret_ids, rows_max, &n);
     }
+    if (err == KEER_OK)
+        *ret_count = n;
+    return err;
+}
+
+enum keer_err agreements_strays(struct db *db, int64_t asked_us, int64_t now_us, struct id *ret_ids, unsigned rows_max,
+                                unsigned *ret_count)
+{
+    struct db_stmt *s;
+    unsigned n = 0;
+    enum keer_err err =
+        QUERY_ROWS(db, &s,
+                   "SELECT id FROM agreement WHERE state = 5 AND state_us > $1 AND signed_us = 0"
+                   " AND ref <> $2 AND synced_us <= $3 ORDER BY synced_us, id LIMIT $4",
+                   Q_NUMBER(now_us - 2 * US_DAY), Q_BYTES(SLICE("")), Q_NUMBER(asked_us), Q_NUMBER(rows_max));
+    if (err == KEER_OK)
+        err = take_ids(s, ret_ids, rows_max, &n);
     if (err == KEER_OK)
         *ret_count = n;
     return err;
@@ -381,49 +402,66 @@ enum keer_err agreement_stepped(struct db *db, const struct id *id, int64_t now_
                      Q_NUMBER(now_us), Q_ID(id));
 }
 
-/* Writes reference, refresh token and payer of one in `state`; SIGNING becomes ACTIVE. */
-static enum keer_err put_signed(struct db *db, const struct crypto_hash *seal, const struct id *id,
-                                const struct wallet_agreement *w, enum agreement_state state, int64_t now_us)
+struct sealed {
+    struct buf ref, refresh;
+    struct crypto_hash hash;
+};
+static void sealed_release(struct sealed *s)
+{
+    buf_release(&s->refresh);
+    buf_release(&s->ref);
+}
+/* What the wallet gave, as it is kept; to be released in any case. */
+static enum keer_err seal_all(struct db *db, const struct crypto_hash *seal, const struct id *id,
+                              const struct wallet_agreement *w, struct sealed *ret)
 {
     struct agreement a;
-    struct crypto_hash hash;
-    struct buf ref, refresh;
-    int64_t signed_us = w->signed_us ? w->signed_us : now_us;
+    buf_init(&ret->ref, WALLET_REF_BYTES + 64);
+    buf_init(&ret->refresh, WALLET_REF_BYTES + 64);
     enum keer_err err = agreement_get(db, /* seal */ NULL, id, &a);
     if (err != KEER_OK)
         return err;
-    buf_init(&ref, WALLET_REF_BYTES + 64);
-    buf_init(&refresh, WALLET_REF_BYTES + 64);
-    hash_of(seal, slice_str(a.wallet), slice_str(w->ref), &hash);
-    err = seal_text(seal, id, "ref", w->ref, &ref);
-    if (err == KEER_OK)
-        err = seal_text(seal, id, "refresh", w->refresh, &refresh);
-    if (err == KEER_OK && state == AGREEMENT_SIGNING)
-        err = QUERY_MET(db,
-                        "UPDATE agreement SET state = 2, state_us = $1, synced_us = $1, signed_us = $2, ref = $3,"
-                        " refresh = $4, ref_hash = $5, payer = $6 WHERE id = $7 AND state = 1 RETURNING id",
-                        Q_NUMBER(now_us), Q_NUMBER(signed_us), Q_BYTES(buf_view(&ref)), Q_BYTES(buf_view(&refresh)),
-                        Q_HASH(&hash), Q_STR(w->user), Q_ID(id));
-    else if (err == KEER_OK)
-        err = QUERY_MET(db,
-                        "UPDATE agreement SET ref = $1, refresh = $2, ref_hash = $3 WHERE id = $4 AND state = $5"
-                        " RETURNING id",
-                        Q_BYTES(buf_view(&ref)), Q_BYTES(buf_view(&refresh)), Q_HASH(&hash), Q_ID(id), Q_NUMBER(state));
-    buf_release(&refresh);
-    buf_release(&ref);
-    return err;
+    hash_of(seal, slice_str(a.wallet), slice_str(w->ref), &ret->hash);
+    err = seal_text(seal, id, "ref", w->ref, &ret->ref);
+    return err == KEER_OK ? seal_text(seal, id, "refresh", w->refresh, &ret->refresh) : err;
 }
 
 enum keer_err agreement_signed(struct db *db, const struct crypto_hash *seal, const struct id *id,
                                const struct wallet_agreement *w, int64_t now_us)
 {
-    return put_signed(db, seal, id, w, AGREEMENT_SIGNING, now_us);
+    struct sealed s;
+    enum keer_err err = seal_all(db, seal, id, w, &s);
+    if (err == KEER_OK)
+        err = QUERY_MET(db,
+                        "UPDATE agreement SET state = 2, state_us = $1, synced_us = $1, signed_us = $2, ref = $3,"
+                        " refresh = $4, ref_hash = $5, payer = $6 WHERE id = $7 AND state = 1 RETURNING id",
+                        Q_NUMBER(now_us), Q_NUMBER(w->signed_us ? w->signed_us : now_us), Q_BYTES(buf_view(&s.ref)),
+                        Q_BYTES(buf_view(&s.refresh)), Q_HASH(&s.hash), Q_STR(w->user), Q_ID(id));
+    sealed_release(&s);
+    return err;
 }
 
 enum keer_err agreement_keep_stray(struct db *db, const struct crypto_hash *seal, const struct id *id,
-                                   const struct wallet_agreement *w)
+                                   const struct wallet_agreement *w, int64_t now_us)
 {
-    return put_signed(db, seal, id, w, AGREEMENT_ENDED, 0);
+    struct sealed s;
+    enum keer_err err = seal_all(db, seal, id, w, &s);
+    if (err == KEER_OK)
+        err =
+            QUERY_MET(db,
+                      "UPDATE agreement SET state_us = $1, synced_us = 0, ref = $2, refresh = $3, ref_hash = $4"
+                      " WHERE id = $5 AND state = 5 AND signed_us = 0 RETURNING id",
+                      Q_NUMBER(now_us), Q_BYTES(buf_view(&s.ref)), Q_BYTES(buf_view(&s.refresh)), Q_HASH(&s.hash), Q_ID(id));
+    sealed_release(&s);
+    return err;
+}
+
+enum keer_err agreement_drop_stray(struct db *db, const struct id *id)
+{
+    return QUERY_MET(db,
+                     "UPDATE agreement SET ref = $1, refresh = $1, ref_hash = $1 WHERE id = $2 AND state = 5"
+                     " AND signed_us = 0 RETURNING id",
+                     Q_BYTES(SLICE("")), Q_ID(id));
 }
 
 static struct slice short_why(struct slice why) { return slice_of(why.p, MIN_OF(why.len, (size_t)WALLET_WHY_BYTES)); }

@@ -155,9 +155,14 @@ KEER_NODISCARD enum keer_err agreement_ended(struct db *db, const struct id *id,
                                              int64_t now_us);
 /* The wallet was asked. Any state. */
 KEER_NODISCARD enum keer_err agreement_synced(struct db *db, const struct id *id, int64_t now_us);
-/* A signature came for one that is ENDED: the reference is kept, so that it can be ended at the wallet. */
+/* A signature came for one that is ENDED and never was signed here: a stray. Its reference is kept until it is ended at the
+ * wallet, which agreement_drop_stray says. agreements_strays: those of the last two days that the wallet was not asked to end
+ * after `asked_us`. */
 KEER_NODISCARD enum keer_err agreement_keep_stray(struct db *db, const struct crypto_hash *seal, const struct id *id,
-                                                  const struct wallet_agreement *w);
+                                                  const struct wallet_agreement *w, int64_t now_us);
+KEER_NODISCARD enum keer_err agreement_drop_stray(struct db *db, const struct id *id);
+KEER_NODISCARD enum keer_err agreements_strays(struct db *db, int64_t asked_us, int64_t now_us, struct id *ret_ids,
+                                               unsigned rows_max, unsigned *ret_count);
 
 /* --- caps and what passed without a step --- */
 /* Caps and limit become `to`, if they are still what `was` says and it is not ENDING or ENDED: KEER_EMISSING else. KEER_ERANGE

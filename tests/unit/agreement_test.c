@@ -138,14 +138,27 @@ START_TEST(a_signature_after_the_end_revives_nothing)
     ck_ok(agreement_end(db, &id, SLICE("changed his mind"), T0, &state));
     ck_assert_int_eq(state, AGREEMENT_ENDING);
     ck_err(agreement_signed(db, &kit_key, &id, &normal, T0), KEER_EMISSING);
-    ck_err(agreement_keep_stray(db, &kit_key, &id, &normal), KEER_EMISSING); /* not before it is ended */
+    ck_err(agreement_keep_stray(db, &kit_key, &id, &normal, T0 + 9), KEER_EMISSING); /* not before it is ended */
     ck_ok(agreement_ended(db, &id, false, SLICE(""), T0));
     ck_err(agreement_signed(db, &kit_key, &id, &normal, T0), KEER_EMISSING);
-    ck_ok(agreement_keep_stray(db, &kit_key, &id, &normal));
+    ck_ok(agreement_keep_stray(db, &kit_key, &id, &normal, T0 + 9));
     struct agreement a = get(&id);
     ck_assert_int_eq(a.state, AGREEMENT_ENDED);
     ck_assert_int_eq(a.signed_us, 0);
     ck_assert_str_eq(a.ref, normal.ref);
+    /* It is ended at the wallet, and asked for until then. */
+    struct id strays[2], signed_before = in_state(AGREEMENT_ENDED);
+    unsigned n;
+    ck_err(agreement_keep_stray(db, &kit_key, &signed_before, &normal, T0), KEER_EMISSING);
+    ck_ok(agreements_strays(db, T0, T0 + 10, strays, 2, &n));
+    ck_assert(n == 1 && id_eq(&strays[0], &id));
+    ck_ok(agreement_synced(db, &id, T0 + 10));
+    ck_ok(agreements_strays(db, T0, T0 + 10, strays, 2, &n));
+    ck_assert_uint_eq(n, 0);
+    ck_ok(agreement_drop_stray(db, &id));
+    ck_ok(agreements_strays(db, T0 + 20, T0 + 20, strays, 2, &n));
+    ck_assert_uint_eq(n, 0);
+    ck_assert_str_eq(get(&id).ref, "");
 }
 END_TEST
 

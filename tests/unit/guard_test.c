@@ -128,11 +128,16 @@ static bool made(const struct guard_request *r)
 }
 
 static int64_t limit_raised, limit_lowered;
-static enum keer_err wallet_limit(struct db *db, const struct id *account, struct slice data, bool raise, int64_t now_us)
+static enum keer_err wallet_limit(struct db *db, const struct id *account, struct slice data, bool raise,
+                                  char was[GUARD_DATA_BYTES + 1], int64_t now_us)
 {
     UNUSED(db);
     UNUSED(account);
     UNUSED(data);
+    if (raise)
+        (void)snprintf(was, GUARD_DATA_BYTES + 1, "as it was");
+    else
+        ck_assert_str_eq(was, "as it was"); /* undoing knows what to go back to */
     *(raise ? &limit_raised : &limit_lowered) = now_us;
     return KEER_OK;
 }
