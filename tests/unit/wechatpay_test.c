@@ -547,7 +547,7 @@ START_TEST(settings_that_are_wrong)
 {
     static const struct {
         const char *from, *to, *word;
-    } cases[] = {{"\"url\"", "\"u\"", "url"},
+    } cases[] = {{"\"url\"", "\"u\"", "no such member"},
                  {"https://pay.test/base/", "ftp://x", "url"},
                  {"https://pay.test/base/", "https://pay.test/?x", "url"},
                  {"\"mchid\":\"1900000109\"", "\"mchid\":\"19 0\"", "mchid"},
@@ -560,7 +560,7 @@ START_TEST(settings_that_are_wrong)
                  {"\"file\":\"pub.pem\"", "\"file\":\"apiv3.key\"", "platform"},
                  {"\"file\":\"pub.pem\"", "\"file\":7", "file"},
                  {WK_CERT, WK_PUB, "twice"},
-                 {"\"platform\":[", "\"platform\":[],\"x\":[", "platform"}};
+                 {"\"platform\":[", "\"platform\":[7,", "platform"}};
     char why_text[WALLET_WHY_BYTES];
     void *self = NULL;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

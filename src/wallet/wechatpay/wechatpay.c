@@ -25,7 +25,7 @@ static enum wallet_answer garbled(struct wechat_call *c, const char *text)
     return WALLET_UNKNOWN;
 }
 
-/* Of a call that was not answered with 2xx. `none`: what WECHAT_GONE is here. */
+/* Of a call that was not answered with 2xx. */
 static enum wallet_answer failed(const struct wechat_call *c, enum wechat_end end)
 {
     if (end != WECHAT_REFUSED)

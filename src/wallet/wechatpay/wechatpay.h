@@ -32,8 +32,7 @@
 #define WECHAT_ID_BYTES 64
 #define WECHAT_BASE_BYTES 512
 #define WECHAT_FRESH_S 300
-#define WECHAT_KEY_BYTES 32 /* the APIv3 key */
-#define WECHAT_HEAD_BYTES 32768u
+#define WECHAT_KEY_BYTES 32      /* the APIv3 key */
 #define WECHAT_TEXT_BYTES 65536u /* a request, or what is signed of one, besides the body of an answer */
 
 struct wechat_platform {
@@ -87,7 +86,7 @@ void wechat_why(struct wallet_why *why, enum wallet_reason reason, struct slice 
 struct wechat_signed {
     struct slice timestamp, nonce, serial, signature;
 };
-/* The five headers of a head in lower case; false when one is missing or there twice. */
+/* The headers of a signature; false when one is missing or there twice. */
 bool wechat_signed_of(struct slice head, struct wechat_signed *ret);
 enum wallet_verdict wechat_verify(const struct wechat *w, const struct wechat_signed *s, struct slice body, int64_t now_us,
                                   char ret_why[WALLET_WHY_BYTES]);

@@ -1,8 +1,8 @@
 /* wire.c - requests that are signed, answers that are verified. */
-#include "base/base64.h"
 #include "base/num.h"
 #include "base/timefmt.h"
 #include "base/utf8.h"
+#include "wallet/sign.h"
 #include "wallet/wechatpay/wechatpay.h"
 
 #define SCHEMA "WECHATPAY2-SHA256-RSA2048"
@@ -43,31 +43,13 @@ void wechat_why(struct wallet_why *why, enum wallet_reason reason, struct slice 
 }
 
 /* --- what is verified --- */
-/* *ret is the value of a header that is there once; p NULL when it is not there. */
-static bool header_of(struct slice head, const char *name, struct slice *ret)
-{
-    struct slice found = {NULL, 0};
-    while (head.len) {
-        struct slice line = slice_cut(&head, '\n');
-        struct slice key = slice_cut(&line, ':');
-        if (!line.p || !slice_eqi(key, slice_str(name)))
-            continue;
-        if (found.p)
-            return false;
-        found = slice_trim(line);
-    }
-    *ret = found;
-    return true;
-}
-
 bool wechat_signed_of(struct slice head, struct wechat_signed *ret)
 {
-    struct slice type;
-    return header_of(head, "wechatpay-timestamp", &ret->timestamp) && ret->timestamp.p &&
-           header_of(head, "wechatpay-nonce", &ret->nonce) && ret->nonce.p &&
-           header_of(head, "wechatpay-serial", &ret->serial) && ret->serial.p &&
-           header_of(head, "wechatpay-signature", &ret->signature) && ret->signature.p &&
-           header_of(head, "wechatpay-signature-type", &type) && (!type.p || slice_eq(type, SLICE(SCHEMA)));
+    struct slice type = wallet_head_find(head, "wechatpay-signature-type");
+    *ret = (struct wechat_signed){wallet_head_find(head, "wechatpay-timestamp"), wallet_head_find(head, "wechatpay-nonce"),
+                                  wallet_head_find(head, "wechatpay-serial"), wallet_head_find(head, "wechatpay-signature")};
+    return ret->timestamp.p && ret->nonce.p && ret->serial.p && ret->signature.p &&
+           (!type.p || slice_eq(type, SLICE(SCHEMA)));
 }
 
 static const struct wechat_platform *platform_of(const struct wechat *w, struct slice serial, int64_t now_us)
@@ -84,7 +66,6 @@ static const struct wechat_platform *platform_of(const struct wechat *w, struct 
 enum wallet_verdict wechat_verify(const struct wechat *w, const struct wechat_signed *s, struct slice body, int64_t now_us,
                                   char ret_why[WALLET_WHY_BYTES])
 {
-    struct crypto_signature sig = {0};
     struct buf b;
     int64_t then;
     if (num_i64(s->timestamp, 1, US_TIME_MAX / US_SECOND, &then) != KEER_OK) {
@@ -103,8 +84,7 @@ enum wallet_verdict wechat_verify(const struct wechat *w, const struct wechat_si
     buf_char(&b, '\n');
     buf_slice(&b, body);
     buf_char(&b, '\n');
-    bool ok = b.err == KEER_OK && base64_get(s->signature, sizeof sig.bytes, sig.bytes, &sig.len) == KEER_OK &&
-              crypto_key_verify(p->key, CRYPTO_RS256, CRYPTO_DER, buf_view(&b), slice_of((const char *)sig.bytes, sig.len));
+    bool ok = b.err == KEER_OK && sign_verify(p->key, buf_view(&b), s->signature);
     buf_release(&b);
     int64_t off = now_us / US_SECOND - then;
     if (!ok || off > WECHAT_FRESH_S || off < -WECHAT_FRESH_S) {
@@ -125,8 +105,7 @@ void wechat_begin(struct wechat_call *c, struct wechat *w, struct wallet_io *io,
     buf_init(&c->url, WECHAT_TEXT_BYTES * 2);
     buf_init(&c->text, WECHAT_TEXT_BYTES * 4);
     buf_init(&c->token, WECHAT_TEXT_BYTES);
-    buf_init(&c->response.head, WECHAT_HEAD_BYTES);
-    buf_init(&c->response.body, WALLET_ANSWER_BYTES);
+    wallet_response_init(&c->response);
 }
 
 void wechat_end(struct wechat_call *c)
@@ -136,8 +115,7 @@ void wechat_end(struct wechat_call *c)
     buf_release(&c->url);
     buf_release(&c->text);
     buf_release(&c->token);
-    buf_release(&c->response.head);
-    buf_release(&c->response.body);
+    wallet_response_release(&c->response);
     tape_release(&c->tape);
 }
 
@@ -145,7 +123,6 @@ void wechat_end(struct wechat_call *c)
 static enum keer_err authorize(struct wechat_call *c, const char *method)
 {
     const struct wechat *w = c->w;
-    struct crypto_signature sig;
     unsigned char random[16];
     char nonce[sizeof random * 2 + 1];
     c->io->random(c->io->ctx, random, sizeof random);
@@ -158,12 +135,11 @@ static enum keer_err authorize(struct wechat_call *c, const char *method)
     buf_char(&c->text, '\n');
     if (c->text.err != KEER_OK)
         return c->text.err;
-    enum keer_err err = crypto_key_sign(w->key, CRYPTO_RS256, CRYPTO_DER, buf_view(&c->text), &sig);
-    if (err != KEER_OK)
-        return err;
     buf_fmt(&c->token, SCHEMA " mchid=\"%s\",nonce_str=\"%s\",timestamp=\"%lld\",serial_no=\"%s\",signature=\"", w->mchid,
             nonce, now, w->serial);
-    base64_put(&c->token, slice_of((const char *)sig.bytes, sig.len));
+    enum keer_err err = sign_put(w->key, buf_view(&c->text), &c->token);
+    if (err != KEER_OK)
+        return err;
     buf_char(&c->token, '"');
     return c->token.err;
 }
