@@ -1,5 +1,6 @@
-/* cmd_simulate.c - `keer simulate cards`: a history to work on. */
+/* cmd_simulate.c - `keer simulate`: a history of cards to work on, and October 2018 played on a daemon. */
 #include "cli/cli.h"
+#include "cli/simulate.h"
 #include "sim/cards.h"
 
 #define LABEL_DELAY (7 * US_DAY)
@@ -43,10 +44,8 @@ static int write_rows(struct cli *cli, struct cards *cards, struct io_out *out, 
     return CLI_DONE;
 }
 
-int cmd_simulate(struct cli *cli)
+static int simulate_cards(struct cli *cli)
 {
-    if (strcmp(cli->args[0], "cards") != 0)
-        return cli_usage(cli, "'%s' is not a simulation; there is one: cards", cli->args[0]);
     struct cards_options o = cards_defaults();
     struct cards *cards = NULL;
     struct io_why why;
@@ -74,4 +73,14 @@ int cmd_simulate(struct cli *cli)
     io_out_abandon(&own);
     cards_free(cards);
     return code;
+}
+
+int cmd_simulate(struct cli *cli)
+{
+    const char *what = cli->args[0];
+    if (strcmp(what, "cards") == 0)
+        return simulate_cards(cli);
+    if (strcmp(what, "october") == 0)
+        return simulate_october(cli);
+    return cli_usage(cli, "'%s' is not a simulation; there are: cards, october", what);
 }

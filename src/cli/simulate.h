@@ -1,0 +1,7 @@
+/* simulate.h - the simulations that play on a daemon. */
+#ifndef CLI_SIMULATE_H
+#define CLI_SIMULATE_H
+#include "cli/stage.h"
+
+int simulate_october(struct cli *cli);
+#endif
