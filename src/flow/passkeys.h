@@ -44,6 +44,8 @@ struct passkeys { /* does not change after the start */
  * KEER_EFORMAT when there is none, or something that is none; KEER_ELIMIT, KEER_ENOMEM. */
 KEER_NODISCARD enum keer_err passkeys_add_roots(struct passkeys *p, struct slice pem);
 void passkeys_release(struct passkeys *p);
+/* https://HOST[:PORT] or, for development, http://localhost[:PORT], as browsers write it (RFC 6454 section 6.2). */
+bool passkeys_is_origin(struct slice s);
 /* One more origin. The rp id, when none is set, becomes its host. KEER_EINVALID: not https://HOST[:PORT] or, for
  * development, http://localhost[:PORT]; KEER_ELIMIT. */
 KEER_NODISCARD enum keer_err passkeys_add_origin(struct passkeys *p, struct slice origin);

@@ -20,9 +20,6 @@ struct passkeys_check {
 KEER_NODISCARD enum keer_err passkeys_check(const struct passkeys *p, const struct passkeys_check *c,
                                             struct webauthn_authenticated *ret);
 
-/* Whether it is an origin as browsers write it; what is not can't be compared with what they say. */
-bool passkeys_is_origin(struct slice s);
-
 /* What a challenge of a payment shows, from its canonical JSON; borrowed from the tape, which the caller releases. */
 struct passkeys_shown {
     struct tape tape;
