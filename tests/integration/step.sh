@@ -191,6 +191,8 @@ a link to nothing|{"account":"$account","kind":"link"}
 a way back by script|{"account":"$account","kind":"sign_in","return_url":"javascript:alert(1)"}
 a way back in the clear|{"account":"$account","kind":"sign_in","return_url":"http://shop.example/"}
 a way back that is no host|{"account":"$account","kind":"sign_in","return_url":"http://localhost.evil.example/"}
+a payee whose origin is a path|{"account":"$account","kind":"payment","amount":100,"currency":"CNY","payee":"Shop","payee_origin":"https://shop.example/path"}
+a payee whose origin is in the clear|{"account":"$account","kind":"payment","amount":100,"currency":"CNY","payee":"Shop","payee_origin":"http://shop.example"}
 an unknown method|{"account":"$account","kind":"sign_in","methods":["sms"]}
 no method|{"account":"$account","kind":"sign_in","methods":[]}
 a line feed|{"account":"$account","kind":"payment","amount":1,"currency":"EUR","payee":"a\nb"}
