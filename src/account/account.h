@@ -1,7 +1,8 @@
 /* account.h - a person's account: its state, what it is called, and what it may be found by.
  *
- *     account_add ─► ACTIVE ◄── account_thaw ──── FROZEN       CLOSED is for good: its identifiers are freed, its sessions
- * ended ├────── account_freeze ──►  │ └────── account_close ──────┴─► CLOSED
+ *     account_add ─► ACTIVE ◄── account_thaw ──── FROZEN
+ *                     ├────── account_freeze ──────► │
+ *                     └────── account_close ─────────┴─► CLOSED: for good, its identifiers are freed, its sessions ended
  *
  * Invariants
  * 1. An account is one bucket: whatever name somebody signs in by, limits and windows count for the same id.

@@ -5,7 +5,7 @@
 #include "account/password.h"
 #include "base/utf8.h"
 
-#define BITS_MIN                                                                                                        \
+#define BITS_MIN \
     28.0           /* by the meter: some hundred million guesses, a million times what the limits let through in a year \
                     */
 #define WORD_MIN 3 /* bytes of a context word that counts */

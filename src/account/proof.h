@@ -1,7 +1,7 @@
 /* proof.h - a number of eight digits that was sent to an address, and shows that somebody reads there.
  *
- *     proof_ask ─► OPEN ── right ──► USED       wrong PROOF_TRIES_MAX times, late, or asked anew ──► nothing opens it any
- * more
+ *     proof_ask ─► OPEN ── right ──► USED
+ *                    └──── wrong PROOF_TRIES_MAX times, late, or asked anew ──► nothing opens it any more
  *
  * Invariants
  * 1. A proof is for one account (or none yet: sign-up), one purpose and one address; it opens nothing else.

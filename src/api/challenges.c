@@ -108,7 +108,8 @@ static bool read_ask(struct http_exchange *x, const struct api_body *b, struct a
         http_problem(x, HTTP_BAD_BODY,
                      "either subject, the store's own name of an account, or account, an id of this service");
     else if (d->payee_origin.len && !passkeys_is_origin(d->payee_origin))
-        http_problem(x, HTTP_BAD_BODY, "payee_origin: an origin is wanted, as https://shop.example.org: no path, lower case");
+        http_problem(x, HTTP_BAD_BODY,
+                     "payee_origin: an origin is wanted, as https://shop.example.org: no path, lower case");
     else if (a->return_url.p && !good_url(a->return_url))
         http_problem(x, HTTP_BAD_BODY,
                      "return_url: an address that begins with https://, without # and unescaped characters");

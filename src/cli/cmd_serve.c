@@ -213,7 +213,8 @@ static int enter_sandbox(struct serving *s)
                           .database = cli_text(cli, "database"),
                           .read_again = {settings_path(cli), cli_text(cli, "tls-cert"), cli_text(cli, "tls-key")},
                           .snapshot = s->snapshot,
-                          .outgoing = s->outbox != NULL || s->api.oidc != NULL || s->api.wallets != NULL || serve_sends_mail(s),
+                          .outgoing =
+                              s->outbox != NULL || s->api.oidc != NULL || s->api.wallets != NULL || serve_sends_mail(s),
                           .log = &s->log};
     enum keer_err err = sandbox_enter(&box);
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, CLI_IO, err, "the sandbox can't be entered; the log says why");

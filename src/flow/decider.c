@@ -45,7 +45,6 @@ static void pending_free(struct pending *p)
     free(p);
 }
 
-
 /* --- in flight --- */
 
 static struct pending **cell_of(struct decider *d, const struct keer_event *ev)

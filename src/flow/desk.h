@@ -1,8 +1,8 @@
 /* desk.h - a desk: threads on which use cases run in straight lines, waiting for what they write and decide.
  *
  *     desk_take ─► [waiting, at most queue_max] ─► a worker: job.run ─┬─ desk_write  ─► the writer thread, its commit ─┐
- *     (any thread)                                                    ├─ desk_read   (a snapshot of its own)           ├─►
- * goes on └─ desk_decide ─► engine, writer, the commit ────┘
+ *     (any thread)                                                    ├─ desk_read       (a snapshot of its own)       ├─► goes on
+ *                                                                     └─ desk_decide ─► engine, writer, the commit ────┘
  *
  * Decisions in a store's purchase path don't come here: they are many and wait for one thing. What comes here is few and
  * waits for several: a sign-in looks up, hashes, decides and writes.

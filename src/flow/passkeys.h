@@ -1,7 +1,7 @@
 /* passkeys.h - passkeys in use: registered, signed in with, answering challenges, confirming payments.
  *
- *     register:  options ─► browser ─► passkeys_register ─► verified, kept ENROLLING ─► the guard: applied, a step, or a
- * wait sign in:   options ─► browser ─► passkeys_sign_in  ─► verified ─► sign_in_proved (two factors in one: acr 2)
+ *     register:  options ─► browser ─► passkeys_register ─► verified, kept ENROLLING ─► the guard: applied, a step, or a wait
+ *     sign in:   options ─► browser ─► passkeys_sign_in  ─► verified ─► sign_in_proved (two factors in one: acr 2)
  *     challenge: options ─► browser ─► passkeys_answer   ─► verified ─► step_end
  *
  * Invariants

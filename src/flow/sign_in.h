@@ -1,11 +1,13 @@
 /* sign_in.h - signing in: a first factor, the decision, and what follows from it.
  *
- *     password or passkey proved ─► event sign_in decided ─┬─ allow ─► no second factor, a trusted device, or two factors
- * shown ─► DONE (FULL) │            else ─► STEP ├─ challenge, review ─► two factors shown already ─► DONE │ the account has
- * a second factor ─► STEP: a PENDING session, │                         a challenge that it holds ─► sign_in_finish ─► FULL
- *                                                          │                       it has none ─► CODE: a PENDING session, a
- * code to a │                         contact ─► sign_in_code ─► RESTRICTED, acr 1 └─ deny ─► DENIED, and every contact is
- * told
+ *     password or passkey proved ─► event sign_in decided
+ *       ├─ allow ──────────────► no second factor, a trusted device, or two factors shown ─► DONE (FULL); else ─► STEP
+ *       ├─ challenge, review ──► two factors shown already ─► DONE
+ *       │                        the account has a second factor ─► STEP: a PENDING session, and a challenge that it holds
+ *       │                                                             ─► sign_in_finish ─► FULL
+ *       │                        it has none ─► CODE: a PENDING session, a code to a contact
+ *       │                                                             ─► sign_in_code ─► RESTRICTED, acr 1
+ *       └─ deny ───────────────► DENIED, and every contact is told
  *
  * Invariants
  * 1. An unknown name and a wrong password are one answer: the same bytes, statements, one Argon2, one decision.

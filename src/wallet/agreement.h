@@ -50,8 +50,9 @@ enum agreement_state agreement_state_find(struct slice name);
 #define AGREEMENT_BIT(state) (1u << (state))
 
 #define AGREEMENT_SIGN_US (30 * 60 * INT64_C(1000000)) /* STEP and SIGNING lapse */
-#define AGREEMENT_SYNC_US (24 * 60 * 60 * INT64_C(1000000)) /* how often the wallet is asked for one that is ACTIVE or PAUSED */
-#define AGREEMENTS_MAX 16                              /* of one account that are not ENDED */
+#define AGREEMENT_SYNC_US \
+    (24 * 60 * 60 * INT64_C(1000000)) /* how often the wallet is asked for one that is ACTIVE or PAUSED */
+#define AGREEMENTS_MAX 16             /* of one account that are not ENDED */
 #define AGREEMENT_URL_BYTES 2000
 
 struct agreement_caps {
@@ -108,8 +109,8 @@ bool agreement_passes_unverified(const struct agreement *a, int64_t amount_minor
  * id and number are made unless they are given. One of the same client and reference that is there already is read instead
  * (*ret_new false): whether it is the same is the caller's to see. KEER_EFULL beyond AGREEMENTS_MAX; KEER_ERANGE as
  * agreement_check. */
-KEER_NODISCARD enum keer_err agreement_add(struct db *db, const struct crypto_hash *seal, struct agreement *a, int64_t now_us,
-                                           bool *ret_new);
+KEER_NODISCARD enum keer_err agreement_add(struct db *db, const struct crypto_hash *seal, struct agreement *a,
+                                           int64_t now_us, bool *ret_new);
 /* KEER_EMISSING. */
 KEER_NODISCARD enum keer_err agreement_get(struct db *db, const struct crypto_hash *seal, const struct id *id,
                                            struct agreement *ret);

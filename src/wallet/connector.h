@@ -242,8 +242,8 @@ struct wallet_options {
     const char *name;
     const struct wallet_driver *driver;
     void *self;
-    const char *url;         /* may be NULL */
-    const char *notify_url;  /* NULL: the daemon's own address */
+    const char *url;              /* may be NULL */
+    const char *notify_url;       /* NULL: the daemon's own address */
     int64_t connect_us, whole_us; /* of a request; 0: 1 s, 3 s */
     unsigned breaker_failures;    /* in a row, until it opens; 0: 5 */
     int64_t breaker_us;           /* how long it is open until a probe; 0: 5 s */
