@@ -1,9 +1,9 @@
 /* enrol.h - another authenticator, or one less: TOTP and recovery codes; passkeys have their own flow. Each goes through the
  * guard.
  *
- *     enrol_totp ─► (secret and QR code, told once) ─► enrol_totp_confirm, a code of the app ─► guard_ask ─► active, a step,
- * or a wait enrol_codes ─► guard_ask ─► ten codes, told once: active, or active when the wait is over enrol_remove ─►
- * guard_ask ─► removed; what waits or was never confirmed is dropped at once
+ *     enrol_totp ─► (secret and QR code, told once) ─► enrol_totp_confirm, a code of the app ─► guard_ask ─► active, a step, or a wait
+ *     enrol_codes ─► guard_ask ─► ten codes, told once: active, or active when the wait is over
+ *     enrol_remove ─► guard_ask ─► removed; what waits or was never confirmed is dropped at once
  *
  * Invariants
  * 1. A secret and codes are told once, to the session that asked.

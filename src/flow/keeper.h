@@ -1,7 +1,6 @@
 /* keeper.h - keeps the decider's snapshot: loads it at a start, renews it while events are decided, writes it at the stop.
  *
- *     keeper_new ─► keeper_start ─► keeper_load (engine thread) ─► keeper_committed ... ─► keeper_stop ─► keeper_write ─►
- * keeper_free
+ *     keeper_new ─► keeper_start ─► keeper_load (engine thread) ─► keeper_committed ... ─► keeper_stop ─► keeper_write ─► keeper_free
  *
  * With `every` a thread of its own waits until that many rows were committed since the last snapshot, loads that one into an
  * engine of its own, decides the rows that followed (on a reading connection of its own, comparing them), writes, and frees:

@@ -2,9 +2,10 @@
  *
  *     step_view ─► step_totp, step_code, step_passkey (passkey's flow), step_prompt ─► step_answer_prompt (another browser)
  *                    │ counted (attempts.h), committed; looked at, committed
- *                    ├─ wrong: event second_step, failure; the fifth refuses the challenge, the hundredth in a row the
- * authenticator └─ right: event second_step, success, decided ─┬─ deny: the challenge is refused └─ else: challenge_done ─►
- * a sign-in becomes FULL; others are used by the call that asked
+ *                    ├─ wrong: event second_step, failure; the fifth refuses the challenge, the hundredth in a row the authenticator
+ *                    └─ right: event second_step, success, decided ─┬─ deny: the challenge is refused
+ *                                                                   └─ else: challenge_done ─► a sign-in becomes FULL; others are
+ *                                                                            used by the call that asked
  *
  * Invariants
  * 1. Who holds a challenge: the session that it was opened for, or, where a store opened it, the first browser that looked
