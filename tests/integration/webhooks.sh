@@ -7,7 +7,7 @@ KEER=${KEER:-build/release/keer} BUILD=${BUILD:-build/release}
 for tool in curl node npm jq; do command -v $tool > /dev/null || { echo "skipped: no $tool here"; exit 0; }; done
 judge=tests/webhooks
 if ! [ "$judge/node_modules/.package-lock.json" -nt "$judge/package-lock.json" ]; then
-    (cd $judge && npm ci --no-audit --no-fund --loglevel=error > /dev/null 2>&1) || { echo 'skipped: the judge can not be installed (npm ci)'; exit 0; }
+    (cd $judge && flock package-lock.json npm ci --no-audit --no-fund --loglevel=error > /dev/null 2>&1) || { echo 'skipped: the judge can not be installed (npm ci)'; exit 0; }
 fi
 . tests/lib/daemon.sh
 receiver=

@@ -55,8 +55,13 @@ ask() {
     case $status in 4* | 5*) [ ! -s "$dir/body" ] || { grep -qi '^content-type: application/problem+json' "$dir/head"; ok $? "$name: a problem document"; } ;; esac
 }
 npm_ready() {
+    local lock
     command -v npm > /dev/null || { echo 'skipped: no npm here'; return 1; }
-    [ "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ] && return 0
-    (cd "$1" && npm ci --no-audit --no-fund --loglevel=error > "$dir/npm.log" 2>&1) && return 0
+    exec {lock}< "$1/package-lock.json" && flock "$lock" # another test may want the same
+    if [ "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ] || (cd "$1" && npm ci --no-audit --no-fund --loglevel=error > "$dir/npm.log" 2>&1); then
+        exec {lock}<&-
+        return 0
+    fi
+    exec {lock}<&-
     echo "skipped: npm can't install what $1/package-lock.json lists: $(tail -n 1 "$dir/npm.log")"; return 1
 }
