@@ -97,3 +97,19 @@ bool api_body_object(struct http_exchange *x, const struct api_body *b, const ch
     *ret = v;
     return true;
 }
+
+bool api_url_good(struct slice url)
+{
+    static const char *const begins[] = {"https://", "http://127.0.0.1", "http://localhost"};
+    for (size_t i = 0; i < url.len; i++)
+        if ((unsigned char)url.p[i] <= ' ' || (unsigned char)url.p[i] >= 0x7F || strchr("\"'<>\\^`{|}#", url.p[i]))
+            return false;
+    for (size_t i = 0; i < ARRAY_LEN(begins); i++) {
+        size_t n = strlen(begins[i]);
+        if (url.len > n && memcmp(url.p, begins[i], n) == 0 && (i == 0 || strchr(":/", url.p[n]))) {
+            struct slice rest = slice_of(url.p + n, url.len - n); /* in http://localhost:@host, host is the host */
+            return !memchr(rest.p, '@', rest.len);
+        }
+    }
+    return false;
+}

@@ -20,4 +20,6 @@ bool api_body_line(struct http_exchange *x, const struct api_body *b, const char
 bool api_body_number(struct http_exchange *x, const struct api_body *b, const char *name, double min, double max,
                      double *ret);
 bool api_body_object(struct http_exchange *x, const struct api_body *b, const char *name, uint32_t *ret);
+/* Where a customer is sent back to: https, or plain HTTP to one's own machine. */
+bool api_url_good(struct slice url);
 #endif

@@ -10,23 +10,6 @@
     "return_url "                                                                                                   \
     "methods"
 
-/* Where a customer is sent back to: https, or plain HTTP to one's own machine. */
-static bool good_url(struct slice url)
-{
-    static const char *const begins[] = {"https://", "http://127.0.0.1", "http://localhost"};
-    for (size_t i = 0; i < url.len; i++)
-        if ((unsigned char)url.p[i] <= ' ' || (unsigned char)url.p[i] >= 0x7F || strchr("\"'<>\\^`{|}#", url.p[i]))
-            return false;
-    for (size_t i = 0; i < ARRAY_LEN(begins); i++) {
-        size_t n = strlen(begins[i]);
-        if (url.len > n && memcmp(url.p, begins[i], n) == 0 && (i == 0 || strchr(":/", url.p[n]))) {
-            struct slice rest = slice_of(url.p + n, url.len - n); /* in http://localhost:@host, host is the host */
-            return !memchr(rest.p, '@', rest.len);
-        }
-    }
-    return false;
-}
-
 /* Minor units, or a text with the decimals of the currency, as in an event. */
 static bool read_amount(struct http_exchange *x, const struct api_body *b, struct challenge_data *d)
 {
@@ -110,7 +93,7 @@ static bool read_ask(struct http_exchange *x, const struct api_body *b, struct a
     else if (d->payee_origin.len && !passkeys_is_origin(d->payee_origin))
         http_problem(x, HTTP_BAD_BODY,
                      "payee_origin: an origin is wanted, as https://shop.example.org: no path, lower case");
-    else if (a->return_url.p && !good_url(a->return_url))
+    else if (a->return_url.p && !api_url_good(a->return_url))
         http_problem(x, HTTP_BAD_BODY,
                      "return_url: an address that begins with https://, without # and unescaped characters");
     else

@@ -25,6 +25,7 @@ struct serving {
     struct steps steps;
     struct passkeys passkeys;
     struct flow_wallets wallets;
+    struct agreements agreements;
     char url[NET_URL_BYTES]; /* of the service */
     struct http_server *server;
     struct http_tls *tls; /* what the files held at the start; NULL: HTTP without TLS */

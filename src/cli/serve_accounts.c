@@ -130,7 +130,9 @@ int serve_accounts_open(struct serving *s)
                                         .first_us = cli_duration(cli, "guard-first", 0),
                                         .wait_us = cli_duration(cli, "guard-wait", 0),
                                         .grace_us = cli_duration(cli, "guard-grace", 0),
-                                        .recovery_us = cli_duration(cli, "recovery-wait", 0)}};
+                                        .recovery_us = cli_duration(cli, "recovery-wait", 0),
+                                        .wallet_limit = agreements_wallet_limit,
+                                        .wallet_end = agreements_wallet_end}};
     s->api.steps = &s->steps;
     s->api.passkeys = &s->passkeys;
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, CLI_RESOURCES, err, "%s", keer_err_text(err));

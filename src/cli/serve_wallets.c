@@ -36,6 +36,9 @@ int serve_wallets_open(struct serving *s)
         return cli_fail(cli, cli_exit_of(err), err, "--wallets: %s", keer_err_text(err));
     fw->url = s->url;
     s->api.wallets = fw;
+    s->agreements = (struct agreements){.steps = &s->steps, .wallets = fw};
+    s->api.agreements = &s->agreements;
+    desk_every(s->api.desk, AGREEMENTS_TICK_US, agreements_tick, &s->agreements);
     for (unsigned i = 0; i < wallets_count(fw->list); i++) {
         struct wallet *w = wallets_at(fw->list, i);
         log_put(&s->log, LOG_INFO, "wallet %s (%s) at %s", wallet_name(w), wallet_driver(w)->kind, wallet_url(w));
