@@ -223,3 +223,74 @@ bool crypto_cert_extension(const struct crypto_cert *cert, const char *oid, stru
     *ret_critical = X509_EXTENSION_get_critical(extension) != 0;
     return true;
 }
+
+/* --- names of certificates at Alipay -------------------------------------------------------------------------------------
+ */
+static bool issuer_reversed(const X509_NAME *name, struct buf *b)
+{
+    int count = X509_NAME_entry_count(name);
+    for (int i = count - 1; i >= 0; i--) {
+        const X509_NAME_ENTRY *entry = X509_NAME_get_entry(name, i);
+        const char *word = OBJ_nid2sn(OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry)));
+        unsigned char *text = NULL;
+        int len = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(entry));
+        if (len >= 0) {
+            buf_fmt(b, "%s%s=", i == count - 1 ? "" : ",", word);
+            buf_put(b, text, (size_t)len);
+        }
+        OPENSSL_free(text);
+        if (len < 0)
+            return false;
+    }
+    return true;
+}
+
+enum keer_err crypto_cert_name(const struct crypto_cert *cert, char ret_name[CRYPTO_CERT_NAME_BYTES])
+{
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    struct buf text;
+    buf_init(&text, LIMIT_CERT_BYTES);
+    bool named = issuer_reversed(X509_get_issuer_name(cert->x509), &text);
+    BIGNUM *serial = ASN1_INTEGER_to_BN(X509_get0_serialNumber(cert->x509), NULL);
+    char *decimal = serial ? BN_bn2dec(serial) : NULL;
+    EVP_MD *md5 = EVP_MD_fetch(crypto_context(), "MD5", NULL);
+    if (decimal)
+        buf_puts(&text, decimal);
+    enum keer_err err = !named ? KEER_EFORMAT : !decimal || !md5 ? KEER_ENOMEM : text.err;
+    if (err == KEER_OK && EVP_Digest(text.p, text.len, hash, &len, md5, NULL) != 1)
+        err = KEER_ENOMEM;
+    for (unsigned i = 0; err == KEER_OK && i < len; i++)
+        (void)snprintf(ret_name + (size_t)2 * i, 3, "%02x", hash[i]);
+    EVP_MD_free(md5);
+    OPENSSL_free(decimal);
+    BN_free(serial);
+    buf_release(&text);
+    ERR_clear_error();
+    return err;
+}
+
+bool crypto_cert_signed_by_rsa(const struct crypto_cert *cert)
+{
+    char oid[64] = "";
+    const X509_ALGOR *alg = NULL;
+    const ASN1_OBJECT *object = NULL;
+    X509_get0_signature(NULL, &alg, cert->x509);
+    X509_ALGOR_get0(&object, NULL, NULL, alg);
+    (void)OBJ_obj2txt(oid, sizeof oid, object, /* no_name */ 1);
+    ERR_clear_error();
+    return strncmp(oid, "1.2.840.113549.1.1.", 19) == 0;
+}
+
+enum keer_err crypto_cert_begins(const struct crypto_cert *cert, int64_t *ret_us)
+{
+    int days = 0, seconds = 0;
+    ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+    bool good = epoch && ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notBefore(cert->x509)) == 1;
+    ASN1_TIME_free(epoch);
+    ERR_clear_error();
+    if (!good)
+        return KEER_EFORMAT;
+    *ret_us = days * US_DAY + seconds * US_SECOND;
+    return KEER_OK;
+}

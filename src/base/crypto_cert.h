@@ -40,6 +40,13 @@ bool crypto_cert_subject(const struct crypto_cert *cert, const char *oid, struct
 /* The same of the directoryName in the subjectAltName (the TPM's manufacturer 2.23.133.2.1, model .2, version .3). */
 bool crypto_cert_san_directory(const struct crypto_cert *cert, const char *oid, struct buf *b);
 bool crypto_cert_has_eku(const struct crypto_cert *cert, const char *oid); /* extendedKeyUsage lists it */
+/* How Alipay names a certificate: the MD5 of its issuer ("CN=..,OU=..,O=..,C=..", the last attribute first) and its serial
+ * number in decimal, as 32 hexadecimal digits. A name and no check. KEER_ENOMEM, KEER_EFORMAT. */
+#define CRYPTO_CERT_NAME_BYTES 33
+KEER_NODISCARD enum keer_err crypto_cert_name(const struct crypto_cert *cert, char ret_name[CRYPTO_CERT_NAME_BYTES]);
+bool crypto_cert_signed_by_rsa(const struct crypto_cert *cert); /* PKCS#1: 1.2.840.113549.1.1.* */
+/* notBefore. KEER_EFORMAT. */
+KEER_NODISCARD enum keer_err crypto_cert_begins(const struct crypto_cert *cert, int64_t *ret_us);
 /* What is in the extension's OCTET STRING, as it stands; false when it is not there exactly once. */
 bool crypto_cert_extension(const struct crypto_cert *cert, const char *oid, struct slice *ret_der, bool *ret_critical);
 #endif

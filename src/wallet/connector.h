@@ -50,7 +50,8 @@ struct wallet_response { /* wallet_response_init before, _release afterwards */
 };
 void wallet_response_init(struct wallet_response *r);
 void wallet_response_release(struct wallet_response *r);
-/* The value of a header ("content-type"); p is NULL when it is not there, or there twice. Also of a wallet_inbound's head. */
+/* The value of a header ("content-type"); p is NULL when it is not there, or there twice. Also of a wallet_inbound's head.
+ */
 struct slice wallet_head_find(struct slice head, const char *name);
 enum wallet_sent { WALLET_ANSWERED, WALLET_LOST /* it may have got there */, WALLET_NEVER /* not a byte of it did */ };
 struct wallet_io {
