@@ -184,7 +184,7 @@ static enum keer_err on_pending(void *ctx, const struct ledger_line *line)
 }
 
 enum keer_err ledger_put_statement(struct db *db, const struct ledger_statement_query *q, ledger_put_fn *put, void *ctx,
-                              struct ledger_statement *ret_statement)
+                                   struct ledger_statement *ret_statement)
 {
     struct telling t = {.q = q, .put = put, .ctx = ctx};
     const struct ledger_teller to = {.opened = on_opened, .line = on_line, .pending = on_pending, .ctx = &t};

@@ -11,7 +11,8 @@
 KEER_NODISCARD enum keer_err ledger_view_account(struct db *db, struct slice which, struct ledger_account *ret_account);
 /* The account that an agreement's charges and refunds pass through, wallet:<wallet>:clearing:<currency>; entries of the
  * agreement have its id as their reference. KEER_EMISSING: no such agreement, or nothing was charged on it. */
-KEER_NODISCARD enum keer_err ledger_view_agreement(struct db *db, struct slice agreement, struct ledger_account *ret_account);
+KEER_NODISCARD enum keer_err ledger_view_agreement(struct db *db, struct slice agreement,
+                                                   struct ledger_account *ret_account);
 
 /* Objects, without a newline. */
 void ledger_put_account(struct buf *b, const struct ledger_account *a);
@@ -22,5 +23,5 @@ void ledger_put_report(struct buf *b, const struct ledger_report *r);
  * lines, `after`, the number to go on with}. `put` gets pieces of the text; without the last brace, so that who calls adds
  * to it. KEER_EMISSING: no such account. */
 KEER_NODISCARD enum keer_err ledger_put_statement(struct db *db, const struct ledger_statement_query *q, ledger_put_fn *put,
-                                             void *ctx, struct ledger_statement *ret_statement);
+                                                  void *ctx, struct ledger_statement *ret_statement);
 #endif

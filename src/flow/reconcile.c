@@ -616,7 +616,7 @@ static enum keer_err unknown_number(struct reconcile *r, struct theirs *t)
 }
 
 /* The wallet gave money back by itself. */
-static enum keer_err wallet_refund(struct reconcile *r, struct theirs *t)
+static enum keer_err own_refund(struct reconcile *r, struct theirs *t)
 {
     struct our_charge *c = charge_of(r, t->charge);
     struct own_refund *o = known_own(r, t);
@@ -666,7 +666,7 @@ static enum keer_err compare_rest(struct reconcile *r)
             continue;
         err = remark_twice(r, t);
         if (err == KEER_OK && t->kind == BILL_REFUND && t->paid)
-            err = wallet_refund(r, t);
+            err = own_refund(r, t);
         else if (err == KEER_OK && t->kind == BILL_CHARGE && t->paid_minor != t->back_minor)
             err = unknown_number(r, t);
     }

@@ -49,7 +49,7 @@ static enum keer_err settle_refund(struct db *db, const struct difference *d, in
     return err;
 }
 
-static enum keer_err wallet_refund(struct db *db, const struct difference *d, int64_t now_us, bool *ret_done)
+static enum keer_err own_refund(struct db *db, const struct difference *d, int64_t now_us, bool *ret_done)
 {
     struct charge c;
     struct wallet_refund w = {.state = WALLET_REFUND_PAID, .amount_minor = d->there_minor, .currency = d->there_currency};
@@ -148,7 +148,7 @@ enum keer_err reconcile_fix(struct db *db, const char *wallet, const struct diff
     case RECONCILE_TRANSFER: return apply(db, wallet, d, now_us, ret_done);
     case RECONCILE_SETTLE_CHARGE: return settle_charge(db, d, now_us, ret_done);
     case RECONCILE_SETTLE_REFUND: return settle_refund(db, d, now_us, ret_done);
-    case RECONCILE_WALLET_REFUND: return wallet_refund(db, d, now_us, ret_done);
+    case RECONCILE_WALLET_REFUND: return own_refund(db, d, now_us, ret_done);
     case RECONCILE_POST: return post(db, d, now_us, ret_done);
     case RECONCILE_END_AGREEMENT:
         err = agreement_ended(db, &d->of, /* by_wallet */ true, SLICE("reconciliation: the wallet says that it has ended"),
