@@ -1,7 +1,7 @@
 /* cmd_ledger.c - `keer ledger`: the ledger for people, and as JSON; export and verify. */
 #include "base/timefmt.h"
 #include "cli/cli.h"
-#include "flow/books.h"
+#include "flow/ledger_view.h"
 
 #define PIECE_BYTES ((size_t)1 << 16)
 #define AMOUNT_BYTES 48
@@ -72,7 +72,7 @@ static enum keer_err keep_account(void *ctx, const struct ledger_account *a)
 {
     struct showing *s = ctx;
     if (s->cli->json) {
-        books_put_account(&s->b, a);
+        ledger_put_account(&s->b, a);
         buf_char(&s->b, '\n');
         return flush(s);
     }
@@ -173,8 +173,8 @@ static enum keer_err show_accounts(struct showing *s)
 static bool find_subject(struct showing *s, struct ledger_account *ret_account, struct slice *ret_ref, int *ret_exit)
 {
     const char *name = cli_text(s->cli, "account"), *agreement = cli_text(s->cli, "agreement");
-    enum keer_err err = name ? books_account(s->db, slice_str(name), ret_account)
-                             : books_agreement(s->db, slice_str(agreement), ret_account);
+    enum keer_err err = name ? ledger_view_account(s->db, slice_str(name), ret_account)
+                             : ledger_view_agreement(s->db, slice_str(agreement), ret_account);
     *ret_ref = name ? (struct slice){NULL, 0} : slice_str(agreement);
     if (err == KEER_OK)
         return true;
@@ -197,7 +197,7 @@ static enum keer_err show_entry(void *ctx, const struct ledger_transfer *t)
     char text[AMOUNT_BYTES];
     s->told++;
     if (s->cli->json) {
-        enum keer_err err = books_put_entry(&s->b, &s->names, t);
+        enum keer_err err = ledger_put_entry(&s->b, &s->names, t);
         buf_char(&s->b, '\n');
         return err == KEER_OK ? flush(s) : err;
     }
@@ -318,7 +318,7 @@ static int show_statement(struct showing *s, enum keer_err *ret_err)
         return code;
     s->told = q.ref.len;
     if (s->cli->json) {
-        *ret_err = books_statement(s->db, &q, put_json, s, &st);
+        *ret_err = ledger_put_statement(s->db, &q, put_json, s, &st);
         if (*ret_err == KEER_OK) {
             if (st.more)
                 buf_fmt(&s->b, ",\"after\":%lld", (long long)st.last);
@@ -349,7 +349,7 @@ static int verify(struct showing *s, enum keer_err *ret_err)
     if (*ret_err != KEER_OK)
         return CLI_DONE;
     if (s->cli->json) {
-        books_put_report(&s->b, &r);
+        ledger_put_report(&s->b, &r);
         buf_char(&s->b, '\n');
     } else {
         char head_text[CRYPTO_TEXT_BYTES];

@@ -97,7 +97,9 @@ enum keer_err ledger_export(struct db *db, ledger_put_fn *put, void *ctx)
     x->ctx = ctx;
     buf_init(&x->b, PIECE_BYTES);
     buf_puts(&x->b, "; made by keer: what is pending stands as comments\n");
-    enum keer_err err = ledger_accounts(db, declare, x);
+    enum keer_err err = flush(x);
+    if (err == KEER_OK)
+        err = ledger_accounts(db, declare, x);
     for (bool more = true; err == KEER_OK && more;) {
         struct ledger_query q = {.after = last, .max = PAGE};
         err = ledger_each(db, &q, put_entry, x, &last);

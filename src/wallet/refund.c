@@ -533,16 +533,21 @@ static enum keer_err name_it(struct db *db, const struct charge *c, const struct
                      Q_STR(r->key), Q_STR(r->number), Q_STR(r->ref), Q_ID(&c->id), Q_NUMBER(r->amount_minor));
 }
 
+void refund_own_name(const char *wallet, struct slice name, struct id *ret_number)
+{
+    struct crypto_hash hash;
+    crypto_sha256(SLICE("keersluis refund of a wallet's own"), &hash);
+    crypto_sha256_add(&hash, slice_str(wallet));
+    crypto_sha256_add(&hash, name);
+    id_of_hash(&hash, ret_number);
+}
+
 static enum keer_err by_wallet(struct db *db, struct charge *c, struct refund *r, struct slice name, int64_t now_us)
 {
     struct refund there;
-    struct crypto_hash hash;
     struct id id;
     int64_t part = 0;
-    crypto_sha256(SLICE("keersluis refund of a wallet's own"), &hash);
-    crypto_sha256_add(&hash, slice_str(c->wallet));
-    crypto_sha256_add(&hash, name);
-    id_of_hash(&hash, &id);
+    refund_own_name(c->wallet, name, &id);
     (void)snprintf(r->key, sizeof r->key, "%s", id.text);
     (void)snprintf(r->number, sizeof r->number, "%s", id.text);
     enum keer_err err = find(db, SLICE(""), id_slice(&id), &there);

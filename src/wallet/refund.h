@@ -72,4 +72,6 @@ KEER_NODISCARD enum keer_err refund_turn(struct db *db, int64_t now_us, struct r
 /* A refund that we did not ask for, of a charge of ours. */
 KEER_NODISCARD enum keer_err refund_by_wallet(struct db *db, struct charge *c, const struct wallet_refund *w,
                                               int64_t now_us);
+/* The number that such a refund has here: of the wallet's reference, or, where it gives none, of the number it names. */
+void refund_own_name(const char *wallet, struct slice name, struct id *ret_number);
 #endif

@@ -1,35 +1,33 @@
-/* books.c - accounts, entries and statements of the ledger as JSON. */
-#include "flow/books.h"
+/* ledger_view.c - accounts, entries and statements of the ledger as JSON. */
+#include "flow/ledger_view.h"
 
 #include "base/timefmt.h"
 #include "store/query.h"
+#include "wallet/books.h"
 
 #define PIECE_BYTES ((size_t)1 << 16)
 
-enum keer_err books_account(struct db *db, struct slice which, struct ledger_account *ret_account)
+enum keer_err ledger_view_account(struct db *db, struct slice which, struct ledger_account *ret_account)
 {
     struct id id;
     enum keer_err err = ledger_account_named(db, which, ret_account);
     return err == KEER_EMISSING && id_parse(which, &id) == KEER_OK ? ledger_account(db, &id, ret_account) : err;
 }
 
-enum keer_err books_agreement(struct db *db, struct slice agreement, struct ledger_account *ret_account)
+enum keer_err ledger_view_agreement(struct db *db, struct slice agreement, struct ledger_account *ret_account)
 {
     struct db_stmt *s;
-    char wallet[LEDGER_NAME_BYTES], currency[4], name[LEDGER_NAME_BYTES + 1];
+    char wallet[WALLET_NAME_BYTES + 1], name[LEDGER_NAME_BYTES + 1];
     enum keer_err err = QUERY_ONE(db, &s, "SELECT wallet, currency FROM agreement WHERE id = $1", Q_TEXT(agreement));
     if (err != KEER_OK)
         return err;
-    err = query_text(s, 0, wallet, sizeof wallet);
-    if (err == KEER_OK)
-        err = query_text(s, 1, currency, sizeof currency);
+    struct books_of of = {.wallet = wallet, .currency = currency_parse(db_bytes(s, 1))};
+    err = of.currency == CUR_MAX ? KEER_EFORMAT : query_text(s, 0, wallet, sizeof wallet);
     db_free(s);
     if (err != KEER_OK)
         return err;
-    for (char *c = currency; *c; c++)
-        *c = ascii_lower(*c);
-    int n = snprintf(name, sizeof name, BOOKS_CLEARING, wallet, currency);
-    return n < 0 || (size_t)n >= sizeof name ? KEER_EFORMAT : ledger_account_named(db, slice_str(name), ret_account);
+    books_name(BOOKS_CLEARING, &of, name);
+    return ledger_account_named(db, slice_str(name), ret_account);
 }
 
 static void put_money(struct buf *b, const char *name, int64_t minor, enum currency c)
@@ -45,7 +43,7 @@ static void put_time(struct buf *b, const char *name, int64_t us)
     buf_char(b, '"');
 }
 
-void books_put_account(struct buf *b, const struct ledger_account *a)
+void ledger_put_account(struct buf *b, const struct ledger_account *a)
 {
     buf_fmt(b, "{\"id\":\"%s\",\"name\":\"%s\",\"currency\":\"%s\"", a->id.text, a->name, currency_code(a->currency));
     put_money(b, "debits", a->sums.debits_posted, a->currency);
@@ -83,7 +81,7 @@ static void put_words(struct buf *b, const struct ledger_transfer *t)
     buf_json(b, slice_str(t->reason));
 }
 
-enum keer_err books_put_entry(struct buf *b, struct ledger_names *names, const struct ledger_transfer *t)
+enum keer_err ledger_put_entry(struct buf *b, struct ledger_names *names, const struct ledger_transfer *t)
 {
     const struct ledger_account *a;
     char hash[CRYPTO_TEXT_BYTES];
@@ -103,7 +101,7 @@ enum keer_err books_put_entry(struct buf *b, struct ledger_names *names, const s
     return b->err;
 }
 
-void books_put_report(struct buf *b, const struct ledger_report *r)
+void ledger_put_report(struct buf *b, const struct ledger_report *r)
 {
     char head[CRYPTO_TEXT_BYTES];
     crypto_text(&r->head, head);
@@ -185,8 +183,8 @@ static enum keer_err on_pending(void *ctx, const struct ledger_line *line)
     return t->b.len > PIECE_BYTES / 2 ? flush(t) : t->b.err;
 }
 
-enum keer_err books_statement(struct db *db, const struct ledger_statement_query *q, ledger_put_fn *put, void *ctx,
-                              struct ledger_statement *ret_statement)
+enum keer_err ledger_put_statement(struct db *db, const struct ledger_statement_query *q, ledger_put_fn *put, void *ctx,
+                                   struct ledger_statement *ret_statement)
 {
     struct telling t = {.q = q, .put = put, .ctx = ctx};
     const struct ledger_teller to = {.opened = on_opened, .line = on_line, .pending = on_pending, .ctx = &t};
