@@ -1,0 +1,224 @@
+/* keys.c - the keys of all parties, made at every start, and the folder that they are written to. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/crypto.h"
+#include "emulator/inside.h"
+
+#define RSA_BITS 2048
+#define ROOT "Keersluis Emulator Root"
+#define ISSUER "Keersluis Emulator Class 2"
+
+struct making {
+    const char *folder;
+    char *why; /* 200 bytes */
+    enum keer_err err;
+};
+
+/* A new file for its owner alone. */
+static void write_file(struct making *m, const char *name, struct slice text)
+{
+    char path[600];
+    if (m->err != KEER_OK)
+        return;
+    int n = snprintf(path, sizeof path, "%s/%s", m->folder, name);
+    int fd = n > 0 && (size_t)n < sizeof path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+    bool ok = fd >= 0 && fchmod(fd, 0600) == 0;
+    while (ok && text.len) {
+        ssize_t sent = write(fd, text.p, text.len);
+        ok = sent > 0;
+        text = slice_of(text.p + MAX_OF(sent, 0), text.len - (size_t)MAX_OF(sent, 0));
+    }
+    if (fd >= 0)
+        ok = close(fd) == 0 && ok;
+    if (!ok) {
+        m->err = KEER_EIO;
+        (void)snprintf(m->why, 200, "%.100s/%.40s can't be written: %s", m->folder, name, strerror(errno));
+    }
+}
+
+static void write_private(struct making *m, const char *name, const struct crypto_key *key)
+{
+    struct buf b;
+    if (m->err != KEER_OK)
+        return;
+    buf_init(&b, CRYPTO_PRIVATE_BYTES);
+    (void)buf_reserve(&b, CRYPTO_PRIVATE_BYTES - 1);
+    m->err = crypto_key_put_private_pem(key, &b);
+    write_file(m, name, buf_view(&b));
+    if (b.p)
+        crypto_wipe(b.p, b.cap);
+    buf_release(&b);
+}
+
+static void write_public(struct making *m, const char *name, const struct crypto_key *key)
+{
+    struct buf der, b;
+    if (m->err != KEER_OK)
+        return;
+    buf_init(&der, 1024);
+    buf_init(&b, 2048);
+    m->err = crypto_key_put_spki(key, &der);
+    struct buf text;
+    buf_init(&text, 2048);
+    base64_put(&text, buf_view(&der));
+    buf_puts(&b, "-----BEGIN PUBLIC KEY-----\n");
+    for (size_t i = 0; i < text.len; i += 64)
+        buf_fmt(&b, "%.*s\n", (int)MIN_OF(text.len - i, (size_t)64), text.p + i);
+    buf_puts(&b, "-----END PUBLIC KEY-----\n");
+    write_file(m, name, buf_view(&b));
+    buf_release(&text);
+    buf_release(&der);
+    buf_release(&b);
+}
+
+static void make_key(struct making *m, struct crypto_key **ret_key)
+{
+    if (m->err == KEER_OK)
+        m->err = crypto_key_generate(CRYPTO_RSA, RSA_BITS, ret_key);
+}
+
+static void make_serial(char ret[EM_SERIAL_BYTES + 1])
+{
+    unsigned char bytes[EM_SERIAL_BYTES / 2];
+    crypto_random(bytes, sizeof bytes);
+    bytes[0] = (unsigned char)(0x10 | (bytes[0] & 0x6f)); /* X.690 8.3.2: positive, and no zero byte first */
+    for (size_t i = 0; i < sizeof bytes; i++)
+        (void)snprintf(ret + 2 * i, 3, "%02X", (unsigned)bytes[i]);
+}
+
+/* A certificate in a file, and in `keep` when that is not NULL. */
+static void make_cert(struct making *m, const char *file, const struct em_cert *c, struct buf *keep)
+{
+    struct buf pem;
+    if (m->err != KEER_OK)
+        return;
+    buf_init(&pem, 8192);
+    m->err = em_cert_make(c, &pem);
+    write_file(m, file, buf_view(&pem));
+    if (keep)
+        buf_slice(keep, buf_view(&pem));
+    buf_release(&pem);
+}
+
+static void make_certs(struct making *m, struct em_keys *k, const struct crypto_key *root, int64_t now_us)
+{
+    char serial[EM_SERIAL_BYTES + 1];
+    struct em_cert c = {.issuer = ROOT, .issuer_key = root, .from_us = now_us - US_DAY, .to_us = now_us + 730 * US_DAY};
+    make_serial(serial);
+    c.serial = serial;
+    c.subject = ROOT;
+    c.key = root;
+    c.ca = true;
+    make_cert(m, "alipay-root.crt", &c, NULL);
+    em_cert_sn(ROOT, serial, k->root_cert_sn);
+    c.ca = false;
+    make_serial(serial);
+    c.subject = EM_APP_ID;
+    c.key = k->alipay_app;
+    make_cert(m, "alipay-app.crt", &c, NULL);
+    em_cert_sn(ROOT, serial, k->app_cert_sn);
+    make_serial(serial);
+    c.subject = "alipay";
+    c.key = k->alipay;
+    make_cert(m, "alipay-public.crt", &c, NULL);
+    em_cert_sn(ROOT, serial, k->alipay_cert_sn);
+    make_serial(k->merchant_serial);
+    c.serial = k->merchant_serial;
+    c.subject = EM_MCHID;
+    c.key = k->wechat_merchant;
+    make_cert(m, "wechatpay-merchant.crt", &c, NULL);
+    for (unsigned i = 0; i < EM_PLATFORMS; i++) {
+        char file[40];
+        make_serial(k->platform_serial[i]);
+        c.serial = k->platform_serial[i];
+        c.subject = "Tenpay.com sign";
+        c.key = k->platform[i];
+        (void)snprintf(file, sizeof file, "wechatpay-platform-%u.crt", i + 1);
+        make_cert(m, file, &c, &k->platform_cert[i]);
+    }
+}
+
+/* The file of wallets; `certificates`: Alipay over v3 and by certificates, WeChat Pay by its second certificate as well. */
+static void write_wallets(struct making *m, const char *file, const struct em_keys *k, const char *url, bool certificates)
+{
+    struct buf b;
+    buf_init(&b, 8192);
+    buf_fmt(&b,
+            "{\"wallets\":[\n {\"name\":\"alipay\",\"kind\":\"alipay\",\"url\":\"%s%s\",\"api\":\"%s\",\n  "
+            "\"app_id\":\"" EM_APP_ID "\",\"seller_id\":\"" EM_SELLER_ID "\",\"private_key\":\"alipay-app.pem\",\n  ",
+            url, certificates ? "" : "/gateway.do", certificates ? "v3" : "v2");
+    buf_puts(&b, certificates ? "\"certificates\":{\"app\":\"alipay-app.crt\",\"alipay\":[\"alipay-public.crt\"],\"root\":"
+                                "\"alipay-root.crt\"}},\n"
+                              : "\"public_key\":[\"alipay-public.pem\"]},\n");
+    buf_fmt(&b,
+            " {\"name\":\"wechatpay\",\"kind\":\"wechatpay\",\"url\":\"%s\",\"mchid\":\"" EM_MCHID "\",\"appid\":\"" EM_APPID
+            "\",\n  \"plan_id\":\"" EM_PLAN_ID "\",\"serial\":\"%s\",\"private_key\":\"wechatpay-merchant.pem\",\n  "
+            "\"apiv3_key\":\"wechatpay-apiv3.key\",\"platform\":[",
+            url, k->merchant_serial);
+    for (unsigned i = 0; i < EM_PLATFORMS; i++)
+        buf_fmt(&b, "%s{\"serial\":\"%s\",\"file\":\"wechatpay-platform-%u.crt\"}", i ? "," : "", k->platform_serial[i],
+                i + 1);
+    buf_fmt(&b,
+            "]},\n {\"name\":\"antom\",\"kind\":\"antom\",\"url\":\"%s\",\"client_id\":\"" EM_CLIENT_ID
+            "\",\n  \"private_key\":\"antom-merchant.pem\",\"public_key\":[{\"version\":1,\"file\":\"antom-public.pem\"}],"
+            "\"key_version\":1,\n  \"customer_belongs_to\":\"ALIPAY_CN\"}\n]}\n",
+            url);
+    if (b.err != KEER_OK)
+        m->err = b.err;
+    write_file(m, file, buf_view(&b));
+    buf_release(&b);
+}
+
+enum keer_err em_keys_make(struct em_keys *k, const char *folder, const char *url, int64_t now_us, char ret_why[200])
+{
+    struct making m = {.folder = folder, .why = ret_why};
+    struct crypto_key *root = NULL;
+    unsigned char secret[EM_V3KEY_BYTES / 2];
+    *k = (struct em_keys){0};
+    for (unsigned i = 0; i < EM_PLATFORMS; i++) {
+        buf_init(&k->platform_cert[i], 8192);
+        make_key(&m, &k->platform[i]);
+    }
+    make_key(&m, &k->alipay_app);
+    make_key(&m, &k->alipay);
+    make_key(&m, &k->wechat_merchant);
+    make_key(&m, &k->antom_merchant);
+    make_key(&m, &k->antom);
+    make_key(&m, &root);
+    crypto_random(secret, sizeof secret);
+    em_hex(secret, sizeof secret, k->v3key);
+    if (m.err == KEER_OK)
+        make_certs(&m, k, root, now_us);
+    write_private(&m, "alipay-app.pem", k->alipay_app);
+    write_public(&m, "alipay-app-public.pem", k->alipay_app);
+    write_public(&m, "alipay-public.pem", k->alipay);
+    write_private(&m, "wechatpay-merchant.pem", k->wechat_merchant);
+    write_file(&m, "wechatpay-apiv3.key", slice_str(k->v3key));
+    write_private(&m, "antom-merchant.pem", k->antom_merchant);
+    write_public(&m, "antom-merchant-public.pem", k->antom_merchant);
+    write_public(&m, "antom-public.pem", k->antom);
+    write_wallets(&m, "wallets.json", k, url, false);
+    write_wallets(&m, "wallets-certificates.json", k, url, true);
+    crypto_key_free(root);
+    if (m.err != KEER_OK && m.err != KEER_EIO)
+        (void)snprintf(ret_why, 200, "the keys can't be made: %s", keer_err_text(m.err));
+    return m.err;
+}
+
+void em_keys_free(struct em_keys *k)
+{
+    crypto_key_free(k->alipay_app);
+    crypto_key_free(k->alipay);
+    crypto_key_free(k->wechat_merchant);
+    crypto_key_free(k->antom_merchant);
+    crypto_key_free(k->antom);
+    for (unsigned i = 0; i < EM_PLATFORMS; i++) {
+        crypto_key_free(k->platform[i]);
+        buf_release(&k->platform_cert[i]);
+    }
+    crypto_wipe(k, sizeof *k);
+}
