@@ -57,17 +57,18 @@ static enum keer_err post_nothing(struct shop *s, const char *path)
 
 /* --- linking --- */
 
-static enum keer_err open_wallet_page(struct shop *s, struct person *p, char ret_why[PERSON_WHY_BYTES])
+/* The person agrees on the wallet's page, at the emulator. */
+static enum keer_err sign_at_wallet(struct shop *s, struct person *p, char ret_why[PERSON_WHY_BYTES])
 {
-    struct buf url;
-    buf_init(&url, NET_ASK_URL_BYTES);
-    struct slice page = talk_text(&s->a, "url");
-    buf_fmt(&url, SLICE_FMT "%caccept=1", SLICE_ARG(page), memchr(page.p ? page.p : "", '?', page.len) ? '&' : '?');
-    enum keer_err err = page.len ? url.err : KEER_EMISSING;
-    if (err == KEER_OK)
-        err = talk(&p->browser, "GET", url.p, (struct slice){0}, NULL, &p->answer);
-    buf_release(&url);
-    return err == KEER_OK && p->answer.status < 400 ? KEER_OK : shop_problem(&p->answer, "signing at the wallet", ret_why);
+    struct buf body;
+    struct talker wallet = {.fetch = s->people->fetch, .base = s->emulator};
+    buf_init(&body, BODY_BYTES);
+    buf_puts(&body, "{\"url\":");
+    buf_json(&body, talk_text(&s->a, "url"));
+    buf_char(&body, '}');
+    enum keer_err err = person_call(&wallet, "POST", "/emulator/sign", &body, NULL, &p->answer);
+    (void)snprintf(p->number, sizeof p->number, SLICE_FMT, SLICE_ARG(talk_text(&p->answer, "number")));
+    return err == KEER_OK && p->number[0] ? KEER_OK : shop_problem(&p->answer, "signing at the wallet", ret_why);
 }
 
 /* The wallet's notice comes by itself; asking it is the other way. */
@@ -114,7 +115,7 @@ enum keer_err shop_link(struct shop *s, struct person *p, const char *wallet, co
     err = post_nothing(s, path);
     if (err != KEER_OK || s->a.status >= 300)
         return shop_problem(&s->a, "asking the wallet to sign", ret_why);
-    err = open_wallet_page(s, p, ret_why);
+    err = sign_at_wallet(s, p, ret_why);
     return err == KEER_OK ? wait_active(s, p, ret_why) : err;
 }
 
@@ -223,8 +224,6 @@ enum keer_err shop_journal(struct shop *s, const struct person *p, int64_t *ret_
             continue;
         if (talk_is(&line, "kind", "charge") && talk_is(&line, "what", "paid"))
             *ret_minor += minor;
-        if (talk_is(&line, "kind", "refund") && talk_is(&line, "what", "paid"))
-            *ret_minor -= minor;
     }
     tape_release(&line.tape);
     return KEER_OK;

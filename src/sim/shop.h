@@ -47,7 +47,7 @@ KEER_NODISCARD enum keer_err shop_settle(struct shop *s, const char *id);
 bool shop_is(const struct shop *s, const char *state);
 
 /* What the agreement's charges have left on the account of what the wallet owes; and what the wallet's journal says was paid
- * on it, less what went back. */
+ * on it (nothing is given back here). */
 KEER_NODISCARD enum keer_err shop_ledger(struct shop *s, const struct person *p, int64_t *ret_minor,
                                          char ret_why[PERSON_WHY_BYTES]);
 KEER_NODISCARD enum keer_err shop_journal(struct shop *s, const struct person *p, int64_t *ret_minor,
