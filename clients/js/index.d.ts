@@ -95,7 +95,128 @@ export class KeerProblem extends Error {
     get unavailable(): boolean
 }
 
+/** Money as a text with all decimals of its currency ('648.00'), or an integer of minor units. */
+export type Money = string | number
+export interface Caps { charge?: Money; day?: Money; month?: Money; count?: number }
+export interface NewAgreement {
+    /** Yours, for ever: the same again is the same agreement. */
+    id: string
+    /** An account of this service, or `subject`, your own name of it. */
+    account?: string
+    subject?: string
+    /** Its name in the daemon's file of wallets. */
+    wallet: string
+    currency: string
+    /** https://...: where the person goes on after the wallet's page. */
+    return_url: string
+    caps?: Caps
+    /** What may be charged without a step of its own, in sum; none when it is not given. */
+    unverified_spend_limit?: Money
+    device?: string
+    ip?: string
+    user_agent?: string
+    session?: string
+    /** Your name as the person knows it. */
+    store?: string
+}
+export type AgreementState = 'needs_step' | 'signing' | 'active' | 'paused' | 'ending' | 'ended'
+export interface Agreement {
+    id: string
+    /** Your id. */
+    reference: string
+    state: AgreementState
+    /** The step: send the person to its url. */
+    challenge?: { id: string; url: string }
+    /** Of sign: the wallet's page. */
+    url?: string
+    [more: string]: unknown
+}
+export type ChargeState = 'needs_step' | 'submitted' | 'unknown' | 'paid' | 'failed' | 'refused' | 'cancelled'
+export interface NewCharge {
+    /** Yours, for ever: the same again is the same charge, never a second one. */
+    id: string
+    agreement: string
+    /** Who buys, when it is a member of the family; else the agreement's. */
+    account?: string
+    type: 'purchase' | 'top_up'
+    amount: Money
+    currency: string
+    payee: string
+    item?: string
+    beneficiary?: string
+    merchant?: string
+    device?: string
+    ip?: string
+    user_agent?: string
+    session?: string
+}
+export interface Charge {
+    /** The daemon's; absent when no answer came (then `key` is there). */
+    id?: string
+    /** Your id. */
+    key?: string
+    state: ChargeState
+    amount?: string
+    currency?: string
+    /** Of needs_step: send the person to its url, then confirm. */
+    challenge?: { id: string; url: string }
+    /** Why it was refused or failed. */
+    reason?: string
+    why?: string
+    refunded?: string
+    /** With 'unknown', when no answer came: why. Ask with the same id; never with another. */
+    problem?: KeerProblem
+    [more: string]: unknown
+}
+export interface NewRefund {
+    id: string
+    /** The daemon's id of the charge. */
+    charge: string
+    /** All that is left, when it is not given. */
+    amount?: Money
+    currency?: string
+    reason?: string
+}
+export interface Refund {
+    id?: string
+    key?: string
+    state: string
+    amount?: string
+    currency?: string
+    problem?: KeerProblem
+    [more: string]: unknown
+}
+export interface Agreements {
+    link(agreement: NewAgreement): Promise<Agreement>
+    get(id: string): Promise<Agreement | null>
+    /** After the step: `url` is the wallet's page. `auth_code`: what a wallet gave to the person's browser. */
+    sign(id: string, auth_code?: string): Promise<Agreement>
+    /** Lower at once; what raises is the person's (`next: 'person'`). */
+    caps(id: string, limits: { caps?: Caps; unverified_spend_limit?: Money }): Promise<Agreement>
+    pause(id: string): Promise<Agreement>
+    resume(id: string): Promise<Agreement>
+    end(id: string): Promise<Agreement>
+    sync(id: string): Promise<Agreement>
+}
+export interface Charges {
+    /** Never throws for want of an answer: that is state 'unknown', with `problem`. */
+    make(charge: NewCharge): Promise<Charge>
+    get(id: string): Promise<Charge | null>
+    confirm(id: string): Promise<Charge>
+    cancel(id: string): Promise<Charge>
+    /** Until it has ended, 30 s unless told; then as it stands. */
+    wait(id: string, options?: { timeoutMs?: number }): Promise<Charge | null>
+}
+export interface Refunds {
+    make(refund: NewRefund): Promise<Refund>
+    get(id: string): Promise<Refund | null>
+    wait(id: string, options?: { timeoutMs?: number }): Promise<Refund | null>
+}
+
 export class Keer {
+    readonly agreements: Agreements
+    readonly charges: Charges
+    readonly refunds: Refunds
     /** TypeError when an option is missing or wrong. */
     constructor(options: Options)
     /** Throws KeerProblem for what is wrong with the request (400, 401, 403, 413, 422), whatever `onUnavailable` is. */

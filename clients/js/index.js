@@ -65,9 +65,88 @@ function noAnswer(cause, attempts) {
     })
 }
 
+// What a charge or refund can still become something else from.
+const OPEN = new Set(['submitted', 'unknown'])
+const WAIT_MS = 30000, LOOK_MS = 100, LOOK_MAX_MS = 5000
+
+// An id of the caller's own: what was made under an id that died with the process could never be asked for again.
+function owned(what, body) {
+    if (typeof body?.id !== 'string' || !body.id) throw new TypeError(`${what}: an id of your own is needed, the order's for example: asking again with it is what makes asking again safe`)
+    return body
+}
+
 export class Keer {
     #o
-    constructor(options) { this.#o = settings(options) }
+    constructor(options) {
+        this.#o = settings(options)
+        this.agreements = this.#agreements()
+        this.charges = this.#charges()
+        this.refunds = this.#refunds()
+    }
+
+    #agreements() {
+        const at = (id, verb = '') => `/v1/agreements/${encodeURIComponent(id)}${verb}`
+        const post = (id, verb, body = {}) => this.#call('POST', at(id, '/' + verb), { body })
+        return Object.freeze({
+            link: async (agreement) => {
+                const body = owned('agreements.link', agreement)
+                return this.#call('POST', '/v1/agreements', { body, fits: (a) => a?.reference === body.id })
+            },
+            get: (id) => this.#orNull(this.#call('GET', at(id))),
+            sign: (id, auth_code) => post(id, 'sign', auth_code === undefined ? {} : { auth_code }),
+            caps: (id, limits) => post(id, 'caps', limits),
+            pause: (id) => post(id, 'pause'),
+            resume: (id) => post(id, 'resume'),
+            end: (id) => post(id, 'end'),
+            sync: (id) => post(id, 'sync')
+        })
+    }
+
+    #charges() {
+        const at = (id, verb = '') => `/v1/charges/${encodeURIComponent(id)}${verb}`
+        const post = (id, verb) => this.#money({ id }, this.#call('POST', at(id, '/' + verb), { body: {}, fits: (a) => a?.id === id }))
+        const get = (id) => this.#orNull(this.#call('GET', at(id)))
+        return Object.freeze({
+            make: async (charge) => {
+                const body = owned('charges.make', charge)
+                return this.#money({ key: body.id }, this.#call('POST', '/v1/charges', { body, fits: (a) => a?.key === body.id }))
+            },
+            get,
+            confirm: (id) => post(id, 'confirm'),
+            cancel: (id) => post(id, 'cancel'),
+            wait: (id, o) => this.#settled(id, get, o)
+        })
+    }
+
+    #refunds() {
+        const get = (id) => this.#orNull(this.#call('GET', `/v1/refunds/${encodeURIComponent(id)}`))
+        return Object.freeze({
+            make: async (refund) => {
+                const body = owned('refunds.make', refund)
+                return this.#money({ key: body.id }, this.#call('POST', '/v1/refunds', { body, fits: (a) => a?.key === body.id }))
+            },
+            get,
+            wait: (id, o) => this.#settled(id, get, o)
+        })
+    }
+
+    // No answer says nothing of the money: it is told as what it is, with the way to ask.
+    #money(named, call) {
+        return call.catch((e) => {
+            if (!(e instanceof KeerProblem) || !e.unavailable) throw e
+            return { ...named, state: 'unknown', problem: e }
+        })
+    }
+
+    // Asked until it has ended or the time is over; then as it stands.
+    async #settled(id, get, { timeoutMs = WAIT_MS } = {}) {
+        const deadline = performance.now() + timeoutMs
+        for (let look = LOOK_MS, a; ; look = Math.min(LOOK_MAX_MS, 2 * look)) {
+            a = await this.#money({ id }, get(id))
+            if (a === null || !OPEN.has(a.state) || performance.now() + look >= deadline) return a
+            await sleep(look)
+        }
+    }
 
     /** Decides an event. `id` and `time` are made when absent. */
     async decide(event) {
@@ -175,7 +254,7 @@ export class Keer {
         } catch (e) {
             return { problem: noAnswer(e, attempts), again: true, waitMs: 0 }
         }
-        if (status !== 200)
+        if (status < 200 || status > 299)
             return { problem: problemOf(status, text, attempts), again: AGAIN.has(status), waitMs: retryAfterMs(after) }
         const answer = read(text)
         if (answer !== undefined) return { answer }

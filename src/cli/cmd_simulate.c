@@ -82,5 +82,7 @@ int cmd_simulate(struct cli *cli)
         return simulate_cards(cli);
     if (strcmp(what, "october") == 0)
         return simulate_october(cli);
-    return cli_usage(cli, "'%s' is not a simulation; there are: cards, october", what);
+    if (strcmp(what, "attackers") == 0)
+        return simulate_attackers(cli);
+    return cli_usage(cli, "'%s' is not a simulation; there are: cards, october, attackers", what);
 }

@@ -4,4 +4,5 @@
 #include "cli/stage.h"
 
 int simulate_october(struct cli *cli);
+int simulate_attackers(struct cli *cli);
 #endif

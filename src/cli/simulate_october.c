@@ -1,7 +1,7 @@
-/* simulate_october.c - `keer simulate october`: both worlds, one after the other, and the table. */
+/* simulate_october.c - `keer simulate october` and `attackers`: worlds are started, played, and told. */
 #include "base/crypto.h"
 #include "cli/simulate.h"
-#include "sim/october_play.h"
+#include "sim/attackers.h"
 
 #define TEXT_BYTES ((size_t)4 << 20)
 
@@ -52,16 +52,21 @@ static int tell(struct cli *cli, const struct october *o)
     return code;
 }
 
-static int play(struct cli *cli, struct net_fetch *fetch, const struct stage *st, enum october_world world,
-                struct october *o)
+static struct october_site site_of(const struct cli *cli, struct net_fetch *fetch, const struct stage *st)
 {
-    char why[PERSON_WHY_BYTES] = "";
-    struct october_site site = {
+    return (struct october_site){
         .people = {.fetch = fetch, .daemon = st->daemon, .notices = st->notices, .wall_us = cli->env.wall_us},
         .emulator = st->emulator,
         .store_key = st->store_key,
         .analyst_key = st->analyst_key,
         .now_us = cli->env.now_us};
+}
+
+static int play(struct cli *cli, struct net_fetch *fetch, const struct stage *st, enum october_world world,
+                struct october *o)
+{
+    char why[PERSON_WHY_BYTES] = "";
+    struct october_site site = site_of(cli, fetch, st);
     enum keer_err err = october_play(&site, world, o, why);
     if (err != KEER_OK)
         return cli_fail(cli, err == KEER_ENOMEM ? CLI_RESOURCES : CLI_IO, err, "%s", why[0] ? why : keer_err_text(err));
@@ -120,19 +125,74 @@ static int play_there(struct cli *cli, struct net_fetch *fetch, struct october *
     return code == CLI_DONE ? play(cli, fetch, &st, OCTOBER_TODAY, o) : code;
 }
 
+/* Random numbers and HTTP, for a simulation that goes over the API. */
+static int open_net(struct cli *cli, struct net_fetch **ret)
+{
+    if (crypto_start() != KEER_OK)
+        return cli_fail(cli, CLI_INTERNAL, KEER_EIO, "the system gives no random numbers");
+    enum keer_err err = net_start();
+    if (err == KEER_OK)
+        err = net_fetch_new(ret);
+    return err == KEER_OK ? CLI_DONE : cli_fail(cli, cli_exit_of(err), err, "%s", keer_err_text(err));
+}
+
+/* Waits that take days are played in seconds. */
+static const char *const short_waits[] = {"--recovery-wait", "1s", "--guard-first", "1s", "--guard-wait", "1s", NULL};
+
+static int tell_attackers(struct cli *cli, const struct attackers *a)
+{
+    struct buf text, why;
+    buf_init(&text, TEXT_BYTES);
+    buf_init(&why, TEXT_BYTES);
+    bool hold = attackers_hold(a, &why);
+    if (cli->json)
+        attackers_json(a, &text);
+    else if (cli_flag(cli, "markdown"))
+        attackers_markdown(a, &text);
+    else
+        attackers_print(a, cli->color_out, &text);
+    enum keer_err err = text.err != KEER_OK ? text.err : why.err;
+    io_out_put(&cli->out, buf_view(&text));
+    io_out_flush(&cli->out);
+    int code = err == KEER_OK ? CLI_DONE : cli_fail(cli, cli_exit_of(err), err, "the table: %s", keer_err_text(err));
+    if (code == CLI_DONE && !hold)
+        code = cli_fail(cli, CLI_FINDINGS, KEER_ECONFLICT, SLICE_FMT, SLICE_ARG(slice_trim(buf_view(&why))));
+    buf_release(&text);
+    buf_release(&why);
+    return code;
+}
+
+int simulate_attackers(struct cli *cli)
+{
+    char why[PERSON_WHY_BYTES] = "";
+    struct stage st = {0};
+    struct stage_options so = {
+        .keep = cli_text(cli, "keep"), .name = "attackers", .policy = cli_text(cli, "policy"), .extra = short_waits};
+    struct attackers *a = calloc(1, sizeof *a);
+    struct net_fetch *fetch = NULL;
+    int code = a ? open_net(cli, &fetch) : cli_fail(cli, CLI_RESOURCES, KEER_ENOMEM, "%s", keer_err_text(KEER_ENOMEM));
+    if (code == CLI_DONE)
+        code = stage_start(cli, &so, &st);
+    if (code == CLI_DONE) {
+        struct october_site site = site_of(cli, fetch, &st);
+        enum keer_err err = attackers_play(&site, a, why);
+        if (err != KEER_OK)
+            code = cli_fail(cli, err == KEER_ENOMEM ? CLI_RESOURCES : CLI_IO, err, "%s", why[0] ? why : keer_err_text(err));
+    }
+    stage_stop(&st);
+    if (code == CLI_DONE)
+        code = tell_attackers(cli, a);
+    net_fetch_free(fetch);
+    free(a);
+    return code;
+}
+
 int simulate_october(struct cli *cli)
 {
     enum { BOTH, THEN, NOW } which = cli_choice(cli, "world");
     struct october *o = calloc(1, sizeof *o);
     struct net_fetch *fetch = NULL;
-    int code = CLI_DONE;
-    if (crypto_start() != KEER_OK)
-        code = cli_fail(cli, CLI_INTERNAL, KEER_EIO, "the system gives no random numbers");
-    enum keer_err err = o ? net_start() : KEER_ENOMEM;
-    if (err == KEER_OK)
-        err = net_fetch_new(&fetch);
-    if (code == CLI_DONE && err != KEER_OK)
-        code = cli_fail(cli, cli_exit_of(err), err, "%s", keer_err_text(err));
+    int code = o ? open_net(cli, &fetch) : cli_fail(cli, CLI_RESOURCES, KEER_ENOMEM, "%s", keer_err_text(KEER_ENOMEM));
     if (code == CLI_DONE && cli_text(cli, "daemon"))
         code = play_there(cli, fetch, o);
     else {

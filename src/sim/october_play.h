@@ -11,7 +11,7 @@
 #ifndef SIM_OCTOBER_PLAY_H
 #define SIM_OCTOBER_PLAY_H
 #include "sim/october.h"
-#include "sim/person.h"
+#include "sim/shop.h"
 
 struct october_site {
     struct person_site people;

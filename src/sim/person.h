@@ -26,11 +26,11 @@ struct person {
     char secret[64];              /* of the app: base32; "" without one */
     char codes[PERSON_CODES][40]; /* recovery codes */
     unsigned code_next;
-    int64_t step_last; /* of the app's codes */
-    char agreement[32];
-    size_t mail_read;      /* bytes of the notices file that are older than what is waited for */
-    struct talker browser; /* the owner's own */
-    struct talk answer;    /* the last one that the owner's browser had */
+    int64_t step_last;              /* of the app's codes */
+    char agreement[32], number[64]; /* the daemon's id of it; what the wallet calls it */
+    size_t mail_read;               /* bytes of the notices file that are older than what is waited for */
+    struct talker browser;          /* the owner's own */
+    struct talk answer;             /* the last one that the owner's browser had */
 };
 void person_release(struct person *p);
 

@@ -22,6 +22,10 @@ const steps = {
     cut: (res, body) => { res.writeHead(200, { connection: 'close' }); res.end(decision(body).slice(0, 20)) },
     other: (res, body) => { res.writeHead(200); res.end(decision({ ...body, id: 'another' })) },
     moved: (res) => { res.writeHead(307, { location: '/elsewhere' }); res.end() },
+    charged: (res, body) => { res.writeHead(201, { 'content-type': 'application/json' }); res.end(JSON.stringify({ id: 'K1', key: body.id, state: 'paid' })) },
+    submitted: (res, body) => { res.writeHead(202, { 'content-type': 'application/json' }); res.end(JSON.stringify({ id: 'K1', key: body.id ?? 'o1', state: 'submitted' })) },
+    paid: (res) => { res.writeHead(200, { 'content-type': 'application/json' }); res.end(JSON.stringify({ id: 'K1', key: 'o1', state: 'paid' })) },
+    refused: (res) => { res.writeHead(422); res.end(problem(422, 'KEY_REUSED')) },
     bad: (res) => { res.writeHead(400); res.end(problem(400, 'BAD_EVENT')) },
     lines: (res, body) => ndjson(res, body.map((e) => decision(e))),
     // of a batch: the first is wrong, the second finds no place, the others are decided
