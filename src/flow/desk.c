@@ -236,15 +236,12 @@ static enum keer_err submit(struct desk_worker *w, struct slice body, struct dec
     return result_of(r->result);
 }
 
-enum keer_err desk_decide(struct desk_worker *w, const struct desk_event *e, struct desk_decision *ret_decision)
+enum keer_err desk_decide_text(struct desk_worker *w, struct slice event, struct desk_decision *ret_decision)
 {
     struct decide_request r = {0};
     struct desk_decision d = {.outcome = KEER_DENY};
-    struct buf body;
-    buf_init(&body, LIMIT_LINE_BYTES);
     buf_init(&r.answer, VERDICT_BYTES);
-    desk_event_print(e, w->desk->o.wall_us(), &body);
-    enum keer_err err = body.err != KEER_OK ? body.err : submit(w, buf_view(&body), &r);
+    enum keer_err err = submit(w, event, &r);
     d.answer = r.answer;
     if (err == KEER_OK)
         err = read_outcome(w, &d);
@@ -253,6 +250,15 @@ enum keer_err desk_decide(struct desk_worker *w, const struct desk_event *e, str
     else
         buf_release(&d.answer);
     free(r.event);
+    return err;
+}
+
+enum keer_err desk_decide(struct desk_worker *w, const struct desk_event *e, struct desk_decision *ret_decision)
+{
+    struct buf body;
+    buf_init(&body, LIMIT_LINE_BYTES);
+    desk_event_print(e, w->desk->o.wall_us(), &body);
+    enum keer_err err = body.err != KEER_OK ? body.err : desk_decide_text(w, buf_view(&body), ret_decision);
     buf_release(&body);
     return err;
 }

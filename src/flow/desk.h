@@ -81,4 +81,6 @@ struct desk_decision {
  * no event, told in the log: the caller fails closed. */
 KEER_NODISCARD enum keer_err desk_decide(struct desk_worker *w, const struct desk_event *e,
                                          struct desk_decision *ret_decision);
+/* The same of a text that desk_event_print wrote, perhaps long ago: what was decided then is the answer. */
+KEER_NODISCARD enum keer_err desk_decide_text(struct desk_worker *w, struct slice event, struct desk_decision *ret_decision);
 #endif

@@ -84,6 +84,14 @@ enum keer_err balance_release_due(struct db *db, int64_t now_us, unsigned max, u
     return err;
 }
 
+enum keer_err balance_due(struct db *db, int64_t now_us, unsigned *ret_count)
+{
+    enum keer_err err =
+        QUERY_MET(db, "SELECT charge FROM balance_hold WHERE done_us = 0 AND until_us <= $1 LIMIT 1", Q_NUMBER(now_us));
+    *ret_count = err == KEER_OK;
+    return err == KEER_EMISSING ? KEER_OK : err;
+}
+
 enum keer_err balance_holds(struct db *db, const struct id *account, struct balance_hold_row *room, unsigned *ret_count)
 {
     struct db_stmt *s;

@@ -24,6 +24,8 @@ struct balance_hold_row {
 #define BALANCE_HOLDS_MAX 100
 KEER_NODISCARD enum keer_err balance_holds(struct db *db, const struct id *account, struct balance_hold_row *room,
                                            unsigned *ret_count);
+/* Whether there are any that are over: 0 or 1. Any connection. */
+KEER_NODISCARD enum keer_err balance_due(struct db *db, int64_t now_us, unsigned *ret_count);
 /* Releases at most `max` that are over: how many. */
 KEER_NODISCARD enum keer_err balance_release_due(struct db *db, int64_t now_us, unsigned max, unsigned *ret_count);
 

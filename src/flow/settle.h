@@ -1,0 +1,33 @@
+/* settle.h - timers that ask until it is settled: charges and refunds whose end is not known, and holds that are over.
+ *
+ *     charge_due, refund_due ─► pay_turn (put off: 1, 2, 4, ... 60 s, committed) ─► the wallet ─► pay_settle
+ *
+ * Invariants
+ * 1. Whatever a killed daemon left, SUBMITTED or UNKNOWN, is due: nothing but the rows says what is to be asked.
+ * 2. A row is put off before the wallet is asked, so that a wallet that hangs, or a daemon that is killed while it asks,
+ * does not make more of it than one asking a backoff.
+ * 3. One wallet's silence does not keep another's charges: each wallet has its timer. A turn asks at most SETTLE_A_TURN, and
+ *    ends when it took SETTLE_TURN_US; the breaker of a wallet that is away answers at once.
+ * 4. When all is well nothing is asked here: a charge is one request, a refund one. A charge whose answer was lost costs two
+ * more.
+ */
+#ifndef FLOW_SETTLE_H
+#define FLOW_SETTLE_H
+#include "flow/pay.h"
+#include "flow/refund.h"
+
+#define SETTLE_A_TURN 32
+#define SETTLE_TURN_US (2 * US_SECOND)
+#define SETTLE_TICK_US (US_SECOND / 4)
+struct settle { /* of one wallet; does not change */
+    const struct pay *p;
+    struct wallet *wallet;
+};
+/* Timers of the desk; ctx: struct settle, struct pay. */
+void settle_tick(struct desk_worker *w, void *ctx);
+void balance_tick(struct desk_worker *w, void *ctx);
+#define BALANCE_TICK_US US_SECOND
+/* One charge, one refund: until there is nothing to do but wait. */
+void settle_charge(const struct settle *s, struct desk_worker *w, const struct id *charge);
+void settle_refund(const struct settle *s, struct desk_worker *w, const struct id *refund);
+#endif
