@@ -1,7 +1,6 @@
 /* agreements.c - /v1/agreements, for stores: linking a wallet, its page, limits, pausing, ending. */
 #include "api/wallets.h"
 #include "base/num.h"
-#include "store/keys.h"
 
 #define LIST_MAX 100
 

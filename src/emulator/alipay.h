@@ -20,7 +20,7 @@ struct alipay_params {
 bool alipay_params_add(struct call *c, struct slice text, bool plus, struct alipay_params *p);
 struct slice alipay_param(const struct alipay_params *p, const char *name); /* p NULL */
 /* k=v joined by &, sorted by bytes, without `sign`, without empty ones, and without `skip` (NULL). */
-void alipay_sign_string(const struct alipay_params *p, const char *skip, struct buf *b);
+void alipay_server_string(const struct alipay_params *p, const char *skip, struct buf *b);
 
 enum alipay_end { ALIPAY_OK, ALIPAY_WAITS, ALIPAY_REFUSED, ALIPAY_DROPPED, ALIPAY_BARE };
 struct alipay {

@@ -37,7 +37,7 @@ static int by_name(const void *a, const void *b)
     return slice_cmp(((const struct alipay_param *)a)->name, ((const struct alipay_param *)b)->name);
 }
 
-void alipay_sign_string(const struct alipay_params *p, const char *skip, struct buf *b)
+void alipay_server_string(const struct alipay_params *p, const char *skip, struct buf *b)
 {
     struct alipay_params sorted = *p;
     qsort(sorted.at, sorted.count, sizeof sorted.at[0], by_name);
@@ -84,7 +84,7 @@ static const char *wrong_with(struct call *c, const struct alipay_params *p)
     if (!certificates_fit(&c->e->keys, p))
         return "isv.app-cert-sn-not-match";
     buf_init(&text, SIGN_BYTES);
-    alipay_sign_string(p, NULL, &text);
+    alipay_server_string(p, NULL, &text);
     bool good = text.err == KEER_OK && em_verify(c->e->keys.alipay_app, buf_view(&text), alipay_param(p, "sign"));
     buf_release(&text);
     return good ? NULL : "isv.invalid-signature";
@@ -182,7 +182,7 @@ void alipay_v2(struct call *c)
     buf_release(&x.members);
 }
 
-bool alipay_page(struct call *c, struct em_agreement *ret)
+bool alipay_server_page(struct call *c, struct em_agreement *ret)
 {
     struct alipay_params p = {0};
     struct alipay x = {.c = c};
@@ -234,7 +234,7 @@ static void put_form(struct emulator *e, struct alipay_params *p, bool bad, stru
     struct buf text, sign;
     buf_init(&text, 65536);
     buf_init(&sign, 1024);
-    alipay_sign_string(p, "sign_type", &text);
+    alipay_server_string(p, "sign_type", &text);
     em_sign(e->keys.alipay, buf_view(&text), bad, &sign);
     add(p, "sign", buf_view(&sign));
     for (unsigned i = 0; i < p->count; i++) {

@@ -106,7 +106,7 @@ void return_url(struct emulator *e, const struct em_agreement *a, struct buf *b)
 void alipay_return(struct emulator *e, const struct em_agreement *a, struct buf *b);
 void antom_return(const struct em_agreement *a, struct buf *b);
 /* The page of Alipay's signed URL; the agreement is there afterwards. False: it was refused, and `c` says why. */
-bool alipay_page(struct call *c, struct em_agreement *ret);
+bool alipay_server_page(struct call *c, struct em_agreement *ret);
 
 /* --- notices: poster.c --- */
 enum em_notice_kind { EM_NOTICE_AGREEMENT, EM_NOTICE_CHARGE, EM_NOTICE_REFUND };
