@@ -88,7 +88,16 @@ struct cert_recipe {
     struct slice extensions; /* elements, or empty */
 };
 
-/* A certificate signed with ECDSA of P-256 and SHA-256. */
+static inline void cert_algorithm(struct buf *b, bool rsa)
+{
+    size_t from = b->len;
+    der_oid(b, rsa ? "1.2.840.113549.1.1.11" : "1.2.840.10045.4.3.2"); /* sha256WithRSAEncryption, ecdsa-with-SHA256 */
+    if (rsa)
+        der_put(b, 0x05, slice_of("", 0));
+    der_wrap(b, from, 0x30);
+}
+
+/* A certificate signed with SHA-256, and ECDSA of P-256 or RSA as its signer is. */
 static inline void cert_put(struct buf *out, const struct cert_recipe *c)
 {
     struct buf b;
@@ -102,11 +111,10 @@ static inline void cert_put(struct buf *out, const struct cert_recipe *c)
         der_wrap(&b, 0, 0xA0);
     }
     der_put(&b, 0x02, slice_of((const char *)number, sizeof number));
-    size_t from = b.len;
-    der_oid(&b, "1.2.840.10045.4.3.2"); /* ecdsa-with-SHA256 */
-    der_wrap(&b, from, 0x30);
+    bool rsa = crypto_key_kind(c->signer) == CRYPTO_RSA;
+    cert_algorithm(&b, rsa);
     der_put(&b, 0x30, c->issuer);
-    from = b.len;
+    size_t from = b.len;
     der_put(&b, 0x17, SLICE("240101000000Z"));
     der_put(&b, 0x17, slice_str(c->until));
     der_wrap(&b, from, 0x30);
@@ -118,10 +126,8 @@ static inline void cert_put(struct buf *out, const struct cert_recipe *c)
         der_wrap(&b, from, 0xA3);
     }
     der_wrap(&b, 0, 0x30);
-    MADE(crypto_key_sign(c->signer, CRYPTO_ES256, CRYPTO_DER, buf_view(&b), &sig));
-    from = b.len;
-    der_oid(&b, "1.2.840.10045.4.3.2");
-    der_wrap(&b, from, 0x30);
+    MADE(crypto_key_sign(c->signer, rsa ? CRYPTO_RS256 : CRYPTO_ES256, CRYPTO_DER, buf_view(&b), &sig));
+    cert_algorithm(&b, rsa);
     from = b.len;
     buf_char(&b, 0);
     buf_put(&b, sig.bytes, sig.len);
