@@ -75,10 +75,17 @@ static void answer_v3(struct wire *w, int status, const char *content, enum how 
     buf_release(&text);
 }
 
+/* What is no string stands in a notice as JSON without white space. */
 static void value_of(const struct tape *t, uint32_t v, struct slice json, struct buf *b)
 {
     size_t at = tape_at(t, v);
-    buf_slice(b, tape_type(t, v) == TAPE_STRING ? tape_text(t, v) : json_span(slice_of(json.p + at, json.len - at)));
+    struct slice text = json_span(slice_of(json.p + at, json.len - at));
+    if (tape_type(t, v) == TAPE_STRING)
+        buf_slice(b, tape_text(t, v));
+    else
+        for (size_t i = 0; i < text.len; i++)
+            if (!ascii_space(text.p[i]))
+                buf_char(b, text.p[i]);
 }
 
 /* --- vectors --- */
@@ -118,9 +125,12 @@ static void check_notice_vector(struct alipay *a, const struct tape *t, uint32_t
         field[n] = (struct form_field){tape_text(t, k), buf_view(&values[n])};
     }
     buf_init(&text, 1u << 16);
+    unsigned fields = n;
+    if (tape_find(t, params, "sign_type") == TAPE_NONE) /* 'removed by the caller' of that client: on the wire it is there */
+        field[fields++] = (struct form_field){SLICE("sign_type"), SLICE("RSA2")};
     for (int with_type = 0; with_type < 2 && !valid; with_type++) {
         buf_clear(&text);
-        alipay_sign_string(field, n, with_type == 1, &text);
+        alipay_sign_string(field, fields, with_type == 1, &text);
         valid = alipay_verify(a, SLICE(""), 0, buf_view(&text), sign);
         if (valid)
             ck_slice_eq(buf_view(&text), want);
