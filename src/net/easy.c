@@ -3,38 +3,46 @@
 
 #include <sys/socket.h>
 
+static bool may_connect(struct net_guard *g, const struct net_address *address, const char *text)
+{
+    enum net_verdict verdict = address ? net_judge(g->allowed, address) : NET_REFUSED;
+    if (verdict == NET_ALLOWED || (verdict == NET_PUBLIC && !g->insecure))
+        return true;
+    g->refused = true;
+    (void)snprintf(g->why, sizeof g->why, "%.*s is not an address that may be connected to%s", NET_TEXT_BYTES, text,
+                   verdict == NET_PUBLIC ? " without TLS" : "");
+    return false;
+}
+
 static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
 {
     struct net_guard *g = ctx;
     struct net_address address;
     char text[NET_TEXT_BYTES] = "?";
-    enum net_verdict verdict = NET_REFUSED;
     UNUSED(purpose);
     if (g->began) {
         (void)snprintf(g->why, sizeof g->why, "the connection ended without an answer");
         return CURL_SOCKET_BAD;
     }
-    if (net_address_of(&to->addr, &address) == KEER_OK) {
-        verdict = net_judge(g->allowed, &address);
+    bool known = net_address_of(&to->addr, &address) == KEER_OK;
+    if (known)
         net_address_print(&address, text);
-    }
-    if (verdict == NET_REFUSED || (verdict == NET_PUBLIC && g->insecure)) {
-        g->refused = true;
-        (void)snprintf(g->why, sizeof g->why, "%s is not an address that may be connected to%s", text,
-                       verdict == NET_PUBLIC ? " without TLS" : "");
+    if (!may_connect(g, known ? &address : NULL, text))
         return CURL_SOCKET_BAD;
-    }
     return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
-/* A connection stands, new or kept; what follows is the request. */
+/* A connection stands, new or kept; what follows is the request. A kept one was judged by the rules of another request. */
 static int on_connection(void *ctx, char *ip, char *local_ip, int port, int local_port)
 {
     struct net_guard *g = ctx;
-    UNUSED(ip);
+    struct net_address address;
     UNUSED(local_ip);
     UNUSED(port);
     UNUSED(local_port);
+    bool known = net_address_parse(slice_str(ip), &address) == KEER_OK;
+    if (!may_connect(g, known ? &address : NULL, ip))
+        return CURL_PREREQFUNC_ABORT;
     g->began = true;
     return CURL_PREREQFUNC_OK;
 }

@@ -3,6 +3,7 @@
  * Invariants: 1 to 4 of client.h, and
  * 5. libcurl sends a request once. It would send one again when a kept connection turns out to be dead, though bytes had
  *    left: the socket for that is refused once `began` is set.
+ * 6. A kept connection is judged again for each request that would use it.
  */
 #ifndef NET_EASY_H
 #define NET_EASY_H
