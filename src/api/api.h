@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "flow/accounts.h"
 #include "flow/agreements.h"
+#include "flow/appstore.h"
 #include "flow/decider.h"
 #include "flow/desk.h"
 #include "flow/key_change.h"
@@ -40,6 +41,7 @@ struct api {
     const struct passkeys *passkeys;
     struct flow_wallets *wallets; /* NULL: there are none */
     const struct agreements *agreements; /* NULL: without wallets */
+    const struct appstore *appstore; /* NULL: no notifications of the App Store are taken */
     struct outbox *outbox;        /* NULL: webhooks are off */
     const struct enrich *enrich;  /* NULL: nothing is added */
     struct oidc *oidc;            /* NULL: there is no issuer */
@@ -120,5 +122,6 @@ http_fn challenges_post, challenges_get;
 http_fn health_get, ready_get, metrics_get;
 http_fn passkey_sign_in_options_post, passkey_sign_in_post, passkey_options_post, passkey_post, step_passkey_options_post,
     step_passkey_post;
+http_fn appstore_post, appstore_consumption;
 http_fn page_get, asset_get, change_password_get; /* pages.h */
 #endif

@@ -168,6 +168,7 @@ static void finish(struct serving *s, bool started)
     outbox_free(s->outbox);
     oidc_free(s->api.oidc);
     flow_wallets_close(&s->wallets);
+    appstore_release(&s->appstore);
     serve_accounts_close(s);
     api_release(&s->api);
     enrich_free(s->enrich);
@@ -282,6 +283,8 @@ int cmd_serve(struct cli *cli)
             code = serve_accounts_open(&s);
         if (code == CLI_DONE)
             code = serve_wallets_open(&s);
+        if (code == CLI_DONE)
+            code = serve_appstore_open(&s);
         if (code == CLI_DONE)
             code = serve_oidc_open(&s);
         if (code == CLI_DONE)

@@ -26,6 +26,7 @@ struct serving {
     struct passkeys passkeys;
     struct flow_wallets wallets;
     struct agreements agreements;
+    struct appstore appstore;
     char url[NET_URL_BYTES]; /* of the service */
     struct http_server *server;
     struct http_tls *tls; /* what the files held at the start; NULL: HTTP without TLS */
@@ -88,6 +89,11 @@ int serve_oidc_open(struct serving *s);
 int serve_wallets_check(struct cli *cli);
 /* The same, and what calls them: after the accounts. Without --wallets there are none. */
 int serve_wallets_open(struct serving *s);
+
+/* --- serve_appstore.c --- */
+/* Reads the root certificate and what else is told of App Store notifications. The exit code. */
+int serve_appstore_check(struct cli *cli);
+int serve_appstore_open(struct serving *s);
 
 /* --- serve_tls.c --- */
 /* Reads and checks certificate and key, when there are any. The exit code. */

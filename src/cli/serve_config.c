@@ -52,6 +52,8 @@ int serve_check(struct serving *s)
         code = serve_accounts_check(s);
     if (code == CLI_DONE)
         code = serve_wallets_check(s->cli);
+    if (code == CLI_DONE)
+        code = serve_appstore_check(s->cli);
     return code == CLI_DONE ? check_database(s->cli) : code;
 }
 

@@ -557,7 +557,7 @@ START_TEST(settings_that_are_wrong)
                  {"ours.pem", "pub.pem", "private_key"},
                  {"ours.pem", "nowhere.pem", "private_key"},
                  {"apiv3.key", "ours.pem", "apiv3_key"},
-                 {"\"file\":\"pub.pem\"", "\"file\":\"apiv3.key\"", "platform"},
+                 {"\"file\":\"pub.pem\"", "\"file\":\"apiv3.key\"", "RSA key"},
                  {"\"file\":\"pub.pem\"", "\"file\":7", "file"},
                  {WK_CERT, WK_PUB, "twice"},
                  {"\"platform\":[", "\"platform\":[7,", "platform"}};
