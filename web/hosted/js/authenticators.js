@@ -17,7 +17,7 @@ export function field(id, label, attributes, why) {
 }
 
 // A form in a dialog: resolves to what `work` gave, or null when it was closed.
-function form(head, lead, parts, label, work) {
+export function form(head, lead, parts, label, work) {
     return new Promise((resolve) => {
         const error = errorBox(), f = el('form', { method: 'post', novalidate: true }, parts, el('button', { type: 'submit', class: 'primary' }, label))
         let working = false // a step that it wants takes the dialog's place
@@ -41,7 +41,7 @@ function form(head, lead, parts, label, work) {
 }
 
 // What happened, when it does not happen at once: the guard's waiting time.
-function told(answer, done) {
+export function told(answer, done) {
     if (!answer) return
     if (answer.pending) open(S.waits_head, el('p', { class: 'lead' }, fill(S.waits_lead, { until: when(answer.until) })))
     else say(done)

@@ -3,7 +3,7 @@ import { $, el, icon, goOn, withGoOn } from './ui.js'
 import { get, problemText } from './net.js'
 import { S, fill, money } from './text.js'
 import { answer } from './step.js'
-import { changeName } from './names.js'
+import { changeName, limitFacts, walletName } from './names.js'
 
 const id = decodeURIComponent(location.pathname.split('/')[2] ?? '')
 const heads = { sign_in: () => S.challenge_head, change: () => S.change_head, link: () => S.link_head, payment: () => S.payment_head }
@@ -19,10 +19,20 @@ function showPayment(s) {
         el('dl', {}, fact(S.payee_site, s.payee_origin), fact(S.wallet, s.wallet), fact(S.agreement, s.agreement), fact(S.reference, s.reference), fact(S.store, s.store)))
 }
 
+// What linking allows: all of it is confirmed.
+function showCaps(s) {
+    if (!s.cap_charge) return []
+    const show = (amount) => money(amount, s.cap_currency)
+    return [fact(S.limit_charge, show(s.cap_charge)), fact(S.limit_day, show(s.cap_day)), fact(S.limit_month, show(s.cap_month)), fact(S.limit_count, s.cap_count),
+        fact(S.limit_unverified, Number(s.cap_unverified) > 0 ? show(s.cap_unverified) : S.unverified_never)].flat()
+}
+
 function showFacts(c) {
     const s = c.shown ?? {}
     if (c.kind === 'payment') return showPayment(s)
-    const rows = [fact(S.store, s.store), fact(S.change, s.change && changeName(s.change)), fact(S.detail, s.detail), fact(S.wallet, s.wallet), fact(S.agreement, s.agreement), fact(S.reference, s.reference)].flat()
+    const limits = s.change === 'wallet_limit' ? limitFacts(s.detail) : null
+    const rows = [fact(S.store, s.store), fact(S.change, s.change && changeName(s.change)), ...limits ? limits.map((f) => fact(...f)) : [fact(S.detail, s.detail)],
+        fact(S.wallet, s.wallet && walletName(s.wallet)), fact(S.agreement, s.agreement), fact(S.reference, s.reference), showCaps(s)].flat()
     return rows.length ? el('dl', { class: 'facts' }, rows) : null
 }
 

@@ -1,6 +1,6 @@
 // names.js - what the daemon's words are called on the pages: changes (flow/guard.def), what people were told
 // (account/notices.def), browsers (flow/user_agents.def).
-import { S } from './text.js'
+import { S, money } from './text.js'
 
 const changes = {
     authenticator_add: () => S.what_authenticator_add, authenticator_remove: () => S.what_authenticator_remove, recovery_codes: () => S.what_recovery_codes,
@@ -17,7 +17,18 @@ const told = {
     change_pending: ['clock', () => S.did_change_pending], change_cancelled: ['check', () => S.did_change_cancelled],
     recovery_started: ['clock', () => S.did_recovery_started], recovery_done: ['check', () => S.did_recovery_done],
     recovery_code_used: ['codes', () => S.did_recovery_code_used], recovery_codes_made: ['codes', () => S.did_recovery_codes_made],
+    wallet_limit_raised: ['wallet', () => S.did_wallet_limit_raised], wallet_linked: ['wallet', () => S.did_wallet_linked], wallet_ended: ['wallet', () => S.did_wallet_ended],
     account_frozen: ['lock', () => S.did_account_frozen], family_invited: ['mail', () => S.did_family], family_joined: ['mail', () => S.did_family], family_asked: ['mail', () => S.did_family],
+}
+const wallets = { alipay: 'Alipay', wechatpay: 'WeChat Pay', antom: 'Alipay+' }
+export const walletName = (name) => wallets[name] ?? (name ? name[0].toUpperCase() + name.slice(1) : S.wallet)
+// What a higher limit comes to (flow/agreements_db.c, agreements_limit_data): pairs of a name and a value; null when it is something else.
+export function limitFacts(detail) {
+    const m = /^([\w-]+): (\S+) \/ (\S+) \/ (\S+) ([A-Z]{3}), (\d+)x, (\S+)$/.exec(detail ?? ''), r = /^([\w-]+): active$/.exec(detail ?? '')
+    if (r) return [[S.wallet, walletName(r[1])], [S.change, S.resume]]
+    if (!m) return null
+    const show = (amount) => money(amount, m[5])
+    return [[S.wallet, walletName(m[1])], [S.limit_charge, show(m[2])], [S.limit_day, show(m[3])], [S.limit_month, show(m[4])], [S.limit_count, m[6]], [S.limit_unverified, show(m[7])]]
 }
 // Codes that were sent are not listed among what happened.
 export const isCode = (kind) => /_code$/.test(kind)

@@ -43,7 +43,7 @@ const texts = {
     OFFLINE: () => S.problem_offline, WRONG_CREDENTIALS: () => S.problem_credentials, WRONG_CODE: () => S.problem_code,
     NO_SESSION: () => S.problem_session, ACCOUNTS_OFF: () => S.problem_off, NOT_FOUND: () => S.problem_gone,
     BAD_BODY: () => S.problem_input, STEP_NEEDED: () => S.problem_session, RESTRICTED: () => S.problem_restricted, NOTICES_OFF: () => S.problem_messages,
-    LAST_CONTACT: () => S.problem_last_contact, TAKEN: () => S.problem_taken, DENIED: () => S.problem_denied, TOO_MANY: () => S.problem_full, STEP_OVER: () => S.challenge_expired, BAD_STEP: () => S.challenge_expired,
+    WALLETS_OFF: () => S.problem_wallets_off, AGREEMENT_STATE: () => S.problem_gone, WALLETS_HELD: () => S.wallets_held_why, LAST_CONTACT: () => S.problem_last_contact, TAKEN: () => S.problem_taken, DENIED: () => S.problem_denied, TOO_MANY: () => S.problem_full, STEP_OVER: () => S.challenge_expired, BAD_STEP: () => S.challenge_expired,
     PASSKEY_REFUSED: () => S.passkey_refused, PASSKEYS_OFF: () => S.passkey_wrong_site, GUARD_REFUSED: () => S.problem_guard, RECOVERY_OVER: () => S.challenge_expired, RECOVERY_WAITS: () => S.problem_recovery_waits, STARTING: () => S.problem_later, STOPPING: () => S.problem_later, FULL: () => S.problem_later,
 }
 // What a person is told. Details of a problem are for who runs the service, so that they are not shown.

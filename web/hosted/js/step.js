@@ -2,6 +2,7 @@
 import { $, busy, complete, el, icon, say, showError } from './ui.js'
 import { get, post } from './net.js'
 import { S, fill, money } from './text.js'
+import { limitFacts } from './names.js'
 import * as passkey from './passkey.js'
 import * as payment from './payment.js'
 
@@ -154,8 +155,8 @@ function showNumber(step, panel, number) {
 // In a dialog of the security centre: resolves to whether it was done.
 export async function inDialog(open, id) {
     const challenge = await get(`/v1/account/challenges/${encodeURIComponent(id)}`)
-    const box = el('div')
-    const dialog = open(S.challenge_head, el('p', { class: 'lead' }, S.step_first), box)
+    const box = el('div'), facts = challenge.shown?.change === 'wallet_limit' ? limitFacts(challenge.shown.detail) : null
+    const dialog = open(S.challenge_head, el('p', { class: 'lead' }, S.step_first), facts && el('dl', { class: 'facts' }, facts.map(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]).flat()), box)
     const result = await Promise.race([answer(box, challenge), dialog.closed.then(() => ({ state: 'closed' }))])
     if (result.state === 'closed') await post(path(challenge, '/cancel')).catch(() => {})
     else dialog.close()
