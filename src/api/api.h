@@ -22,6 +22,7 @@
 #include "flow/step.h"
 #include "flow/verdict.h"
 #include "flow/wallet_calls.h"
+#include "flow/wallet_notices.h"
 #include "http/http.h"
 
 struct api_thread {
@@ -40,6 +41,8 @@ struct api {
     const struct passkeys *passkeys;
     struct flow_wallets *wallets; /* NULL: there are none */
     const struct agreements *agreements; /* NULL: without wallets */
+    const struct pay *pay;        /* the next two as well */
+    const struct wallet_notices *notices;
     struct outbox *outbox;        /* NULL: webhooks are off */
     const struct enrich *enrich;  /* NULL: nothing is added */
     struct oidc *oidc;            /* NULL: there is no issuer */
@@ -117,6 +120,8 @@ http_fn step_get, step_totp_post, step_code_post, step_prompt_post, step_cancel_
 http_fn enrol_totp_post, enrol_totp_confirm_post, enrol_codes_post, enrol_delete, changes_get, change_cancel_post;
 http_fn recovery_post, recovery_code_post, recovery_finish_post, recovery_cancel_post, not_me_post;
 http_fn challenges_post, challenges_get;
+http_fn charges_post, charges_list, charges_get, charges_confirm, charges_cancel, refunds_post, refunds_get, spends_post,
+    balances_get, wallets_list, wallet_notices_post;
 http_fn health_get, ready_get, metrics_get;
 http_fn passkey_sign_in_options_post, passkey_sign_in_post, passkey_options_post, passkey_post, step_passkey_options_post,
     step_passkey_post;

@@ -9,7 +9,9 @@
 #include "cli/history.h"
 #include "flow/notifier.h"
 #include "flow/recover.h"
+#include "flow/settle.h"
 #include "flow/wallet_calls.h"
+#include "flow/wallet_notices.h"
 
 struct serving {
     struct cli *cli;
@@ -26,6 +28,9 @@ struct serving {
     struct passkeys passkeys;
     struct flow_wallets wallets;
     struct agreements agreements;
+    struct pay pay;
+    struct settle settle[WALLETS_MAX];
+    struct wallet_notices notices;
     char url[NET_URL_BYTES]; /* of the service */
     struct http_server *server;
     struct http_tls *tls; /* what the files held at the start; NULL: HTTP without TLS */
@@ -88,6 +93,10 @@ int serve_oidc_open(struct serving *s);
 int serve_wallets_check(struct cli *cli);
 /* The same, and what calls them: after the accounts. Without --wallets there are none. */
 int serve_wallets_open(struct serving *s);
+
+/* --- serve_pay.c --- */
+/* Charges, and the timers that settle them: after the wallets, before the desk runs. The exit code. */
+int serve_pay_open(struct serving *s);
 
 /* --- serve_tls.c --- */
 /* Reads and checks certificate and key, when there are any. The exit code. */
