@@ -39,13 +39,13 @@ struct api {
     struct accounts *accounts; /* what the use cases of accounts share */
     const struct steps *steps; /* what those of second steps share */
     const struct passkeys *passkeys;
-    struct flow_wallets *wallets; /* NULL: there are none */
+    struct flow_wallets *wallets;        /* NULL: there are none */
     const struct agreements *agreements; /* NULL: without wallets */
-    const struct pay *pay;        /* the next two as well */
+    const struct pay *pay;               /* the next two as well */
     const struct wallet_notices *notices;
-    struct outbox *outbox;        /* NULL: webhooks are off */
-    const struct enrich *enrich;  /* NULL: nothing is added */
-    struct oidc *oidc;            /* NULL: there is no issuer */
+    struct outbox *outbox;       /* NULL: webhooks are off */
+    const struct enrich *enrich; /* NULL: nothing is added */
+    struct oidc *oidc;           /* NULL: there is no issuer */
     int64_t (*now_us)(void), (*wall_us)(void);
     unsigned batches_max; /* at once */
     atomic_uint batches;
@@ -111,8 +111,8 @@ http_fn account_me, account_session_delete, account_sessions_end_others, account
 http_fn account_password, account_contact_add, account_contact_confirm, account_contact_delete, account_device_change;
 http_fn account_family_get, account_family_make, account_family_invite, account_family_answer, account_family_leave,
     account_family_approve;
-http_fn agreements_post, agreements_get_list, agreements_get, agreements_sign_post, agreements_caps_post, agreements_pause_post,
-    agreements_resume_post, agreements_end_post, agreements_sync_post;
+http_fn agreements_post, agreements_get_list, agreements_get, agreements_sign_post, agreements_caps_post,
+    agreements_pause_post, agreements_resume_post, agreements_end_post, agreements_sync_post;
 http_fn account_wallets_get, account_wallet_caps, account_wallet_pause, account_wallet_resume, account_wallet_end,
     account_charge_not_me;
 http_fn accounts_post, accounts_get, accounts_freeze, accounts_thaw, accounts_visit, approvals_post, approvals_use;
