@@ -23,6 +23,7 @@
 #include "flow/step.h"
 #include "flow/verdict.h"
 #include "flow/wallet_calls.h"
+#include "flow/wallet_notices.h"
 #include "http/http.h"
 
 struct api_thread {
@@ -39,12 +40,14 @@ struct api {
     struct accounts *accounts; /* what the use cases of accounts share */
     const struct steps *steps; /* what those of second steps share */
     const struct passkeys *passkeys;
-    struct flow_wallets *wallets; /* NULL: there are none */
+    struct flow_wallets *wallets;        /* NULL: there are none */
     const struct agreements *agreements; /* NULL: without wallets */
-    const struct appstore *appstore; /* NULL: no notifications of the App Store are taken */
-    struct outbox *outbox;        /* NULL: webhooks are off */
-    const struct enrich *enrich;  /* NULL: nothing is added */
-    struct oidc *oidc;            /* NULL: there is no issuer */
+    const struct appstore *appstore;     /* NULL: no notifications of the App Store are taken */
+    struct outbox *outbox;               /* NULL: webhooks are off */
+    const struct enrich *enrich;         /* NULL: nothing is added */
+    struct oidc *oidc;                   /* NULL: there is no issuer */
+    const struct pay *pay;               /* the next two as well */
+    const struct wallet_notices *notices;
     int64_t (*now_us)(void), (*wall_us)(void);
     unsigned batches_max; /* at once */
     atomic_uint batches;
@@ -110,8 +113,8 @@ http_fn account_me, account_session_delete, account_sessions_end_others, account
 http_fn account_password, account_contact_add, account_contact_confirm, account_contact_delete, account_device_change;
 http_fn account_family_get, account_family_make, account_family_invite, account_family_answer, account_family_leave,
     account_family_approve;
-http_fn agreements_post, agreements_get_list, agreements_get, agreements_sign_post, agreements_caps_post, agreements_pause_post,
-    agreements_resume_post, agreements_end_post, agreements_sync_post;
+http_fn agreements_post, agreements_get_list, agreements_get, agreements_sign_post, agreements_caps_post,
+    agreements_pause_post, agreements_resume_post, agreements_end_post, agreements_sync_post;
 http_fn account_wallets_get, account_wallet_caps, account_wallet_pause, account_wallet_resume, account_wallet_end,
     account_charge_not_me;
 http_fn accounts_post, accounts_get, accounts_freeze, accounts_thaw, accounts_visit, approvals_post, approvals_use;
@@ -119,6 +122,8 @@ http_fn step_get, step_totp_post, step_code_post, step_prompt_post, step_cancel_
 http_fn enrol_totp_post, enrol_totp_confirm_post, enrol_codes_post, enrol_delete, changes_get, change_cancel_post;
 http_fn recovery_post, recovery_code_post, recovery_finish_post, recovery_cancel_post, not_me_post;
 http_fn challenges_post, challenges_get;
+http_fn charges_post, charges_list, charges_get, charges_confirm, charges_cancel, refunds_post, refunds_get, spends_post,
+    balances_get, wallets_list, wallet_notices_post;
 http_fn health_get, ready_get, metrics_get;
 http_fn passkey_sign_in_options_post, passkey_sign_in_post, passkey_options_post, passkey_post, step_passkey_options_post,
     step_passkey_post;

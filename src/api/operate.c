@@ -32,6 +32,8 @@ void ready_get(struct http_exchange *x)
         ready ? "true" : "false", words[state], (unsigned long long)atomic_load(&s->rebuilt),
         (unsigned long long)atomic_load(&s->compared), (unsigned long long)differences);
     put_snapshot(&x->reply, &s->snapshot);
+    if (a->pay && a->pay->open_2018)
+        buf_puts(&x->reply, ",\"unsafe_2018\":true");
     buf_puts(&x->reply, "}\n");
     http_reply(x, ready ? 200 : 503, HTTP_JSON);
 }

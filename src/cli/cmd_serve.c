@@ -286,6 +286,8 @@ int cmd_serve(struct cli *cli)
         if (code == CLI_DONE)
             code = serve_appstore_open(&s);
         if (code == CLI_DONE)
+            code = serve_pay_open(&s);
+        if (code == CLI_DONE)
             code = serve_oidc_open(&s);
         if (code == CLI_DONE)
             code = run(&s, &started);

@@ -9,7 +9,9 @@
 #include "cli/history.h"
 #include "flow/notifier.h"
 #include "flow/recover.h"
+#include "flow/settle.h"
 #include "flow/wallet_calls.h"
+#include "flow/wallet_notices.h"
 
 struct serving {
     struct cli *cli;
@@ -27,6 +29,9 @@ struct serving {
     struct flow_wallets wallets;
     struct agreements agreements;
     struct appstore appstore;
+    struct pay pay;
+    struct settle settle[WALLETS_MAX];
+    struct wallet_notices notices;
     char url[NET_URL_BYTES]; /* of the service */
     struct http_server *server;
     struct http_tls *tls; /* what the files held at the start; NULL: HTTP without TLS */
@@ -94,6 +99,7 @@ int serve_wallets_open(struct serving *s);
 /* Reads the root certificate and what else is told of App Store notifications. The exit code. */
 int serve_appstore_check(struct cli *cli);
 int serve_appstore_open(struct serving *s);
+int serve_pay_open(struct serving *s);
 
 /* --- serve_tls.c --- */
 /* Reads and checks certificate and key, when there are any. The exit code. */

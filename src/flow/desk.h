@@ -48,7 +48,7 @@ struct desk_job {
 /* False when the queue is full, or the desk does not run. */
 KEER_NODISCARD bool desk_take(struct desk *d, struct desk_job *j);
 /* `run` is called every period_us by some worker, never twice at once; before desk_start. At most DESK_TIMERS_MAX. */
-#define DESK_TIMERS_MAX 16
+#define DESK_TIMERS_MAX 32
 void desk_every(struct desk *d, int64_t period_us, void (*run)(struct desk_worker *w, void *ctx), void *ctx);
 
 /* --- for jobs and timers --- */

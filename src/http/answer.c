@@ -89,4 +89,21 @@ void http_header_list(struct http_exchange *x, const char *name, struct buf *lis
     (void)MHD_get_connection_values(x->connection, MHD_HEADER_KIND, on_listed, &l);
 }
 
+static enum MHD_Result on_head(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct buf *out = cls;
+    UNUSED(kind);
+    for (const char *c = name; *c; c++)
+        buf_char(out, ascii_lower(*c));
+    buf_puts(out, ": ");
+    buf_puts(out, value ? value : "");
+    buf_char(out, '\n');
+    return MHD_YES;
+}
+
+void http_head(struct http_exchange *x, struct buf *out)
+{
+    (void)MHD_get_connection_values(x->connection, MHD_HEADER_KIND, on_head, out);
+}
+
 bool http_secure(const struct http_exchange *x) { return x->server->options.tls != NULL; }

@@ -214,6 +214,8 @@ void http_peer(struct http_exchange *x, char ret_address[HTTP_PEER_BYTES]);
 /* Every header of the name, in order, as one list with commas (RFC 9110 section 5.3): a proxy may add a line of its own to
  * those that came. Errors stick in `list`. */
 void http_header_list(struct http_exchange *x, const char *name, struct buf *list);
+/* All headers, "name: value\n", names in lower case. Errors stick in `out`. */
+void http_head(struct http_exchange *x, struct buf *out);
 /* Whether the connection is TLS. */
 bool http_secure(const struct http_exchange *x);
 /* On the thread that site.blocking chose: runs the handler and resumes the exchange, which may be gone afterwards. */

@@ -1,0 +1,49 @@
+/* serve_pay.c - charges, refunds and balances: what the daemon was told about them, and the timers that settle. */
+#include "cli/serve.h"
+
+/* Nothing that it lets through may reach a wallet with money in it. */
+static int check_2018(struct serving *s)
+{
+    for (unsigned i = 0; i < wallets_count(s->wallets.list); i++) {
+        const struct wallet *w = wallets_at(s->wallets.list, i);
+        if (!wallet_is_loopback(w))
+            return cli_usage(s->cli, "--unsafe-2018: wallet %s is at %s; only emulators on this machine are taken",
+                             wallet_name(w), wallet_url(w));
+    }
+    log_put(&s->log, LOG_WARNING,
+            "--unsafe-2018: charges need no second step and know no caps, holds and decisions, as in 2018; for "
+            "simulations alone");
+    return CLI_DONE;
+}
+
+/* Whether it is ours or not: it was taken, and asking again would change nothing. */
+static enum keer_err take_agreement(void *ctx, struct desk_worker *w, struct wallet *wallet, const struct wallet_notice *n)
+{
+    enum agreements_taken taken;
+    return agreements_notice(ctx, w, wallet, n, &taken);
+}
+
+int serve_pay_open(struct serving *s)
+{
+    struct cli *cli = s->cli;
+    if (!s->api.wallets)
+        return cli_flag(cli, "unsafe-2018") ? cli_usage(cli, "--unsafe-2018 needs --wallets") : CLI_DONE;
+    s->pay = (struct pay){.steps = &s->steps,
+                          .wallets = &s->wallets,
+                          .terms = {.resend_us = cli_duration(cli, "charge-resend", 0),
+                                    .gone_us = cli_duration(cli, "charge-gone", 0),
+                                    .hold_us = cli_duration(cli, "top-up-hold", 0)},
+                          .open_2018 = cli_flag(cli, "unsafe-2018")};
+    if (s->pay.terms.gone_us <= s->pay.terms.resend_us)
+        return cli_usage(cli, "--charge-gone must be longer than --charge-resend");
+    int code = s->pay.open_2018 ? check_2018(s) : CLI_DONE;
+    s->notices = (struct wallet_notices){.p = &s->pay, .agreement = take_agreement, .agreement_ctx = &s->agreements};
+    s->api.pay = &s->pay;
+    s->api.notices = &s->notices;
+    for (unsigned i = 0; i < wallets_count(s->wallets.list); i++) {
+        s->settle[i] = (struct settle){.p = &s->pay, .wallet = wallets_at(s->wallets.list, i)};
+        desk_every(s->api.desk, SETTLE_TICK_US, settle_tick, &s->settle[i]);
+    }
+    desk_every(s->api.desk, BALANCE_TICK_US, balance_tick, &s->pay);
+    return code;
+}
