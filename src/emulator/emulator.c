@@ -92,7 +92,10 @@ void return_url(struct emulator *e, const struct em_agreement *a, struct buf *b)
     if (a->wallet == EM_WECHATPAY)
         return;
     buf_char(b, strchr(a->return_url, '?') ? '&' : '?');
-    alipay_return(e, a, b);
+    if (a->wallet == EM_ALIPAY)
+        alipay_return(e, a, b);
+    else
+        antom_return(a, b);
 }
 
 /* --- what comes in --- */
@@ -136,6 +139,12 @@ static void handle(void *ctx, const struct server_request *rq, struct server_ans
     }
     if (slice_eq(rq->path, SLICE("/gateway.do")))
         alipay_v2(&c);
+    else if (starts(rq->path, "/v3/alipay/"))
+        alipay_v3(&c);
+    else if (starts(rq->path, "/v3/"))
+        wechatpay_call(&c);
+    else if (starts(rq->path, "/ams/api/v1/"))
+        antom_call(&c);
     else if (starts(rq->path, "/emulator/page/"))
         page_call(&c, slice_of(rq->path.p + strlen("/emulator/page/"), rq->path.len - strlen("/emulator/page/")));
     else

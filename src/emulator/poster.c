@@ -127,8 +127,8 @@ static bool post(struct emulator *e, const struct queued *q)
     buf_init(&answer, 65536);
     switch (q->n.wallet) {
     case EM_ALIPAY: alipay_letter(e, &q->n, bad, &l); break;
-    case EM_WECHATPAY:
-    case EM_ANTOM:
+    case EM_WECHATPAY: wechatpay_letter(e, &q->n, bad, &l); break;
+    case EM_ANTOM: antom_letter(e, &q->n, target, bad, &l); break;
     case EM_WALLET_MAX: break;
     }
     struct server_post p = {.url = slice_str(q->url),
