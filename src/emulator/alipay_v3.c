@@ -127,7 +127,7 @@ static void answer(struct alipay *x)
 static bool read_query(struct call *c, struct buf *json)
 {
     struct alipay_params p = {0};
-    if (!alipay_params_add(c, c->rq->query, true, &p))
+    if (!em_alipay_params_add(c, c->rq->query, true, &p))
         return false;
     buf_char(json, '{');
     for (unsigned i = 0; i < p.count; i++) {
@@ -153,12 +153,12 @@ static bool read_json(struct call *c, struct buf *json)
     return tape_read(&c->json, text, &limits, &why) == KEER_OK && tape_type(&c->json, 0) == TAPE_OBJECT;
 }
 
-void alipay_v3(struct call *c)
+void em_alipay_v3(struct call *c)
 {
     struct alipay x = {.c = c};
     struct buf json;
     const char *wrong = wrong_with(c);
-    const struct alipay_op *op = alipay_op_by_path(c->rq->method, c->rq->path);
+    const struct alipay_op *op = em_alipay_op_by_path(c->rq->method, c->rq->path);
     buf_init(&json, SERVER_BODY_BYTES);
     buf_init(&x.members, 65536);
     if (wrong) {

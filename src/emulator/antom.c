@@ -495,7 +495,7 @@ static const struct {
     {BASE "/payments/refund", op_refund},          {BASE "/payments/inquiryRefund", op_refund_inquiry},
 };
 
-void antom_call(struct call *c)
+void em_antom_call(struct call *c)
 {
     struct tape_limits limits = {.bytes = SERVER_BODY_BYTES, .values = 1000, .depth = 8, .keys = 100};
     struct tape_error why;
@@ -557,7 +557,7 @@ static void letter_authorization(const struct em_agreement *a, struct buf *b)
     buf_puts(b, ",\"result\":{\"resultCode\":\"SUCCESS\",\"resultStatus\":\"S\",\"resultMessage\":\"\"}}");
 }
 
-void antom_letter(struct emulator *e, const struct em_notice *n, struct slice path, bool bad, struct em_letter *l)
+void em_antom_letter(struct emulator *e, const struct em_notice *n, struct slice path, bool bad, struct em_letter *l)
 {
     struct buf *b = &l->body;
     if (n->kind == EM_NOTICE_AGREEMENT) {
@@ -578,7 +578,7 @@ void antom_letter(struct emulator *e, const struct em_notice *n, struct slice pa
     put_signed(e, "Request-Time", path, buf_view(b), bad, &l->headers);
 }
 
-void antom_return(const struct em_agreement *a, struct buf *b)
+void em_antom_return(const struct em_agreement *a, struct buf *b)
 {
     buf_fmt(b, "authCode=%s&authState=", a->code);
     em_urlencode(slice_str(a->number), b);

@@ -93,9 +93,9 @@ void return_url(struct emulator *e, const struct em_agreement *a, struct buf *b)
         return;
     buf_char(b, strchr(a->return_url, '?') ? '&' : '?');
     if (a->wallet == EM_ALIPAY)
-        alipay_return(e, a, b);
+        em_alipay_return(e, a, b);
     else
-        antom_return(a, b);
+        em_antom_return(a, b);
 }
 
 /* --- what comes in --- */
@@ -138,13 +138,13 @@ static void handle(void *ctx, const struct server_request *rq, struct server_ans
         atomic_fetch_add(&e->requests, 1);
     }
     if (slice_eq(rq->path, SLICE("/gateway.do")))
-        alipay_v2(&c);
+        em_alipay_v2(&c);
     else if (starts(rq->path, "/v3/alipay/"))
-        alipay_v3(&c);
+        em_alipay_v3(&c);
     else if (starts(rq->path, "/v3/"))
-        wechatpay_call(&c);
+        em_wechatpay_call(&c);
     else if (starts(rq->path, "/ams/api/v1/"))
-        antom_call(&c);
+        em_antom_call(&c);
     else if (starts(rq->path, "/emulator/page/"))
         page_call(&c, slice_of(rq->path.p + strlen("/emulator/page/"), rq->path.len - strlen("/emulator/page/")));
     else

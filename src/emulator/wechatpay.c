@@ -37,7 +37,7 @@ static void finish(struct call *c)
 {
     if (c->an->status == 204)
         buf_clear(&c->an->body);
-    wechat_sign(c->e, platform_of(c), buf_view(&c->an->body), c->bad_signature, &c->an->headers);
+    em_wechat_sign(c->e, platform_of(c), buf_view(&c->an->body), c->bad_signature, &c->an->headers);
 }
 
 static void system_error(struct wechat *w)
@@ -141,7 +141,7 @@ static void op_contract(struct wechat *w)
     if (!number(w, w->id) || !go(w))
         return;
     if (world_agreement(w->c->e->world, EM_WECHATPAY, w->id, &a) == EM_DONE && a.signed_us)
-        wechat_put_contract(&a, &w->c->an->body);
+        em_wechat_put_contract(&a, &w->c->an->body);
     else
         put_error(w->c, 404, "RESOURCE_NOT_EXISTS", "查询的资源不存在");
     gone(w);
@@ -272,7 +272,7 @@ static void transaction(struct wechat *w, bool by_ref)
     enum em_result r = by_ref ? world_charge_ref(w->c->e->world, EM_WECHATPAY, w->id, &ch)
                               : world_charge_find(w->c->e->world, EM_WECHATPAY, w->id, &ch);
     if (r == EM_DONE)
-        wechat_put_transaction(&ch, &w->c->an->body);
+        em_wechat_put_transaction(&ch, &w->c->an->body);
     else
         put_error(w->c, 404, "ORDER_NOT_EXIST", "订单不存在");
     gone(w);
@@ -315,7 +315,7 @@ static void refund_answer(struct wechat *w, enum em_result r, const struct em_re
     switch (r) {
     case EM_DONE:
     case EM_SAME:
-        wechat_put_refund(rf, ch, /* notice */ false, &c->an->body);
+        em_wechat_put_refund(rf, ch, /* notice */ false, &c->an->body);
         if (r == EM_SAME)
             break;
         n.refund = *rf;
@@ -371,7 +371,7 @@ static void op_refund_query(struct wechat *w)
         return;
     if (world_refund_find(w->c->e->world, EM_WECHATPAY, w->id, &r) == EM_DONE &&
         world_charge_find(w->c->e->world, EM_WECHATPAY, slice_str(r.charge), &ch) == EM_DONE)
-        wechat_put_refund(&r, &ch, /* notice */ false, &w->c->an->body);
+        em_wechat_put_refund(&r, &ch, /* notice */ false, &w->c->an->body);
     else
         put_error(w->c, 404, "RESOURCE_NOT_EXISTS", "退款单不存在");
     gone(w);
@@ -392,7 +392,7 @@ static void op_certificates(struct wechat *w)
         buf_puts(b, "\",\"expire_time\":\"");
         em_time_cn(b, em_now(c->e) + 700 * US_DAY, true);
         buf_puts(b, "\",\"encrypt_certificate\":");
-        wechat_seal(c->e, "certificate", buf_view(&c->e->keys.platform_cert[i]), b);
+        em_wechat_seal(c->e, "certificate", buf_view(&c->e->keys.platform_cert[i]), b);
         buf_puts(b, "}}");
     }
     buf_puts(b, "]}");
@@ -490,7 +490,7 @@ static bool read_json(struct wechat *w)
     return false;
 }
 
-void wechatpay_call(struct call *c)
+void em_wechatpay_call(struct call *c)
 {
     struct wechat w = {.c = c};
     const char *wrong = wrong_with(c);

@@ -9,10 +9,10 @@
 #include "emulator/inside.h"
 
 /* Headers of a signed answer or notice, under platform key number `platform`. */
-void wechat_sign(struct emulator *e, unsigned platform, struct slice body, bool bad, struct buf *headers);
+void em_wechat_sign(struct emulator *e, unsigned platform, struct slice body, bool bad, struct buf *headers);
 /* {"algorithm":...,"ciphertext":...}; extra members may follow: without the closing brace. */
-void wechat_seal(struct emulator *e, const char *aad, struct slice plain, struct buf *b);
-void wechat_put_contract(const struct em_agreement *a, struct buf *b);
-void wechat_put_transaction(const struct em_charge *c, struct buf *b);
-void wechat_put_refund(const struct em_refund *r, const struct em_charge *c, bool notice, struct buf *b);
+void em_wechat_seal(struct emulator *e, const char *aad, struct slice plain, struct buf *b);
+void em_wechat_put_contract(const struct em_agreement *a, struct buf *b);
+void em_wechat_put_transaction(const struct em_charge *c, struct buf *b);
+void em_wechat_put_refund(const struct em_refund *r, const struct em_charge *c, bool notice, struct buf *b);
 #endif

@@ -4,7 +4,7 @@
 #include "base/crypto_gcm.h"
 #include "emulator/wechatpay.h"
 
-void wechat_sign(struct emulator *e, unsigned platform, struct slice body, bool bad, struct buf *headers)
+void em_wechat_sign(struct emulator *e, unsigned platform, struct slice body, bool bad, struct buf *headers)
 {
     struct buf text;
     unsigned char bytes[16];
@@ -25,7 +25,7 @@ void wechat_sign(struct emulator *e, unsigned platform, struct slice body, bool 
     buf_release(&text);
 }
 
-void wechat_seal(struct emulator *e, const char *aad, struct slice plain, struct buf *b)
+void em_wechat_seal(struct emulator *e, const char *aad, struct slice plain, struct buf *b)
 {
     struct buf sealed;
     unsigned char bytes[6];
@@ -61,7 +61,7 @@ static void put_text(struct buf *b, const char *name, const char *value)
     buf_json(b, slice_str(value));
 }
 
-void wechat_put_contract(const struct em_agreement *a, struct buf *b)
+void em_wechat_put_contract(const struct em_agreement *a, struct buf *b)
 {
     buf_fmt(b, "{\"mchid\":\"" EM_MCHID "\",\"appid\":\"" EM_APPID "\",\"plan_id\":" EM_PLAN_ID ",\"contract_id\":\"%s\"",
             a->ref);
@@ -93,7 +93,7 @@ static const char *trade_state(const struct em_charge *c)
     return "";
 }
 
-void wechat_put_transaction(const struct em_charge *c, struct buf *b)
+void em_wechat_put_transaction(const struct em_charge *c, struct buf *b)
 {
     bool paid = c->state == EM_CHARGE_PAID || c->refunded_minor;
     buf_fmt(b, "{\"mchid\":\"" EM_MCHID "\",\"appid\":\"" EM_APPID "\",\"out_trade_no\":\"%s\",\"trade_state\":\"%s\"",
@@ -116,7 +116,7 @@ void wechat_put_transaction(const struct em_charge *c, struct buf *b)
             minor);
 }
 
-void wechat_put_refund(const struct em_refund *r, const struct em_charge *c, bool notice, struct buf *b)
+void em_wechat_put_refund(const struct em_refund *r, const struct em_charge *c, bool notice, struct buf *b)
 {
     static const char *const states[] = {"PROCESSING", "SUCCESS", "ABNORMAL"};
     buf_fmt(b, "{\"refund_id\":\"%s\",\"out_refund_no\":\"%s\",\"transaction_id\":\"%s\",\"out_trade_no\":\"%s\"", r->ref,
@@ -157,7 +157,7 @@ static const char *event_of(const struct em_notice *n)
     return "";
 }
 
-void wechatpay_letter(struct emulator *e, const struct em_notice *n, bool bad, struct em_letter *l)
+void em_wechatpay_letter(struct emulator *e, const struct em_notice *n, bool bad, struct em_letter *l)
 {
     static const char *const types[] = {"papay", "transaction", "refund"};
     struct buf plain;
@@ -165,20 +165,20 @@ void wechatpay_letter(struct emulator *e, const struct em_notice *n, bool bad, s
     const char *id = n->id;
     buf_init(&plain, 65536);
     if (n->kind == EM_NOTICE_AGREEMENT)
-        wechat_put_contract(&n->agreement, &plain);
+        em_wechat_put_contract(&n->agreement, &plain);
     else if (n->kind == EM_NOTICE_CHARGE)
-        wechat_put_transaction(&n->charge, &plain);
+        em_wechat_put_transaction(&n->charge, &plain);
     else
-        wechat_put_refund(&n->refund, &n->charge, /* notice */ true, &plain);
+        em_wechat_put_refund(&n->refund, &n->charge, /* notice */ true, &plain);
     buf_fmt(&l->body, "{\"id\":\"%.8s-%.4s-%.4s-%.4s-%.12s\",\"create_time\":\"", id, id + 8, id + 12, id + 16, id + 20);
     em_time_cn(&l->body, em_now(e), true);
     buf_fmt(&l->body,
             "\",\"event_type\":\"%s\",\"resource_type\":\"encrypt-resource\",\"summary\":\"%s\",\"resource\":", event_of(n),
             event_of(n));
-    wechat_seal(e, types[n->kind], buf_view(&plain), &l->body);
+    em_wechat_seal(e, types[n->kind], buf_view(&plain), &l->body);
     buf_fmt(&l->body, ",\"original_type\":\"%s\"}}", types[n->kind]);
     l->type = "application/json";
-    wechat_sign(e, (unsigned)(hash_bytes(key, id, strlen(id)).lo % EM_PLATFORMS), buf_view(&l->body), bad, &l->headers);
+    em_wechat_sign(e, (unsigned)(hash_bytes(key, id, strlen(id)).lo % EM_PLATFORMS), buf_view(&l->body), bad, &l->headers);
     if (plain.err != KEER_OK)
         l->body.err = plain.err;
     buf_release(&plain);
