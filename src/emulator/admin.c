@@ -162,7 +162,7 @@ void page_call(struct call *c, struct slice page)
 {
     struct em_agreement a;
     if (slice_eq(page, SLICE("alipay"))) { /* gateway.do sends browsers here */
-        if (alipay_server_page(c, &a))
+        if (em_alipay_page(c, &a))
             page_show(c, &a);
     } else if (world_agreement_page(c->e->world, page, &a) == EM_DONE) {
         page_show(c, &a);
@@ -187,7 +187,7 @@ static bool open_url(struct call *c, struct slice url, struct em_agreement *ret)
     rq.body = slice_of("", 0);
     const struct server_request *mine = c->rq;
     c->rq = &rq;
-    bool ok = alipay_server_page(c, ret);
+    bool ok = em_alipay_page(c, ret);
     c->rq = mine;
     return ok;
 }

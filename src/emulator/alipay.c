@@ -31,7 +31,7 @@ static void member_time(struct alipay *x, const char *name, int64_t us)
     buf_puts(&x->members, "\"");
 }
 
-void alipay_refuse(struct alipay *x, const char *code, const char *sub_code, const char *sub_msg)
+void em_alipay_refuse(struct alipay *x, const char *code, const char *sub_code, const char *sub_msg)
 {
     x->end = ALIPAY_REFUSED;
     x->code = code;
@@ -41,7 +41,7 @@ void alipay_refuse(struct alipay *x, const char *code, const char *sub_code, con
 
 static void business(struct alipay *x, const char *sub_code, const char *sub_msg)
 {
-    alipay_refuse(x, "40004", sub_code, sub_msg);
+    em_alipay_refuse(x, "40004", sub_code, sub_msg);
 }
 
 static void system_error(struct alipay *x)
@@ -51,7 +51,7 @@ static void system_error(struct alipay *x)
         return;
     }
     buf_clear(&x->members);
-    alipay_refuse(x, "20000", "aop.ACQ.SYSTEM_ERROR", "系统异常");
+    em_alipay_refuse(x, "20000", "aop.ACQ.SYSTEM_ERROR", "系统异常");
 }
 
 /* Faults before the effect; false: there will be none. */
@@ -84,8 +84,8 @@ static bool number(struct alipay *x, const char *name)
     struct slice s = text(x, name);
     if (em_number(s) && em_copy(x->c->number, sizeof x->c->number, s))
         return true;
-    alipay_refuse(x, s.p ? "40002" : "40001", s.p ? "isv.invalid-parameter" : "isv.missing-parameter",
-                  "a number of 1 to 64 letters, digits and underscores was expected");
+    em_alipay_refuse(x, s.p ? "40002" : "40001", s.p ? "isv.invalid-parameter" : "isv.missing-parameter",
+                     "a number of 1 to 64 letters, digits and underscores was expected");
     return false;
 }
 
@@ -104,7 +104,7 @@ static bool url_is_plain(struct slice s)
     return s.len <= EM_URL_BYTES;
 }
 
-bool alipay_agree(struct alipay *x, struct em_agreement *ret)
+bool em_alipay_agree(struct alipay *x, struct em_agreement *ret)
 {
     struct em_agreement a = {.wallet = EM_ALIPAY};
     struct slice scene = text(x, "sign_scene"), product = text(x, "personal_product_code"),
@@ -114,16 +114,16 @@ bool alipay_agree(struct alipay *x, struct em_agreement *ret)
         return false;
     struct slice n = slice_str(x->c->number);
     if (n.len > 32)
-        alipay_refuse(x, "40002", "isv.invalid-parameter", "external_agreement_no: at most 32 characters");
+        em_alipay_refuse(x, "40002", "isv.invalid-parameter", "external_agreement_no: at most 32 characters");
     else if (!em_copy(a.plan, sizeof a.plan, product) || !text(x, "access_params.channel").p)
-        alipay_refuse(x, "40001", "isv.missing-parameter", "personal_product_code and access_params.channel are needed");
+        em_alipay_refuse(x, "40001", "isv.missing-parameter", "personal_product_code and access_params.channel are needed");
     else if (!em_copy(a.scene, sizeof a.scene, scene) || slice_eq(scene, SLICE("DEFAULT|DEFAULT")))
-        alipay_refuse(x, "40002", "isv.invalid-parameter",
-                      "sign_scene may not be DEFAULT|DEFAULT with external_agreement_no");
+        em_alipay_refuse(x, "40002", "isv.invalid-parameter",
+                         "sign_scene may not be DEFAULT|DEFAULT with external_agreement_no");
     else if ((single.p && !yuan(single, &a.cap_minor)) || (total.p && !yuan(total, &a.total_cap_minor)))
-        alipay_refuse(x, "40002", "isv.invalid-parameter", "period_rule_params: amounts are yuan with two decimals");
+        em_alipay_refuse(x, "40002", "isv.invalid-parameter", "period_rule_params: amounts are yuan with two decimals");
     else if (!url_is_plain(x->return_url) || !url_is_plain(x->notify_url))
-        alipay_refuse(x, "40002", "isv.invalid-parameter", "return_url or notify_url is no URL");
+        em_alipay_refuse(x, "40002", "isv.invalid-parameter", "return_url or notify_url is no URL");
     if (x->end == ALIPAY_REFUSED)
         return false;
     (void)em_copy(a.number, sizeof a.number, n);
@@ -146,7 +146,7 @@ static bool agreement(struct alipay *x, struct em_agreement *ret)
                  product = text(x, "personal_product_code"), scene = text(x, "sign_scene");
     enum em_result r = EM_NOT_THERE;
     if (!ref.p && !own.p) {
-        alipay_refuse(x, "40001", "isv.missing-parameter", "agreement_no or external_agreement_no is needed");
+        em_alipay_refuse(x, "40001", "isv.missing-parameter", "agreement_no or external_agreement_no is needed");
         return false;
     }
     (void)em_copy(x->c->number, sizeof x->c->number, own.p ? own : ref);
@@ -255,7 +255,7 @@ static void pay_answer(struct alipay *x, enum em_result r, const struct em_charg
     case EM_NO_MONEY: business(x, "ACQ.BUYER_BALANCE_NOT_ENOUGH", "买家余额不足"); break;
     case EM_RISK: business(x, "ACQ.PAYMENT_REQUEST_HAS_RISK", "支付有风险"); break;
     case EM_TOO_MUCH:
-    case EM_NO_MEMORY: alipay_refuse(x, "20000", "aop.ACQ.SYSTEM_ERROR", "系统异常"); break;
+    case EM_NO_MEMORY: em_alipay_refuse(x, "20000", "aop.ACQ.SYSTEM_ERROR", "系统异常"); break;
     }
 }
 
@@ -267,14 +267,14 @@ static void op_pay(struct alipay *x)
     if (!number(x, "out_trade_no"))
         return;
     if (!slice_eq(text(x, "product_code"), SLICE("GENERAL_WITHHOLDING")) || !em_copy(c.agreement, sizeof c.agreement, ref))
-        alipay_refuse(x, "40002", "isv.invalid-parameter",
-                      "product_code GENERAL_WITHHOLDING and agreement_params.agreement_no");
+        em_alipay_refuse(x, "40002", "isv.invalid-parameter",
+                         "product_code GENERAL_WITHHOLDING and agreement_params.agreement_no");
     else if (!yuan(amount, &c.asked_minor))
-        alipay_refuse(x, "40002", "isv.invalid-parameter", "total_amount: 0.01 to 100000000.00");
+        em_alipay_refuse(x, "40002", "isv.invalid-parameter", "total_amount: 0.01 to 100000000.00");
     else if (!subject.len || subject.len > 256)
-        alipay_refuse(x, "40001", "isv.missing-parameter", "subject: 1 to 256 bytes");
+        em_alipay_refuse(x, "40001", "isv.missing-parameter", "subject: 1 to 256 bytes");
     else if (!url_is_plain(x->notify_url))
-        alipay_refuse(x, "40002", "isv.invalid-parameter", "notify_url is no URL");
+        em_alipay_refuse(x, "40002", "isv.invalid-parameter", "notify_url is no URL");
     if (x->end == ALIPAY_REFUSED || !go(x))
         return;
     (void)em_copy(c.number, sizeof c.number, slice_str(x->c->number));
@@ -293,11 +293,11 @@ static bool trade(struct alipay *x, struct em_charge *ret)
 {
     struct slice own = text(x, "out_trade_no"), ref = text(x, "trade_no");
     if (!own.p && !ref.p) {
-        alipay_refuse(x, "40001", "isv.missing-parameter", "out_trade_no or trade_no is needed");
+        em_alipay_refuse(x, "40001", "isv.missing-parameter", "out_trade_no or trade_no is needed");
         return false;
     }
     if (!em_copy(x->c->number, sizeof x->c->number, own.p ? own : ref)) {
-        alipay_refuse(x, "40002", "isv.invalid-parameter", "out_trade_no or trade_no");
+        em_alipay_refuse(x, "40002", "isv.invalid-parameter", "out_trade_no or trade_no");
         return false;
     }
     if (!go(x))
@@ -387,9 +387,9 @@ static void op_refund(struct alipay *x)
     if (!number(x, "out_request_no"))
         return;
     if (!own.p && !ref.p)
-        alipay_refuse(x, "40001", "isv.missing-parameter", "out_trade_no or trade_no is needed");
+        em_alipay_refuse(x, "40001", "isv.missing-parameter", "out_trade_no or trade_no is needed");
     else if (!yuan(amount, &rf.minor))
-        alipay_refuse(x, "40002", "isv.invalid-parameter", "refund_amount: yuan with two decimals");
+        em_alipay_refuse(x, "40002", "isv.invalid-parameter", "refund_amount: yuan with two decimals");
     if (x->end == ALIPAY_REFUSED || !go(x))
         return;
     if (ref.p && world_charge_ref(x->c->e->world, EM_ALIPAY, ref, &c) == EM_DONE)
@@ -413,7 +413,7 @@ static void op_refund_query(struct alipay *x)
     struct em_refund r;
     struct slice request = text(x, "out_request_no");
     if (!request.p) {
-        alipay_refuse(x, "40001", "isv.missing-parameter", "out_request_no is needed");
+        em_alipay_refuse(x, "40001", "isv.missing-parameter", "out_request_no is needed");
         return;
     }
     if (trade(x, &c)) {
@@ -444,7 +444,7 @@ static const struct alipay_op ops[] = {
     {"alipay.trade.fastpay.refund.query", "POST", "/v3/alipay/trade/fastpay/refund/query", op_refund_query},
 };
 
-const struct alipay_op *alipay_op_by_method(struct slice method)
+const struct alipay_op *em_alipay_op_by_method(struct slice method)
 {
     for (size_t i = 0; i < ARRAY_LEN(ops); i++)
         if (slice_eq(method, slice_str(ops[i].method)))
@@ -453,7 +453,7 @@ const struct alipay_op *alipay_op_by_method(struct slice method)
 }
 
 /* What is documented as GET is taken as POST too: the SDKs send both. */
-const struct alipay_op *alipay_op_by_path(struct slice http, struct slice path)
+const struct alipay_op *em_alipay_op_by_path(struct slice http, struct slice path)
 {
     for (size_t i = 0; i < ARRAY_LEN(ops); i++)
         if (slice_eq(path, slice_str(ops[i].v3_path)) &&

@@ -17,10 +17,10 @@ struct alipay_params {
     struct alipay_param at[ALIPAY_PARAMS_MAX];
 };
 /* Adds what stands in a query or form; false: escaped wrongly, too many, a name twice. */
-bool alipay_params_add(struct call *c, struct slice text, bool plus, struct alipay_params *p);
-struct slice alipay_param(const struct alipay_params *p, const char *name); /* p NULL */
+bool em_alipay_params_add(struct call *c, struct slice text, bool plus, struct alipay_params *p);
+struct slice em_alipay_param(const struct alipay_params *p, const char *name); /* p NULL */
 /* k=v joined by &, sorted by bytes, without `sign`, without empty ones, and without `skip` (NULL). */
-void alipay_server_string(const struct alipay_params *p, const char *skip, struct buf *b);
+void em_alipay_sign_string(const struct alipay_params *p, const char *skip, struct buf *b);
 
 enum alipay_end { ALIPAY_OK, ALIPAY_WAITS, ALIPAY_REFUSED, ALIPAY_DROPPED, ALIPAY_BARE };
 struct alipay {
@@ -30,13 +30,13 @@ struct alipay {
     const char *code, *sub_code, *sub_msg; /* ALIPAY_REFUSED: "40004", "ACQ.X" */
     struct buf members;                    /* ,"name":"value" ... of the answer */
 };
-void alipay_refuse(struct alipay *x, const char *code, const char *sub_code, const char *sub_msg);
+void em_alipay_refuse(struct alipay *x, const char *code, const char *sub_code, const char *sub_msg);
 struct alipay_op {
     const char *method, *v3_method, *v3_path;
     void (*run)(struct alipay *x);
 };
-const struct alipay_op *alipay_op_by_method(struct slice method);                /* NULL */
-const struct alipay_op *alipay_op_by_path(struct slice http, struct slice path); /* NULL */
+const struct alipay_op *em_alipay_op_by_method(struct slice method);                /* NULL */
+const struct alipay_op *em_alipay_op_by_path(struct slice http, struct slice path); /* NULL */
 /* The agreement that a signed page asks for. */
-bool alipay_agree(struct alipay *x, struct em_agreement *ret);
+bool em_alipay_agree(struct alipay *x, struct em_agreement *ret);
 #endif

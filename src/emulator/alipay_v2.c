@@ -9,7 +9,7 @@
 #define TIMESTAMP_US (10 * US_MINUTE)
 #define SIGN_BYTES ((size_t)2 << 20)
 
-bool alipay_params_add(struct call *c, struct slice text, bool plus, struct alipay_params *p)
+bool em_alipay_params_add(struct call *c, struct slice text, bool plus, struct alipay_params *p)
 {
     while (text.p && text.len) {
         struct slice value = slice_cut(&text, '&'), name = slice_cut(&value, '='), n, v;
@@ -24,7 +24,7 @@ bool alipay_params_add(struct call *c, struct slice text, bool plus, struct alip
     return true;
 }
 
-struct slice alipay_param(const struct alipay_params *p, const char *name)
+struct slice em_alipay_param(const struct alipay_params *p, const char *name)
 {
     for (unsigned i = 0; i < p->count; i++)
         if (slice_eq(p->at[i].name, slice_str(name)))
@@ -37,7 +37,7 @@ static int by_name(const void *a, const void *b)
     return slice_cmp(((const struct alipay_param *)a)->name, ((const struct alipay_param *)b)->name);
 }
 
-void alipay_server_string(const struct alipay_params *p, const char *skip, struct buf *b)
+void em_alipay_sign_string(const struct alipay_params *p, const char *skip, struct buf *b)
 {
     struct alipay_params sorted = *p;
     qsort(sorted.at, sorted.count, sizeof sorted.at[0], by_name);
@@ -63,7 +63,7 @@ static bool is_stamp(struct slice s, int64_t now_us)
 
 static bool certificates_fit(const struct em_keys *k, const struct alipay_params *p)
 {
-    struct slice app = alipay_param(p, "app_cert_sn"), root = alipay_param(p, "alipay_root_cert_sn");
+    struct slice app = em_alipay_param(p, "app_cert_sn"), root = em_alipay_param(p, "alipay_root_cert_sn");
     return (!app.p && !root.p) || (slice_eq(app, slice_str(k->app_cert_sn)) && slice_eq(root, slice_str(k->root_cert_sn)));
 }
 
@@ -71,21 +71,21 @@ static bool certificates_fit(const struct em_keys *k, const struct alipay_params
 static const char *wrong_with(struct call *c, const struct alipay_params *p)
 {
     struct buf text;
-    if (!slice_eq(alipay_param(p, "app_id"), SLICE(EM_APP_ID)))
+    if (!slice_eq(em_alipay_param(p, "app_id"), SLICE(EM_APP_ID)))
         return "isv.invalid-app-id";
-    if (!slice_eqi(alipay_param(p, "charset"), SLICE("utf-8")))
+    if (!slice_eqi(em_alipay_param(p, "charset"), SLICE("utf-8")))
         return "isv.invalid-charset";
-    if (!slice_eq(alipay_param(p, "sign_type"), SLICE("RSA2")))
+    if (!slice_eq(em_alipay_param(p, "sign_type"), SLICE("RSA2")))
         return "isv.invalid-signature-type";
-    if (!slice_eq(alipay_param(p, "version"), SLICE("1.0")))
+    if (!slice_eq(em_alipay_param(p, "version"), SLICE("1.0")))
         return "isv.invalid-version";
-    if (!is_stamp(alipay_param(p, "timestamp"), em_now(c->e)))
+    if (!is_stamp(em_alipay_param(p, "timestamp"), em_now(c->e)))
         return "isv.invalid-timestamp";
     if (!certificates_fit(&c->e->keys, p))
         return "isv.app-cert-sn-not-match";
     buf_init(&text, SIGN_BYTES);
-    alipay_server_string(p, NULL, &text);
-    bool good = text.err == KEER_OK && em_verify(c->e->keys.alipay_app, buf_view(&text), alipay_param(p, "sign"));
+    em_alipay_sign_string(p, NULL, &text);
+    bool good = text.err == KEER_OK && em_verify(c->e->keys.alipay_app, buf_view(&text), em_alipay_param(p, "sign"));
     buf_release(&text);
     return good ? NULL : "isv.invalid-signature";
 }
@@ -145,56 +145,56 @@ static void answer(struct alipay *x, const char *method, bool certificates)
 static bool begin(struct call *c, struct alipay_params *p)
 {
     bool form = slice_eq(c->rq->method, SLICE("POST"));
-    bool read = alipay_params_add(c, c->rq->query, true, p) && (!form || alipay_params_add(c, c->rq->body, true, p));
+    bool read = em_alipay_params_add(c, c->rq->query, true, p) && (!form || em_alipay_params_add(c, c->rq->body, true, p));
     for (unsigned i = 0; i < p->count; i++) /* ours: the person has agreed, in a test */
         if (slice_eq(p->at[i].name, SLICE("accept")) || slice_eq(p->at[i].name, SLICE("payer")))
             p->at[i--] = p->at[--p->count];
     const char *wrong = read ? wrong_with(c, p) : "isv.invalid-parameter";
-    if (!wrong && !read_biz(c, alipay_param(p, "biz_content")))
+    if (!wrong && !read_biz(c, em_alipay_param(p, "biz_content")))
         wrong = "isv.invalid-biz-content";
     if (wrong)
         unsigned_error(c, "40002", wrong);
     return !wrong;
 }
 
-void alipay_v2(struct call *c)
+void em_alipay_v2(struct call *c)
 {
     struct alipay_params p = {0};
     struct alipay x = {.c = c};
     if (!begin(c, &p))
         return;
-    struct slice method = alipay_param(&p, "method");
+    struct slice method = em_alipay_param(&p, "method");
     if (slice_eq(method, SLICE("alipay.user.agreement.page.sign"))) {
         c->room.len = 0; /* the page reads the request for itself */
         page_call(c, SLICE("alipay"));
         return;
     }
-    const struct alipay_op *op = alipay_op_by_method(method);
+    const struct alipay_op *op = em_alipay_op_by_method(method);
     if (!op) {
         unsigned_error(c, "40002", "isv.invalid-method");
         return;
     }
     c->what = method;
-    x.notify_url = alipay_param(&p, "notify_url");
+    x.notify_url = em_alipay_param(&p, "notify_url");
     buf_init(&x.members, 65536);
     op->run(&x);
-    answer(&x, op->method, alipay_param(&p, "app_cert_sn").p != NULL);
+    answer(&x, op->method, em_alipay_param(&p, "app_cert_sn").p != NULL);
     buf_release(&x.members);
 }
 
-bool alipay_server_page(struct call *c, struct em_agreement *ret)
+bool em_alipay_page(struct call *c, struct em_agreement *ret)
 {
     struct alipay_params p = {0};
     struct alipay x = {.c = c};
     if (!begin(c, &p))
         return false;
-    if (!slice_eq(alipay_param(&p, "method"), SLICE("alipay.user.agreement.page.sign"))) {
+    if (!slice_eq(em_alipay_param(&p, "method"), SLICE("alipay.user.agreement.page.sign"))) {
         unsigned_error(c, "40002", "isv.invalid-method");
         return false;
     }
-    x.notify_url = alipay_param(&p, "notify_url");
-    x.return_url = alipay_param(&p, "return_url");
-    bool ok = alipay_agree(&x, ret);
+    x.notify_url = em_alipay_param(&p, "notify_url");
+    x.return_url = em_alipay_param(&p, "return_url");
+    bool ok = em_alipay_agree(&x, ret);
     if (!ok) {
         c->an->status = 400;
         buf_fmt(&c->an->body, "{\"error_response\":{\"code\":\"%s\",\"sub_code\":\"%s\",\"sub_msg\":\"%s\"}}",
@@ -234,7 +234,7 @@ static void put_form(struct emulator *e, struct alipay_params *p, bool bad, stru
     struct buf text, sign;
     buf_init(&text, 65536);
     buf_init(&sign, 1024);
-    alipay_server_string(p, "sign_type", &text);
+    em_alipay_sign_string(p, "sign_type", &text);
     em_sign(e->keys.alipay, buf_view(&text), bad, &sign);
     add(p, "sign", buf_view(&sign));
     for (unsigned i = 0; i < p->count; i++) {
@@ -289,7 +289,7 @@ static void letter_agreement(const struct em_agreement *a, struct alipay_params 
     add(p, "unsign_time", kept_time(room, a->ended_us));
 }
 
-void alipay_letter(struct emulator *e, const struct em_notice *n, bool bad, struct em_letter *l)
+void em_alipay_letter(struct emulator *e, const struct em_notice *n, bool bad, struct em_letter *l)
 {
     struct alipay_params p = {0};
     struct buf room;
@@ -313,7 +313,7 @@ void alipay_letter(struct emulator *e, const struct em_notice *n, bool bad, stru
     buf_release(&room);
 }
 
-void alipay_return(struct emulator *e, const struct em_agreement *a, struct buf *b)
+void em_alipay_return(struct emulator *e, const struct em_agreement *a, struct buf *b)
 {
     struct alipay_params p = {0};
     struct buf room;

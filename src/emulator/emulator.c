@@ -92,7 +92,10 @@ void return_url(struct emulator *e, const struct em_agreement *a, struct buf *b)
     if (a->wallet == EM_WECHATPAY)
         return;
     buf_char(b, strchr(a->return_url, '?') ? '&' : '?');
-    alipay_return(e, a, b);
+    if (a->wallet == EM_ALIPAY)
+        em_alipay_return(e, a, b);
+    else
+        em_antom_return(a, b);
 }
 
 /* --- what comes in --- */
@@ -135,7 +138,13 @@ static void handle(void *ctx, const struct server_request *rq, struct server_ans
         atomic_fetch_add(&e->requests, 1);
     }
     if (slice_eq(rq->path, SLICE("/gateway.do")))
-        alipay_v2(&c);
+        em_alipay_v2(&c);
+    else if (starts(rq->path, "/v3/alipay/"))
+        em_alipay_v3(&c);
+    else if (starts(rq->path, "/v3/"))
+        em_wechatpay_call(&c);
+    else if (starts(rq->path, "/ams/api/v1/"))
+        em_antom_call(&c);
     else if (starts(rq->path, "/emulator/page/"))
         page_call(&c, slice_of(rq->path.p + strlen("/emulator/page/"), rq->path.len - strlen("/emulator/page/")));
     else

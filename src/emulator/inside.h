@@ -2,7 +2,7 @@
  *
  * A call runs on its connection's thread:
  *
- *     handle ─► alipay_call, wechatpay_call, antom_call: signature, form ─► call_before ─► world_... ─► call_after ─► the
+ *     handle ─► em_alipay_v2, em_wechatpay_call, ...: signature, form ─► call_before ─► world_... ─► call_after ─► the
  * answer
  *
  * call_before and call_after are where faults strike; what they do to the answer stands in struct call.
@@ -93,20 +93,20 @@ bool call_bare(struct call *c);
 void call_charge_faults(struct call *c, struct em_charge *ask);
 void call_refund_faults(struct call *c, struct em_refund *ask);
 
-void alipay_v2(struct call *c);
-void alipay_v3(struct call *c);
-void wechatpay_call(struct call *c);
-void antom_call(struct call *c);
+void em_alipay_v2(struct call *c);
+void em_alipay_v3(struct call *c);
+void em_wechatpay_call(struct call *c);
+void em_antom_call(struct call *c);
 void admin_call(struct call *c);
 void page_call(struct call *c, struct slice page);
 /* The person has signed, or ended it: the notice, and where he is sent back to. */
 void signed_now(struct emulator *e, const struct em_agreement *a);
 void ended_now(struct emulator *e, const struct em_agreement *a);
 void return_url(struct emulator *e, const struct em_agreement *a, struct buf *b);
-void alipay_return(struct emulator *e, const struct em_agreement *a, struct buf *b);
-void antom_return(const struct em_agreement *a, struct buf *b);
+void em_alipay_return(struct emulator *e, const struct em_agreement *a, struct buf *b);
+void em_antom_return(const struct em_agreement *a, struct buf *b);
 /* The page of Alipay's signed URL; the agreement is there afterwards. False: it was refused, and `c` says why. */
-bool alipay_server_page(struct call *c, struct em_agreement *ret);
+bool em_alipay_page(struct call *c, struct em_agreement *ret);
 
 /* --- notices: poster.c --- */
 enum em_notice_kind { EM_NOTICE_AGREEMENT, EM_NOTICE_CHARGE, EM_NOTICE_REFUND };
@@ -124,9 +124,9 @@ struct em_letter { /* a notice in the wallet's form */
 };
 /* Queued; nothing when there is nowhere to send it. `url` "": --notify with the wallet's name behind it. */
 void notice_send(struct emulator *e, const char *url, const struct em_notice *n, int64_t due_us);
-void alipay_letter(struct emulator *e, const struct em_notice *n, bool bad, struct em_letter *l);
-void wechatpay_letter(struct emulator *e, const struct em_notice *n, bool bad, struct em_letter *l);
-void antom_letter(struct emulator *e, const struct em_notice *n, struct slice path, bool bad, struct em_letter *l);
+void em_alipay_letter(struct emulator *e, const struct em_notice *n, bool bad, struct em_letter *l);
+void em_wechatpay_letter(struct emulator *e, const struct em_notice *n, bool bad, struct em_letter *l);
+void em_antom_letter(struct emulator *e, const struct em_notice *n, struct slice path, bool bad, struct em_letter *l);
 KEER_NODISCARD enum keer_err poster_new(struct emulator *e, struct poster **ret_poster);
 KEER_NODISCARD enum keer_err poster_start(struct poster *p);
 void poster_free(struct poster *p);

@@ -126,9 +126,9 @@ static bool post(struct emulator *e, const struct queued *q)
     buf_init(&l.body, 65536);
     buf_init(&answer, 65536);
     switch (q->n.wallet) {
-    case EM_ALIPAY: alipay_letter(e, &q->n, bad, &l); break;
-    case EM_WECHATPAY:
-    case EM_ANTOM:
+    case EM_ALIPAY: em_alipay_letter(e, &q->n, bad, &l); break;
+    case EM_WECHATPAY: em_wechatpay_letter(e, &q->n, bad, &l); break;
+    case EM_ANTOM: em_antom_letter(e, &q->n, target, bad, &l); break;
     case EM_WALLET_MAX: break;
     }
     struct server_post p = {.url = slice_str(q->url),

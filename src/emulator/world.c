@@ -15,6 +15,7 @@ enum name {
     AGREEMENT_REF,
     AGREEMENT_PAGE,
     AGREEMENT_CODE,
+    AGREEMENT_REFRESH,
     CHARGE_NUMBER,
     CHARGE_REF,
     REFUND_NUMBER,
@@ -224,7 +225,7 @@ enum em_result world_agree(struct world *w, const struct em_agreement *ask, stru
     struct em_agreement *a = find(w, ask->wallet, AGREEMENT_NUMBER, slice_str(ask->number));
     if (a) {
         result = a->data.lo == ask->data.lo && a->data.hi == ask->data.hi ? EM_SAME : EM_OTHER_DATA;
-    } else if (reserve(w, 4) && (a = keep(w, sizeof *a)) != NULL) {
+    } else if (reserve(w, 5) && (a = keep(w, sizeof *a)) != NULL) {
         *a = *ask;
         a->state = EM_TEMP;
         a->made_us = w->o.wall_us();
@@ -232,8 +233,10 @@ enum em_result world_agree(struct world *w, const struct em_agreement *ask, stru
         put(w, a->wallet, AGREEMENT_NUMBER, a->number, a);
         put(w, a->wallet, AGREEMENT_REF, a->ref, a);
         put(w, EM_ALIPAY, AGREEMENT_PAGE, a->page, a);
-        if (a->code[0])
+        if (a->code[0]) {
             put(w, a->wallet, AGREEMENT_CODE, a->code, a);
+            put(w, a->wallet, AGREEMENT_REFRESH, a->refresh, a);
+        }
         w->stats.agreements++;
         result = EM_DONE;
     }
@@ -333,6 +336,12 @@ enum em_result world_token(struct world *w, struct slice code, struct em_agreeme
     }
     pthread_mutex_unlock(&w->lock);
     return result;
+}
+
+enum em_result world_refresh(struct world *w, struct slice refresh, struct em_agreement *ret)
+{
+    enum em_result result = agreement_by(w, EM_ANTOM, AGREEMENT_REFRESH, refresh, ret);
+    return result == EM_DONE && ret->state != EM_NORMAL ? EM_ENDED : result;
 }
 
 /* --- payers --- */

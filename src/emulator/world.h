@@ -118,7 +118,8 @@ enum em_result world_end(struct world *w, enum em_wallet wallet, struct slice nu
 enum em_result world_agreement(struct world *w, enum em_wallet wallet, struct slice number, struct em_agreement *ret);
 enum em_result world_agreement_ref(struct world *w, enum em_wallet wallet, struct slice ref, struct em_agreement *ret);
 enum em_result world_agreement_page(struct world *w, struct slice page, struct em_agreement *ret);
-/* Antom: an authCode is exchanged once for a token. EM_STATE when it was. */
+/* Antom: an authCode is exchanged once for a token (EM_STATE when it was); a refresh token as often as it is asked. */
+enum em_result world_refresh(struct world *w, struct slice refresh, struct em_agreement *ret); /* EM_ENDED */
 enum em_result world_token(struct world *w, struct slice code, struct em_agreement *ret);
 
 /* `ask` has wallet, number, agreement (its ref), asked_minor, taken_minor, currency, data, notify_url, subject; due_us when

@@ -129,7 +129,28 @@ const certified = new AlipaySdk({ ...common, ...cert });
 answer = await exec('alipay.trade.query', { out_trade_no: 'f1' }, {}, certified);
 ok(answer.tradeStatus === 'TRADE_SUCCESS', 'by certificates', answer);
 
-// 9. the end
+// 9. OpenAPI v3
+for (const [name, client] of [['by its key', sdk], ['by certificates', certified]]) {
+    const three = async (method, where, body) => (await client.curl(method, where, { body })).data;
+    const n = name.length;
+    answer = await three('POST', '/v3/alipay/trade/pay', { out_trade_no: `v${n}`, total_amount: '2.00', subject: 'v3 / 礼品卡', product_code: 'GENERAL_WITHHOLDING', agreement_params: { agreement_no: a1.agreementNo } });
+    ok(answer.total_amount === '2.00' && answer.gmt_payment, `v3 ${name}: a charge, in an answer whose signature the SDK takes`, answer);
+    ok((await three('POST', '/v3/alipay/trade/query', { out_trade_no: `v${n}` })).trade_status === 'TRADE_SUCCESS', `v3 ${name}: asked`);
+    await refuses(`v3 ${name}: what is not there`, () => three('POST', '/v3/alipay/trade/query', { out_trade_no: 'v0' }), /ACQ.TRADE_NOT_EXIST|交易不存在/);
+    await faults(`bad_signature=1@v${n}`);
+    await refuses(`v3 ${name}: a wrong signature is refused`, () => three('POST', '/v3/alipay/trade/query', { out_trade_no: `v${n}` }), /验签失败|validate|sign/i);
+    await faults('');
+}
+await refuses('v3: another key', () => new AlipaySdk({ ...common, alipayPublicKey: file('alipay-public.pem'), privateKey: stranger }).curl('POST', '/v3/alipay/trade/query', { body: { out_trade_no: 'c1' } }), /invalid-signature|not signed/);
+const signed3 = (stamp, nonce) => {
+    const auth = `app_id=${common.appId},nonce=${nonce},timestamp=${stamp}`, body = '{"out_trade_no":"c1"}';
+    const sign = crypto.sign('RSA-SHA256', Buffer.from(`${auth}\nPOST\n/v3/alipay/trade/query\n${body}\n`), common.privateKey).toString('base64');
+    return fetch(`${url}/v3/alipay/trade/query`, { method: 'POST', body, headers: { authorization: `ALIPAY-SHA256withRSA ${auth},sign=${sign}`, 'content-type': 'application/json' } }).then((r) => r.text());
+};
+ok((await signed3(Date.now(), 'once')).includes('TRADE_CLOSED') && (await signed3(Date.now(), 'once')).includes('nonce-repeated'), 'v3: a nonce is good once');
+ok((await signed3(Date.now() - 700000, 'old')).includes('invalid-timestamp'), 'v3: an old time');
+
+// 10. the end
 answer = await exec('alipay.user.agreement.unsign', { agreement_no: a2.agreementNo });
 ok(answer.code === '10000' && (await until(() => taken('dut_user_unsign')[0]))?.external_agreement_no === 'a2', 'an agreement is ended, with a notice', answer);
 ok((await pay('z1', a2.agreementNo, '1.00')).subCode === 'ACQ.AGREEMENT_NOT_EXIST', 'and is charged no more');

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# emulator.sh - `keer emulate wallet` before its judges: alipay-sdk, wechatpay-axios-plugin and wechatpay-node-v3 take its answers and notices, refuse them when a
+# fault signs wrongly, and are refused when they ask wrongly. Antom has no such client: node's crypto over its documented layout.
+set -u
+cd "$(dirname "$0")/../.." || exit
+KEER=${KEER:-build/release/keer}
+for tool in curl node npm jq openssl; do command -v $tool > /dev/null || { echo "skipped: no $tool here"; exit 0; }; done
+. tests/lib/daemon.sh
+. tests/lib/emulator.sh
+npm_ready tests/npm || exit 0
+finally() { emulator_stop; }
+post() { curl -s -o "$dir/body" -w '%{http_code}' -d "$2" "$wallet/emulator/$1"; }
+
+# 1. what is refused at the start
+refused() { # NAME CODE PATTERN OPTIONS...
+    local name=$1 code=$2 pattern=$3 got; shift 3
+    "$KEER" emulate "$@" > "$dir/out" 2>&1; got=$?
+    [ $got = "$code" ] && grep -qE -- "$pattern" "$dir/out"; ok $? "$name: $got"
+}
+refused 'what is emulated is named' 2 'wallet was expected' purse --folder "$dir/w"
+refused 'a folder is needed' 2 '\-\-folder=FOLDER is missing' wallet
+refused 'loopback alone is listened on' 2 'ADDRESS:PORT of loopback' wallet --folder "$dir/w" --listen 0.0.0.0:0
+refused 'an unknown fault' 2 "'fire=1': there is no such fault" wallet --folder "$dir/w" --faults fire=1
+refused 'a probability that is none' 2 'a probability from 0 to 1' wallet --folder "$dir/w" --faults drop_after=2
+refused 'a folder that can not be made' 5 "can't be written" wallet --folder /proc/none/w
+rm -f "$dir/out"
+
+# 2. the judges
+emulator_start --record "$dir/record.ndjson" || exit 1
+find "$dir/w" -type f ! -perm 600 | grep -q .; [ $? = 1 ]; ok $? 'its files are their owner'\''s alone'
+openssl verify -CAfile "$dir/w/alipay-root.crt" "$dir/w/alipay-app.crt" "$dir/w/alipay-public.crt" "$dir/w/wechatpay-platform-1.crt" > /dev/null 2>&1; ok $? 'its certificates are taken by openssl'
+for judge in alipay wechatpay antom; do
+    TZ=Asia/Shanghai node "tests/npm/emulator_$judge.mjs" "$dir/w" "$wallet" > "$dir/judge" 2>&1 || failed=1
+    grep -qE '^ok' "$dir/judge" || failed=1
+    sed "s/^\(ok\|not ok\) - /&$judge: /" "$dir/judge"
+done
+jq -es 'length > 100 and all(.[]; .head and (.body | type == "string"))' "$dir/record.ndjson" > /dev/null; ok $? 'every request was recorded'
+node tests/npm/verify_requests.mjs "$dir/w" "$dir/record.ndjson" > "$dir/judge"; grep -q '^wrong' "$dir/judge"; ok $? "the recorder's judge finds the requests that were signed wrongly: $(tail -n 1 "$dir/judge")"
+jq -es '[.[] | select(.kind == "charge" and .what == "paid")] | length == (map([.wallet, .number]) | unique | length)' "$dir/w/journal.ndjson" > /dev/null; ok $? 'no number was charged twice'
+curl -s "$wallet/emulator/journal" | cmp -s - "$dir/w/journal.ndjson"; ok $? 'the journal over HTTP is the file'
+[ "$(post sign '{"number":"nobody"}')" = 404 ] && [ "$(post faults '{"spec":"x"}')" = 400 ] && [ "$(post nothing '{}')" = 404 ] && [ "$(post end '{')" = 400 ]; ok $? 'its own door says what is wrong'
+[ "$(curl -s -o /dev/null -w '%{http_code}' -H 'Transfer-Encoding: chunked' -d x "$wallet/gateway.do")" = 411 ]; ok $? 'a body without a length'
+emulator_stop; ok $? 'a signal ends it'
+
+# 3. same seed, same numbers and same faults
+spec=drop_after=0.3,error_before=0.3,bad_signature=0.2,waits=0.3,wrong_amount=0.2
+run() { emulator_start --seed "$1" --faults "$spec" && TZ=Asia/Shanghai node tests/npm/emulator_seed.mjs "$dir/w" "$wallet"; emulator_stop; }
+run 7 > "$dir/one"; run 7 > "$dir/two"; run 8 > "$dir/three"
+[ "$(wc -l < "$dir/one")" = 60 ] && cmp -s "$dir/one" "$dir/two"; ok $? 'the same seed, the same faults and numbers'
+cmp -s "$dir/one" "$dir/three"; [ $? = 1 ]; ok $? 'another seed, others'
+exit $failed
