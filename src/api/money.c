@@ -2,7 +2,6 @@
 #include "api/money.h"
 
 #include "base/num.h"
-#include "store/keys.h"
 
 const struct pay *money_on(struct http_exchange *x)
 {
