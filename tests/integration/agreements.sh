@@ -41,7 +41,7 @@ link() {
     step "$c"
     by "$key" 'the wallet has a page for it' 200 '"state":"signing".*"url":"http' "agreements/$id/sign" '{}'; page=$(the .url)
     curl -sf -o /dev/null "$page&accept=1"; ok $? 'she signs there'
-    until_true 'it is active' synced_is "$id" active
+    until_true 'its notice links it' state_is "$id" active
 }
 
 run() {
@@ -124,7 +124,7 @@ run() {
     faults ''
     start --notices "$dir/notices" --wallets "$dir/wallet/wallets.json" || exit 1
     until_true 'the next daemon ends it at the wallet' state_is "$id" ended
-    curl -s "$w/emulator/journal" > "$dir/journal"; grep -q '"agreement_ended"\|"ended"' "$dir/journal"; ok $? 'which says so'
+    curl -s "$w/emulator/journal" > "$dir/journal"; grep -q '"what":"ended"' "$dir/journal"; ok $? 'which says so'
     by "$key" 'ended is ended' 200 '"state":"ended"' "agreements/$id/end" '{}'
     by "$key" 'for good' 409 AGREEMENT_STATE "agreements/$id/sign" '{}'
     by "$key" 'its id too' 200 '"state":"ended"' agreements "$(wanted one)"
@@ -133,7 +133,7 @@ run() {
     link two
     number=$(jq -rs '[.[] | select(.kind == "agreement" and .what == "signed") | .number] | last' <(curl -s "$w/emulator/journal"))
     curl -sf -o /dev/null -H 'Content-Type: application/json' -d "{\"number\":\"$number\"}" "$w/emulator/end"; ok $? "she ends it at the wallet: $number"
-    until_true 'it is ended here' synced_is "$id" ended
+    until_true 'its notice ends it here' state_is "$id" ended
     by "$key" 'by the wallet' 200 '"by_wallet":true' "agreements/$id"
     stop; ok $? 'the daemon ends'
     kill "$emulator"; wait "$emulator" 2> /dev/null; emulator=
