@@ -28,7 +28,7 @@ export function limitFacts(detail) {
     if (r) return [[S.wallet, walletName(r[1])], [S.change, S.resume]]
     if (!m) return null
     const show = (amount) => money(amount, m[5])
-    return [[S.wallet, walletName(m[1])], [S.limit_charge, show(m[2])], [S.limit_day, show(m[3])], [S.limit_month, show(m[4])], [S.limit_count, m[6]], [S.limit_unverified, show(m[7])]]
+    return [[S.wallet, walletName(m[1])], [S.limit_charge, show(m[2])], [S.limit_day, show(m[3])], [S.limit_month, show(m[4])], [S.limit_count, m[6]], [S.limit_unverified, Number(m[7]) > 0 ? show(m[7]) : S.unverified_never]]
 }
 // Codes that were sent are not listed among what happened.
 export const isCode = (kind) => /_code$/.test(kind)

@@ -34,7 +34,7 @@ function showCaps(w) {
     const show = (amount) => money(amount, w.currency), free = Number(w.unverified_spend_limit) > 0
     return el('div', { class: 'caps' },
         el('p', { class: 'cap-line' }, el('span', {}, S.limit_charge), el('strong', {}, show(w.caps.charge))),
-        meter(S.limit_day, w.used.day, w.caps.day, show), meter(S.limit_month, w.used.month, w.caps.month, show), meter(S.limit_count, w.used.count, w.caps.count, String),
+        meter(S.used_day, w.used.day, w.caps.day, show), meter(S.used_month, w.used.month, w.caps.month, show), meter(S.used_count, w.used.count, w.caps.count, String),
         el('p', { class: 'hint' }, icon('shield'), el('span', {}, free ? fill(S.unverified_some, { amount: show(w.unverified_spend_limit) }) : S.unverified_none)))
 }
 
