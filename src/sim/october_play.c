@@ -30,10 +30,12 @@ static enum keer_err prepare(struct play *g, enum october_person who, struct pla
     (void)snprintf(p->address, sizeof p->address, "203.0.113.%u", 10 + (unsigned)who);
     p->browser = person_browser(&g->site->people, p->user_agent, p->address);
     enum keer_err err = person_sign_up(person, why);
-    if (err == KEER_OK && g->world == OCTOBER_TODAY)
-        err = person_protect(person, why);
+    if (err == KEER_OK)
+        err = g->world == OCTOBER_TODAY ? person_protect(person, why) : person_codes(person, why);
     if (err == KEER_OK)
         err = shop_link(&g->shop, person, p->script.wallet, p->script.device, why);
+    if (err == KEER_OK && g->world == OCTOBER_2018)
+        err = person_bare(person, why);
     return err;
 }
 
