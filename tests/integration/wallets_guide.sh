@@ -57,7 +57,7 @@ if command -v node > /dev/null; then grep -q '^send her to http' "$dir/out"; ok 
 # The tables of the guide are the program's.
 missing=; for w in $(sed -nE 's/^CHARGE_WHY\([A-Z_]+, *"(cap_[a-z]+|held|denied|agreement_not_active)".*/\1/p' src/wallet/charge_whys.def); do grep -q "\`$w\`" $guide || missing="$missing $w"; done
 [ -z "$missing" ]; ok $? "the guide has the codes of refusals$missing"
-missing=$(sed -nE 's/^CAPS\(([A-Z]{3}), *([0-9]+).*/\1/p' src/wallet/caps.def | while read -r c; do grep -qE "^\| .*$c" $guide || echo " $c"; done)
+missing=$(sed -nE 's/^AGREEMENT_CAPS\(([A-Z]{3}), *([0-9]+).*/\1/p' src/wallet/caps.def | while read -r c; do grep -qE "^\| .*$c" $guide || echo " $c"; done)
 [ -z "$missing" ]; ok $? "the guide has the currencies with default caps$missing"
 # The control: what must not pass.
 mkdir "$dir/guide"; sed 's/order-77","agreement/order-77","agrement/' $guide > "$dir/guide/broken.md"
