@@ -41,13 +41,21 @@ static enum keer_err prepare(struct play *g, enum october_person who, struct pla
 
 /* --- the script --- */
 
+/* Codes of problems and of wallet/charge_whys.def, as the table says them. */
 static const struct {
     const char *code, *words;
 } refusals[] = {
     {"STEP_NEEDED", "not signed in"},
     {"NO_SESSION", "not signed in"},
     {"RESTRICTED", "the session may not"},
-    {"NO_FUNDS", "no balance"},
+    {"not_enough", "no balance"},
+    {"cap_charge", "over the cap of a charge"},
+    {"cap_day", "over the cap of a day"},
+    {"cap_month", "over the cap of a month"},
+    {"cap_count", "too many charges in a day"},
+    {"denied", "denied by the policy"},
+    {"held", "wallets are paused"},
+    {"agreement_not_active", "the agreement is not active"},
 };
 
 static void mark(struct october_outcome *out, enum october_mark how, struct slice why)
@@ -110,7 +118,7 @@ static void mark_state(struct october_outcome *out, const struct shop *s)
     struct slice why = talk_text(&s->a, "why");
     if (s->a.status >= 300)
         mark_problem(out, &s->a);
-    else if (shop_is(s, "paid"))
+    else if (shop_is(s, "paid") || shop_is(s, "done"))
         mark(out, OCTOBER_DONE, (struct slice){0});
     else if (shop_is(s, "needs_step"))
         mark(out, OCTOBER_STEP, (struct slice){0});

@@ -130,8 +130,8 @@ static void put_order(struct shop *s, const struct person *p, const struct shop_
     else {
         text_member(b, "agreement", p->agreement);
         text_member(b, "type", o->kind == SHOP_TOP_UP ? "top_up" : "purchase");
-        text_member(b, "payee", SHOP_PAYEE);
     }
+    text_member(b, "payee", SHOP_PAYEE);
     buf_fmt(b, ",\"amount\":\"%lld.%02lld\",\"currency\":\"CNY\"", (long long)(o->minor / 100), (long long)(o->minor % 100));
     text_member(b, "item", o->item);
     if (o->beneficiary[0])
