@@ -469,6 +469,7 @@ static enum keer_err make_trusted(struct attack *k, char why[PERSON_WHY_BYTES])
 static enum keer_err prepare(struct attack *k, const struct october_site *site, unsigned number, char why[PERSON_WHY_BYTES])
 {
     struct person *p = &k->victim;
+    struct shop_link link = {.wallet = "alipay", .device = "her laptop"};
     *p = (struct person){.site = &site->people};
     (void)snprintf(p->name, sizeof p->name, "A victim");
     (void)snprintf(p->email, sizeof p->email, "victim%u.%s@example.org", number, k->shop->mark);
@@ -478,7 +479,7 @@ static enum keer_err prepare(struct attack *k, const struct october_site *site, 
     if (err == KEER_OK)
         err = person_protect(p, why);
     if (err == KEER_OK)
-        err = shop_link(k->shop, p, "alipay", "her laptop", why);
+        err = shop_link(k->shop, p, &link, why);
     if (err == KEER_OK && k->attacker == ATTACKER_DEVICE)
         err = make_trusted(k, why);
     if (err == KEER_OK && k->attacker == ATTACKER_CODE)

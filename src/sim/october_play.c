@@ -20,6 +20,7 @@ static enum keer_err prepare(struct play *g, enum october_person who, struct pla
 {
     struct person *person = &p->person;
     p->script = october_script(who);
+    struct shop_link link = {.wallet = p->script.wallet, .device = p->script.device, .boundless = g->world == OCTOBER_2018};
     *person = (struct person){.site = &g->site->people};
     (void)snprintf(person->name, sizeof person->name, "%s", p->script.shown);
     (void)snprintf(person->email, sizeof person->email, "%s.%s@example.org", p->script.key, g->shop.mark);
@@ -33,7 +34,7 @@ static enum keer_err prepare(struct play *g, enum october_person who, struct pla
     if (err == KEER_OK)
         err = g->world == OCTOBER_TODAY ? person_protect(person, why) : person_codes(person, why);
     if (err == KEER_OK)
-        err = shop_link(&g->shop, person, p->script.wallet, p->script.device, why);
+        err = shop_link(&g->shop, person, &link, why);
     if (err == KEER_OK && g->world == OCTOBER_2018)
         err = person_bare(person, why);
     return err;
@@ -142,7 +143,11 @@ static enum keer_err buy(struct play *g, struct player *p, const struct october_
                                .beneficiary = act->beneficiary};
     char id[SHOP_ID_BYTES], challenge[32];
     bool done = false;
-    enum keer_err err = shop_charge(&g->shop, &p->person, &order, id);
+    enum keer_err err = KEER_OK;
+    if (order.kind == SHOP_SPEND && g->world == OCTOBER_2018) /* where a hold is as short as can be */
+        err = shop_wait_balance(&g->shop, &p->person);
+    if (err == KEER_OK)
+        err = shop_charge(&g->shop, &p->person, &order, id);
     if (err == KEER_OK && shop_is(&g->shop, "needs_step")) {
         (void)snprintf(challenge, sizeof challenge, SLICE_FMT, SLICE_ARG(talk_text(&g->shop.a, "challenge.id")));
         err = step(p, challenge, out, &done);

@@ -52,7 +52,7 @@ on=(simulate october --daemon "$u" --emulator "$e" --api-keys "$dir/keys" --mail
 is 'nothing is taken there' '[.persons[] | select(.role == "thief").worlds.today.wallet_minor] | unique' '[0]'
 "$KEER" "${on[@]}" > "$dir/body" 2> "$dir/out"; ok $? 'and again: other people'
 stop; ok $? 'the daemon ends'
-start "${there[@]}" --unsafe-2018 --top-up-hold 0s || exit 1
+start "${there[@]}" --unsafe-2018 --top-up-hold 1us || exit 1
 on[3]=$u
 "$KEER" "${on[@]}" > "$dir/body" 2> "$dir/out"; [ $? = 1 ] && grep -q 'a thief with a password took money' "$dir/out"; ok $? 'the control: without the bound it is found out, with code 1'
 is 'what he took then' "$(of wu today) | .wallet_minor" 703800
