@@ -13,7 +13,7 @@
 
 /* What he buys, one after the other, until nothing more passes. */
 static const int64_t baskets[] = {70000, 70000, 30000, 10000, 100};
-static const int64_t raised_baskets[] = {2000000, 70000, 70000, 70000, 70000, 70000, 70000, 70000, 70000};
+static const int64_t raised_baskets[] = {2000000, 70000, 70000, 70000, 70000, 70000, 70000};
 
 struct attack {
     enum attacker attacker;
@@ -23,7 +23,7 @@ struct attack {
     struct talker other;      /* a second browser of his, without a session */
     struct talk a;
     char code[9]; /* one that he has, "" when it is spent */
-    bool own_app, device, raised;
+    bool own_app, own_codes, device, raised;
     int64_t spent_minor, hers_minor; /* of her balance by him; charged by herself before */
     char stopped[64];
 };
@@ -96,8 +96,8 @@ static enum keer_err answer(struct attack *k, const char *challenge, bool *ret_d
 {
     char path[128], json[64];
     *ret_done = false;
-    if (k->own_app)
-        return person_answer(&k->he, &k->browser, challenge, PERSON_BY_APP, &k->a, ret_done);
+    if (k->own_app || k->own_codes)
+        return person_answer(&k->he, &k->browser, challenge, k->own_app ? PERSON_BY_APP : PERSON_BY_CODE, &k->a, ret_done);
     if (k->device)
         return approve(k, challenge, ret_done);
     if (!k->code[0])
@@ -274,6 +274,42 @@ static enum keer_err trust_device(struct attack *k)
     return err == KEER_OK ? buy(k) : err;
 }
 
+/* A change that waits is over when wallets are not paused any more. */
+static enum keer_err wait_change(struct attack *k, const char *what, bool *ret_over)
+{
+    char text[64];
+    int64_t until = k->shop->now_us() + WAIT_US;
+    enum keer_err err = KEER_OK;
+    if (talk_text(&k->a, "pending").len)
+        k->stopped[0] = '\0';
+    while (err == KEER_OK && k->shop->now_us() < until) {
+        err = talk(&k->browser, "GET", "/v1/account/changes", (struct slice){0}, NULL, &k->a);
+        if (err == KEER_OK && talk_is(&k->a, "wallets_paused", "false")) {
+            *ret_over = true;
+            return KEER_OK;
+        }
+        person_sleep(LOOK_US);
+    }
+    (void)snprintf(text, sizeof text, "%.20s: the wait does not end", what);
+    stopped(k, text);
+    return err;
+}
+
+/* Recovery codes of his own, where nothing is there that a step could be asked of: ten steps, once the wait is over. */
+static enum keer_err own_codes(struct attack *k)
+{
+    bool over = false;
+    enum keer_err err = post(k, &k->browser, "/v1/account/authenticators/recovery-codes", "{}", NULL);
+    for (unsigned i = 0; err == KEER_OK && i < PERSON_CODES; i++)
+        keep(k->he.codes[i], sizeof k->he.codes[i], talk_text_at(&k->a, "codes", i));
+    if (err == KEER_OK)
+        note(k, "recovery codes");
+    if (err == KEER_OK && k->he.codes[0][0])
+        err = wait_change(k, "recovery codes", &over);
+    k->own_codes = over;
+    return err;
+}
+
 /* An app of his own; *ret: it is in force, now or when a wait is over. */
 static enum keer_err own_app(struct attack *k, bool *ret)
 {
@@ -295,19 +331,8 @@ static enum keer_err own_app(struct attack *k, bool *ret)
     err = change(k, "/v1/account/authenticators/totp/confirm", json, "an app");
     if (err != KEER_OK || k->a.status >= 300 || talk_is(&k->a, "next", "step"))
         return err;
-    /* A step asked for one that is not answered is no wait; "pending" is. */
-    int64_t until = k->shop->now_us() + WAIT_US;
-    if (talk_text(&k->a, "pending").len)
-        k->stopped[0] = '\0';
-    while (err == KEER_OK && k->shop->now_us() < until) {
-        err = talk(&k->browser, "GET", "/v1/account/changes", (struct slice){0}, NULL, &k->a);
-        if (err == KEER_OK && talk_is(&k->a, "wallets_paused", "false")) {
-            k->own_app = *ret = true;
-            return KEER_OK;
-        }
-        person_sleep(LOOK_US);
-    }
-    stopped(k, "an app: the wait does not end");
+    err = wait_change(k, "an app", ret);
+    k->own_app = *ret;
     return err;
 }
 
@@ -435,15 +460,14 @@ static enum keer_err enter_by_mail(struct attack *k)
 
 static enum keer_err lose_and_enrol(struct attack *k)
 {
-    bool mine = false;
     enum keer_err err = recover(k, "recovery_code", "", true);
     if (err == KEER_OK)
         err = wait_recovered(k);
     if (err == KEER_OK)
         err = enter_by_mail(k);
     if (err == KEER_OK)
-        err = own_app(k, &mine);
-    return err == KEER_OK && mine ? sign_in(k) : err;
+        err = own_codes(k);
+    return err == KEER_OK && k->own_codes ? sign_in(k) : err;
 }
 
 static enum keer_err recover_lost(struct attack *k)

@@ -180,14 +180,17 @@ enum keer_err person_answer(struct person *p, struct talker *b, const char *chal
     char path[160], app[9];
     const char *code = app;
     struct buf body;
+    *ret_done = false;
     (void)snprintf(path, sizeof path, "/v1/account/challenges/%s", challenge);
-    enum keer_err err = talk(b, "GET", path, (struct slice){0}, NULL, a);
-    if (err == KEER_OK && by == PERSON_BY_APP)
+    enum keer_err err = KEER_OK;
+    if (by == PERSON_BY_APP)
         err = person_app_code(p, app);
-    if (err == KEER_OK && by == PERSON_BY_CODE) {
-        ASSERT(p->code_next < PERSON_CODES);
+    else if (p->code_next < PERSON_CODES)
         code = p->codes[p->code_next++];
-    }
+    else
+        return KEER_OK; /* all are spent */
+    if (err == KEER_OK)
+        err = talk(b, "GET", path, (struct slice){0}, NULL, a);
     if (err != KEER_OK)
         return err;
     (void)snprintf(path, sizeof path, "/v1/account/challenges/%s/%s", challenge,
