@@ -6,7 +6,7 @@
 #define TEXT_BYTES ((size_t)4 << 20)
 
 /* As it was: no cap and no step, and balance can be spent at once. */
-static const char *const as_in_2018[] = {"--unsafe-2018", "--top-up-hold", "0s", NULL};
+static const char *const as_in_2018[] = {"--unsafe-2018", "--top-up-hold", "1us", NULL};
 
 static int write_page(struct cli *cli, const char *path, const struct october *o)
 {

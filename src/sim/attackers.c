@@ -9,10 +9,11 @@
 #define WAIT_US (30 * US_SECOND) /* for what the daemon does by its clock */
 #define LOOK_US ((int64_t)100000)
 #define RAISED "20000.00"
+#define BALANCE INT64_C(30000) /* that she has topped up, where it is about that */
 
 /* What he buys, one after the other, until nothing more passes. */
 static const int64_t baskets[] = {70000, 70000, 30000, 10000, 100};
-static const int64_t raised_baskets[] = {2000000};
+static const int64_t raised_baskets[] = {2000000, 70000, 70000, 70000, 70000, 70000, 70000};
 
 struct attack {
     enum attacker attacker;
@@ -22,7 +23,8 @@ struct attack {
     struct talker other;      /* a second browser of his, without a session */
     struct talk a;
     char code[9]; /* one that he has, "" when it is spent */
-    bool own_app, device, raised;
+    bool own_app, own_codes, device, raised;
+    int64_t spent_minor, hers_minor; /* of her balance by him; charged by herself before */
     char stopped[64];
 };
 
@@ -30,6 +32,13 @@ static void stopped(struct attack *k, const char *where)
 {
     if (!k->stopped[0])
         (void)snprintf(k->stopped, sizeof k->stopped, "%s", where);
+}
+
+static void stopped_by(struct attack *k, const char *what, struct slice why)
+{
+    char text[64];
+    (void)snprintf(text, sizeof text, "%.20s: %.*s", what, (int)MIN_OF(why.len, (size_t)40), why.p ? why.p : "");
+    stopped(k, text);
 }
 
 /* The answer of a call that changes something: a refusal, a step, or a wait stop him unless he can go on. */
@@ -87,8 +96,8 @@ static enum keer_err answer(struct attack *k, const char *challenge, bool *ret_d
 {
     char path[128], json[64];
     *ret_done = false;
-    if (k->own_app)
-        return person_answer(&k->he, &k->browser, challenge, PERSON_BY_APP, &k->a, ret_done);
+    if (k->own_app || k->own_codes)
+        return person_answer(&k->he, &k->browser, challenge, k->own_app ? PERSON_BY_APP : PERSON_BY_CODE, &k->a, ret_done);
     if (k->device)
         return approve(k, challenge, ret_done);
     if (!k->code[0])
@@ -130,14 +139,8 @@ static enum keer_err buy_one(struct attack *k, int64_t minor, bool *ret_paid)
     if (err == KEER_OK)
         err = shop_settle(k->shop, id);
     *ret_paid = err == KEER_OK && shop_is(k->shop, "paid");
-    if (err == KEER_OK && shop_is(k->shop, "refused")) {
-        char why[64];
-        (void)snprintf(why, sizeof why, "the charge: %.45s", talk_text(&k->shop->a, "why").len ? "" : "refused");
-        if (talk_text(&k->shop->a, "why").len)
-            (void)snprintf(why, sizeof why, "the charge: %.*s", (int)MIN_OF(talk_text(&k->shop->a, "why").len, (size_t)45),
-                           talk_text(&k->shop->a, "why").p);
-        stopped(k, why);
-    }
+    if (err == KEER_OK && (shop_is(k->shop, "refused") || shop_is(k->shop, "failed")))
+        stopped_by(k, "the charge", talk_text(&k->shop->a, "why"));
     return err;
 }
 
@@ -149,6 +152,27 @@ static enum keer_err buy(struct attack *k)
     enum keer_err err = KEER_OK;
     for (size_t i = 0; err == KEER_OK && i < n; i++)
         err = buy_one(k, list[i], &paid);
+    return err;
+}
+
+/* What she has topped up, in one order: no charge, and the policy allows it. */
+static enum keer_err spend(struct attack *k)
+{
+    struct shop_order order = {.kind = SHOP_SPEND,
+                               .minor = BALANCE,
+                               .device = "a device of his",
+                               .ip = "203.0.113.77",
+                               .user_agent = "Mozilla/5.0 (X11; Linux x86_64)",
+                               .item = "coins",
+                               .beneficiary = "game-66666"};
+    char id[SHOP_ID_BYTES];
+    enum keer_err err = shop_charge(k->shop, &k->victim, &order, id);
+    if (err == KEER_OK && shop_is(k->shop, "done"))
+        k->spent_minor += order.minor;
+    if (err == KEER_OK && shop_is(k->shop, "needs_step"))
+        stopped(k, "the spend: a second step");
+    if (err == KEER_OK && shop_is(k->shop, "refused"))
+        stopped_by(k, "the spend", talk_text(&k->shop->a, "why"));
     return err;
 }
 
@@ -174,6 +198,33 @@ static enum keer_err sign_in(struct attack *k)
 static bool has_session(const struct attack *k) { return k->attacker == ATTACKER_COOKIE || k->attacker == ATTACKER_DEVICE; }
 
 static enum keer_err enter(struct attack *k) { return has_session(k) ? KEER_OK : sign_in(k); }
+
+/* She tops up first, with a step, so that nothing is held; then he comes. */
+static enum keer_err spend_balance(struct attack *k)
+{
+    struct shop_order order = {.kind = SHOP_TOP_UP,
+                               .minor = BALANCE,
+                               .device = "her laptop",
+                               .ip = "198.51.100.7",
+                               .user_agent = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_13)",
+                               .item = "balance",
+                               .beneficiary = ""};
+    char id[SHOP_ID_BYTES], challenge[32];
+    bool done = false;
+    enum keer_err err = shop_charge(k->shop, &k->victim, &order, id);
+    keep(challenge, sizeof challenge, talk_text(&k->shop->a, "challenge.id"));
+    if (err == KEER_OK && challenge[0])
+        err = person_answer(&k->victim, &k->victim.browser, challenge, PERSON_BY_CODE, &k->a, &done);
+    if (err == KEER_OK && done)
+        err = shop_confirm(k->shop, id);
+    if (err == KEER_OK)
+        err = shop_settle(k->shop, id);
+    if (err != KEER_OK || !shop_is(k->shop, "paid"))
+        return KEER_EIO;
+    k->hers_minor = BALANCE;
+    err = sign_in(k);
+    return err == KEER_OK ? spend(k) : err;
+}
 
 static enum keer_err sign_in_and_buy(struct attack *k)
 {
@@ -223,6 +274,42 @@ static enum keer_err trust_device(struct attack *k)
     return err == KEER_OK ? buy(k) : err;
 }
 
+/* A change that waits is over when wallets are not paused any more. */
+static enum keer_err wait_change(struct attack *k, const char *what, bool *ret_over)
+{
+    char text[64];
+    int64_t until = k->shop->now_us() + WAIT_US;
+    enum keer_err err = KEER_OK;
+    if (talk_text(&k->a, "pending").len)
+        k->stopped[0] = '\0';
+    while (err == KEER_OK && k->shop->now_us() < until) {
+        err = talk(&k->browser, "GET", "/v1/account/changes", (struct slice){0}, NULL, &k->a);
+        if (err == KEER_OK && talk_is(&k->a, "wallets_paused", "false")) {
+            *ret_over = true;
+            return KEER_OK;
+        }
+        person_sleep(LOOK_US);
+    }
+    (void)snprintf(text, sizeof text, "%.20s: the wait does not end", what);
+    stopped(k, text);
+    return err;
+}
+
+/* Recovery codes of his own, where nothing is there that a step could be asked of: ten steps, once the wait is over. */
+static enum keer_err own_codes(struct attack *k)
+{
+    bool over = false;
+    enum keer_err err = post(k, &k->browser, "/v1/account/authenticators/recovery-codes", "{}", NULL);
+    for (unsigned i = 0; err == KEER_OK && i < PERSON_CODES; i++)
+        keep(k->he.codes[i], sizeof k->he.codes[i], talk_text_at(&k->a, "codes", i));
+    if (err == KEER_OK)
+        note(k, "recovery codes");
+    if (err == KEER_OK && k->he.codes[0][0])
+        err = wait_change(k, "recovery codes", &over);
+    k->own_codes = over;
+    return err;
+}
+
 /* An app of his own; *ret: it is in force, now or when a wait is over. */
 static enum keer_err own_app(struct attack *k, bool *ret)
 {
@@ -244,19 +331,8 @@ static enum keer_err own_app(struct attack *k, bool *ret)
     err = change(k, "/v1/account/authenticators/totp/confirm", json, "an app");
     if (err != KEER_OK || k->a.status >= 300 || talk_is(&k->a, "next", "step"))
         return err;
-    /* A step asked for one that is not answered is no wait; "pending" is. */
-    int64_t until = k->shop->now_us() + WAIT_US;
-    if (talk_text(&k->a, "pending").len)
-        k->stopped[0] = '\0';
-    while (err == KEER_OK && k->shop->now_us() < until) {
-        err = talk(&k->browser, "GET", "/v1/account/changes", (struct slice){0}, NULL, &k->a);
-        if (err == KEER_OK && talk_is(&k->a, "wallets_paused", "false")) {
-            k->own_app = *ret = true;
-            return KEER_OK;
-        }
-        person_sleep(LOOK_US);
-    }
-    stopped(k, "an app: the wait does not end");
+    err = wait_change(k, "an app", ret);
+    k->own_app = *ret;
     return err;
 }
 
@@ -384,15 +460,14 @@ static enum keer_err enter_by_mail(struct attack *k)
 
 static enum keer_err lose_and_enrol(struct attack *k)
 {
-    bool mine = false;
     enum keer_err err = recover(k, "recovery_code", "", true);
     if (err == KEER_OK)
         err = wait_recovered(k);
     if (err == KEER_OK)
         err = enter_by_mail(k);
     if (err == KEER_OK)
-        err = own_app(k, &mine);
-    return err == KEER_OK && mine ? sign_in(k) : err;
+        err = own_codes(k);
+    return err == KEER_OK && k->own_codes ? sign_in(k) : err;
 }
 
 static enum keer_err recover_lost(struct attack *k)
@@ -469,6 +544,7 @@ static enum keer_err make_trusted(struct attack *k, char why[PERSON_WHY_BYTES])
 static enum keer_err prepare(struct attack *k, const struct october_site *site, unsigned number, char why[PERSON_WHY_BYTES])
 {
     struct person *p = &k->victim;
+    struct shop_link link = {.wallet = "alipay", .device = "her laptop"};
     *p = (struct person){.site = &site->people};
     (void)snprintf(p->name, sizeof p->name, "A victim");
     (void)snprintf(p->email, sizeof p->email, "victim%u.%s@example.org", number, k->shop->mark);
@@ -478,7 +554,7 @@ static enum keer_err prepare(struct attack *k, const struct october_site *site, 
     if (err == KEER_OK)
         err = person_protect(p, why);
     if (err == KEER_OK)
-        err = shop_link(k->shop, p, "alipay", "her laptop", why);
+        err = shop_link(k->shop, p, &link, why);
     if (err == KEER_OK && k->attacker == ATTACKER_DEVICE)
         err = make_trusted(k, why);
     if (err == KEER_OK && k->attacker == ATTACKER_CODE)
@@ -507,6 +583,7 @@ static enum keer_err play(const struct october_site *site, struct shop *shop, un
     }
     if (err == KEER_OK)
         err = shop_journal(shop, &k.victim, &r->taken_minor, why);
+    r->taken_minor += k.spent_minor - k.hers_minor;
     r->played = err == KEER_OK;
     r->raised = k.raised;
     memcpy(r->stopped, k.stopped, sizeof r->stopped);

@@ -50,12 +50,16 @@ void attackers_print(const struct attackers *a, bool color, struct buf *b)
             const struct attack_result *r = &a->ways[n];
             if (r->attacker != (enum attacker)i)
                 continue;
-            buf_fmt(b, "   %s%s%s%s\n", r->does, r->waits[0] ? ", after " : "", r->waits,
+            buf_fmt(b, "  %s %s%s%s%s\n", r->taken_minor ? "●" : "◇", r->does, r->waits[0] ? ", after " : "", r->waits,
                     r->waits[0] ? " without objection" : "");
             paint(b, color, DIM);
-            buf_puts(b, "      took ");
-            october_money(b, r->taken_minor);
-            buf_fmt(b, "%s%s\n", r->stopped[0] ? "; stopped at " : "", r->stopped);
+            buf_puts(b, "      ");
+            if (r->taken_minor) {
+                buf_puts(b, "took ");
+                october_money(b, r->taken_minor);
+                buf_puts(b, r->stopped[0] ? "; " : "");
+            }
+            buf_fmt(b, "%s%s\n", r->stopped[0] ? "stopped at " : "", r->stopped);
             paint(b, color, PLAIN);
         }
     }

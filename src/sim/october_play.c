@@ -20,6 +20,7 @@ static enum keer_err prepare(struct play *g, enum october_person who, struct pla
 {
     struct person *person = &p->person;
     p->script = october_script(who);
+    struct shop_link link = {.wallet = p->script.wallet, .device = p->script.device, .boundless = g->world == OCTOBER_2018};
     *person = (struct person){.site = &g->site->people};
     (void)snprintf(person->name, sizeof person->name, "%s", p->script.shown);
     (void)snprintf(person->email, sizeof person->email, "%s.%s@example.org", p->script.key, g->shop.mark);
@@ -30,22 +31,32 @@ static enum keer_err prepare(struct play *g, enum october_person who, struct pla
     (void)snprintf(p->address, sizeof p->address, "203.0.113.%u", 10 + (unsigned)who);
     p->browser = person_browser(&g->site->people, p->user_agent, p->address);
     enum keer_err err = person_sign_up(person, why);
-    if (err == KEER_OK && g->world == OCTOBER_TODAY)
-        err = person_protect(person, why);
     if (err == KEER_OK)
-        err = shop_link(&g->shop, person, p->script.wallet, p->script.device, why);
+        err = g->world == OCTOBER_TODAY ? person_protect(person, why) : person_codes(person, why);
+    if (err == KEER_OK)
+        err = shop_link(&g->shop, person, &link, why);
+    if (err == KEER_OK && g->world == OCTOBER_2018)
+        err = person_bare(person, why);
     return err;
 }
 
 /* --- the script --- */
 
+/* Codes of problems and of wallet/charge_whys.def, as the table says them. */
 static const struct {
     const char *code, *words;
 } refusals[] = {
     {"STEP_NEEDED", "not signed in"},
     {"NO_SESSION", "not signed in"},
     {"RESTRICTED", "the session may not"},
-    {"NO_FUNDS", "no balance"},
+    {"not_enough", "no balance"},
+    {"cap_charge", "over the cap of a charge"},
+    {"cap_day", "over the cap of a day"},
+    {"cap_month", "over the cap of a month"},
+    {"cap_count", "too many charges in a day"},
+    {"denied", "denied by the policy"},
+    {"held", "wallets are paused"},
+    {"agreement_not_active", "the agreement is not active"},
 };
 
 static void mark(struct october_outcome *out, enum october_mark how, struct slice why)
@@ -108,7 +119,7 @@ static void mark_state(struct october_outcome *out, const struct shop *s)
     struct slice why = talk_text(&s->a, "why");
     if (s->a.status >= 300)
         mark_problem(out, &s->a);
-    else if (shop_is(s, "paid"))
+    else if (shop_is(s, "paid") || shop_is(s, "done"))
         mark(out, OCTOBER_DONE, (struct slice){0});
     else if (shop_is(s, "needs_step"))
         mark(out, OCTOBER_STEP, (struct slice){0});
@@ -132,7 +143,11 @@ static enum keer_err buy(struct play *g, struct player *p, const struct october_
                                .beneficiary = act->beneficiary};
     char id[SHOP_ID_BYTES], challenge[32];
     bool done = false;
-    enum keer_err err = shop_charge(&g->shop, &p->person, &order, id);
+    enum keer_err err = KEER_OK;
+    if (order.kind == SHOP_SPEND && g->world == OCTOBER_2018) /* where a hold is as short as can be */
+        err = shop_wait_balance(&g->shop, &p->person);
+    if (err == KEER_OK)
+        err = shop_charge(&g->shop, &p->person, &order, id);
     if (err == KEER_OK && shop_is(&g->shop, "needs_step")) {
         (void)snprintf(challenge, sizeof challenge, SLICE_FMT, SLICE_ARG(talk_text(&g->shop.a, "challenge.id")));
         err = step(p, challenge, out, &done);

@@ -1,7 +1,8 @@
 /* october_play.h - October 2018 over the public API of a daemon that runs, with an emulator of the wallets behind it.
  *
  * What each person has before the script begins: an account with a password, today also an app and recovery codes; a linked
- * wallet, signed in the emulator's page. Then the script: the thief has the password and a browser of his own, nothing else,
+ * wallet, signed at the emulator. (Nothing links without a step, not even in 2018's world: there the recovery codes that did it
+ * are removed afterwards.) Then the script: the thief has the password and a browser of his own, nothing else,
  * and a store that forwards whatever that browser wants to buy; the owner has her app. At the end the ledger and the
  * emulator's journal are asked what was taken.
  *

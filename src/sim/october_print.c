@@ -119,7 +119,7 @@ static void put_totals(const struct out *t)
     }
     struct october_script nobody = {.role = OCTOBER_ROLE_THIEF};
     paint(t, BOLD);
-    buf_puts(t->b, " the thieves");
+    buf_puts(t->b, " thieves    ");
     paint(t, PLAIN);
     put_money(t, sum[OCTOBER_2018].tried_minor, 10);
     for (int w = 0; w < OCTOBER_WORLD_MAX; w++)

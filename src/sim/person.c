@@ -180,14 +180,17 @@ enum keer_err person_answer(struct person *p, struct talker *b, const char *chal
     char path[160], app[9];
     const char *code = app;
     struct buf body;
+    *ret_done = false;
     (void)snprintf(path, sizeof path, "/v1/account/challenges/%s", challenge);
-    enum keer_err err = talk(b, "GET", path, (struct slice){0}, NULL, a);
-    if (err == KEER_OK && by == PERSON_BY_APP)
+    enum keer_err err = KEER_OK;
+    if (by == PERSON_BY_APP)
         err = person_app_code(p, app);
-    if (err == KEER_OK && by == PERSON_BY_CODE) {
-        ASSERT(p->code_next < PERSON_CODES);
+    else if (p->code_next < PERSON_CODES)
         code = p->codes[p->code_next++];
-    }
+    else
+        return KEER_OK; /* all are spent */
+    if (err == KEER_OK)
+        err = talk(b, "GET", path, (struct slice){0}, NULL, a);
     if (err != KEER_OK)
         return err;
     (void)snprintf(path, sizeof path, "/v1/account/challenges/%s/%s", challenge,
@@ -228,8 +231,7 @@ enum keer_err person_sign_up(struct person *p, char ret_why[PERSON_WHY_BYTES])
     return KEER_OK;
 }
 
-/* Ten codes, at once: the account has nothing that a step could be asked of. */
-static enum keer_err make_codes(struct person *p, char ret_why[PERSON_WHY_BYTES])
+enum keer_err person_codes(struct person *p, char ret_why[PERSON_WHY_BYTES])
 {
     struct buf body;
     OBJECT(&body, );
@@ -246,7 +248,7 @@ enum keer_err person_protect(struct person *p, char ret_why[PERSON_WHY_BYTES])
     struct buf body;
     char id[32], code[9], challenge[32];
     bool done = false;
-    enum keer_err err = make_codes(p, ret_why);
+    enum keer_err err = person_codes(p, ret_why);
     if (err != KEER_OK)
         return err;
     OBJECT(&body, "name", "an app");
@@ -271,4 +273,36 @@ enum keer_err person_protect(struct person *p, char ret_why[PERSON_WHY_BYTES])
     return err == KEER_OK && a->status == 200 && !talk_text(a, "next").len && !talk_text(a, "pending").len
                ? KEER_OK
                : refused(a, "adding the app", ret_why);
+}
+
+/* The first authenticator of the account; "" without one. */
+static enum keer_err first_authenticator(struct person *p, char *ret, size_t size)
+{
+    struct talk *a = &p->answer;
+    enum keer_err err = talk(&p->browser, "GET", "/v1/account/me", (struct slice){0}, NULL, a);
+    uint32_t list = err == KEER_OK && a->tape.count ? tape_find(&a->tape, 0, "authenticators") : TAPE_NONE;
+    ret[0] = '\0';
+    if (list != TAPE_NONE && a->tape.v[list].len)
+        keep(ret, size, tape_text(&a->tape, tape_find(&a->tape, list + 1, "id")));
+    return err == KEER_OK && list == TAPE_NONE ? KEER_EIO : err;
+}
+
+enum keer_err person_bare(struct person *p, char ret_why[PERSON_WHY_BYTES])
+{
+    struct talk *a = &p->answer;
+    char path[96], id[32], challenge[32];
+    bool done = false;
+    enum keer_err err = first_authenticator(p, id, sizeof id);
+    (void)snprintf(path, sizeof path, "/v1/account/authenticators/%s", id);
+    if (err == KEER_OK)
+        err = talk(&p->browser, "DELETE", path, (struct slice){0}, NULL, a);
+    keep(challenge, sizeof challenge, talk_text(a, "challenge"));
+    if (err == KEER_OK && challenge[0])
+        err = person_answer(p, &p->browser, challenge, PERSON_BY_CODE, a, &done);
+    if (err == KEER_OK && done)
+        err = talk(&p->browser, "DELETE", path, (struct slice){0}, challenge, a);
+    if (err != KEER_OK || !done || a->status != 200)
+        return refused(a, "removing the recovery codes", ret_why);
+    err = first_authenticator(p, id, sizeof id);
+    return err == KEER_OK && !id[0] ? KEER_OK : refused(a, "recovery codes are still there", ret_why);
 }

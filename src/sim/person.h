@@ -40,7 +40,11 @@ struct talker person_browser(const struct person_site *site, const char *user_ag
 /* Opens the account, in p->browser. KEER_EIO: `p->answer` and ret_why tell. */
 #define PERSON_WHY_BYTES 256
 KEER_NODISCARD enum keer_err person_sign_up(struct person *p, char ret_why[PERSON_WHY_BYTES]);
-/* Recovery codes, then an app, at once as a new account may. */
+/* Recovery codes, at once as a new account may: nothing is there yet that a step could be asked of. */
+KEER_NODISCARD enum keer_err person_codes(struct person *p, char ret_why[PERSON_WHY_BYTES]);
+/* Takes them away again, with a step by one of them: an account with a password alone, as they were. */
+KEER_NODISCARD enum keer_err person_bare(struct person *p, char ret_why[PERSON_WHY_BYTES]);
+/* Recovery codes, then an app. */
 KEER_NODISCARD enum keer_err person_protect(struct person *p, char ret_why[PERSON_WHY_BYTES]);
 /* The newest code in the mailbox of the kind ("sign_up_code"), eight digits. Waits up to five seconds. KEER_EMISSING. */
 KEER_NODISCARD enum keer_err person_mail_code(struct person *p, const char *kind, char ret_code[9]);

@@ -5,6 +5,8 @@
 #include "base/timefmt.h"
 
 #define BODY_BYTES ((size_t)16384)
+/* Caps that no script reaches; a wallet that is told of them does not stop it either. */
+#define BOUNDLESS "{\"charge\":\"100000.00\",\"day\":\"1000000.00\",\"month\":\"1000000.00\",\"count\":1000}"
 #define SETTLE_US (20 * US_SECOND)
 #define SETTLE_LOOK_US ((int64_t)20000)
 
@@ -87,8 +89,7 @@ static enum keer_err wait_active(struct shop *s, const struct person *p, char re
     return err == KEER_OK && shop_is(s, "active") ? KEER_OK : shop_problem(&s->a, "linking the wallet", ret_why);
 }
 
-enum keer_err shop_link(struct shop *s, struct person *p, const char *wallet, const char *device,
-                        char ret_why[PERSON_WHY_BYTES])
+enum keer_err shop_link(struct shop *s, struct person *p, const struct shop_link *l, char ret_why[PERSON_WHY_BYTES])
 {
     struct buf body;
     char path[96], challenge[32];
@@ -96,11 +97,13 @@ enum keer_err shop_link(struct shop *s, struct person *p, const char *wallet, co
     buf_init(&body, BODY_BYTES);
     buf_fmt(&body, "{\"id\":\"%s-w%u\"", s->mark, s->serial++);
     text_member(&body, "account", p->account);
-    text_member(&body, "wallet", wallet);
+    text_member(&body, "wallet", l->wallet);
     text_member(&body, "currency", "CNY");
     text_member(&body, "return_url", "https://store.example/linked");
-    text_member(&body, "device", device);
+    text_member(&body, "device", l->device);
     text_member(&body, "store", SHOP_PAYEE);
+    if (l->boundless)
+        buf_puts(&body, ",\"caps\":" BOUNDLESS);
     buf_char(&body, '}');
     enum keer_err err = person_call(&s->store, "POST", "/v1/agreements", &body, NULL, &s->a);
     if (err != KEER_OK || s->a.status >= 300)
@@ -130,8 +133,8 @@ static void put_order(struct shop *s, const struct person *p, const struct shop_
     else {
         text_member(b, "agreement", p->agreement);
         text_member(b, "type", o->kind == SHOP_TOP_UP ? "top_up" : "purchase");
-        text_member(b, "payee", SHOP_PAYEE);
     }
+    text_member(b, "payee", SHOP_PAYEE);
     buf_fmt(b, ",\"amount\":\"%lld.%02lld\",\"currency\":\"CNY\"", (long long)(o->minor / 100), (long long)(o->minor % 100));
     text_member(b, "item", o->item);
     if (o->beneficiary[0])
@@ -171,6 +174,22 @@ enum keer_err shop_settle(struct shop *s, const char *id)
         person_sleep(SETTLE_LOOK_US);
         err = talk(&s->store, "GET", path, (struct slice){0}, NULL, &s->a);
     }
+    return err;
+}
+
+enum keer_err shop_wait_balance(struct shop *s, const struct person *p)
+{
+    char path[96];
+    int64_t until = s->now_us() + SETTLE_US;
+    enum keer_err err;
+    (void)snprintf(path, sizeof path, "/v1/balances/%s", p->account);
+    do {
+        err = talk(&s->analyst, "GET", path, (struct slice){0}, NULL, &s->a);
+        uint32_t holds = err == KEER_OK && s->a.tape.count ? tape_find(&s->a.tape, 0, "holds") : TAPE_NONE;
+        if (err != KEER_OK || holds == TAPE_NONE || s->a.tape.v[holds].len == 0)
+            break;
+        person_sleep(SETTLE_LOOK_US);
+    } while (s->now_us() < until);
     return err;
 }
 

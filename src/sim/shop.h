@@ -27,9 +27,13 @@ void shop_open(struct shop *s, const struct person_site *people, const char *emu
                const char *analyst_key, int64_t (*now_us)(void));
 void shop_release(struct shop *s);
 
-/* Links a wallet to the person's account, who answers the step, if one is asked, with a recovery code in her own browser,
- * and signs at the wallet. */
-KEER_NODISCARD enum keer_err shop_link(struct shop *s, struct person *p, const char *wallet, const char *device,
+struct shop_link {
+    const char *wallet, *device;
+    bool boundless; /* without caps, as it was */
+};
+/* Links a wallet to the person's account, who answers the step with a recovery code in her own browser, and signs at the
+ * wallet. */
+KEER_NODISCARD enum keer_err shop_link(struct shop *s, struct person *p, const struct shop_link *l,
                                        char ret_why[PERSON_WHY_BYTES]);
 enum shop_kind { SHOP_PURCHASE, SHOP_TOP_UP, SHOP_SPEND };
 struct shop_order {
@@ -44,6 +48,8 @@ KEER_NODISCARD enum keer_err shop_charge(struct shop *s, const struct person *p,
 /* Again, after a step was done, or not; and until the wallet's answer is known. */
 KEER_NODISCARD enum keer_err shop_confirm(struct shop *s, const char *id);
 KEER_NODISCARD enum keer_err shop_settle(struct shop *s, const char *id);
+/* Until no top-up of the account is held any more: where holds are short. */
+KEER_NODISCARD enum keer_err shop_wait_balance(struct shop *s, const struct person *p);
 bool shop_is(const struct shop *s, const char *state);
 
 /* What the agreement's charges have left on the account of what the wallet owes; and what the wallet's journal says was paid

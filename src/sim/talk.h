@@ -1,7 +1,8 @@
 /* talk.h - somebody who calls the daemon's API: a store with its key, or a browser with its cookies.
  *
  * Invariants
- * 1. One request at a time, with a deadline; no request is sent twice by itself: what got no answer is KEER_EIO.
+ * 1. One request at a time, with a deadline. A GET is sent once more when a kept connection turns out to have ended; nothing else
+ *    is sent twice by itself: what got no answer is KEER_EIO.
  * 2. A talker goes to the loopback alone: it simulates, and has no business elsewhere.
  * 3. Cookies are kept by name, with the value that was set last; one that is taken away is gone.
  */

@@ -180,7 +180,7 @@ START_TEST(the_table_fits_and_says_it)
     }
     static const char *const parts[] = {"2,087.00",
                                         "20,845.00",
-                                        "the thieves",
+                                        "thieves  ",
                                         "sign-in: a second step that he can't answer",
                                         "; spend of balance: no balance",
                                         "3 top-ups: passed",
