@@ -46,15 +46,15 @@ jq '(.wallets[] | select(.name == "alipay")).public_key = "antom-public.pem" | (
 jq '(.wallets[] | select(.name == "antom")).public_key = [{"version": 2, "file": "antom-public.pem"}]' "$w/wallets.json" > "$w/other.json"
 [ "$(said antom)" = 'antom unknown BAD_SIGNATURE' ]; ok $? 'a version of a key that we do not have is not believed'
 jq '(.wallets[] | select(.name == "antom")).key_version = 2 | (.wallets[] | select(.name == "alipay")).private_key = "antom-merchant.pem"' "$w/wallets.json" > "$w/other.json"
-[[ "$(said antom)" = 'antom no BAD_REQUEST' ]] && [[ "$(said alipay)" =~ ^alipay\ (no\ BAD_REQUEST|unknown) ]]; ok $? 'the wallet refuses a key of ours that it does not have'
+[ "$(said antom)" = 'antom unknown BAD_SIGNATURE' ] && [ "$(said alipay)" = 'alipay unknown BAD_SIGNATURE' ]; ok $? 'a key of ours that the wallet does not have: its refusal is unsigned, and settles nothing'
 
 # 4. the daemon
 check() { "$KEER" serve --check-config --policy policies/store.keer --database "$dir/k.db" --wallets "$1" > "$dir/out" 2>&1; }
 check "$w/wallets.json"; ok $? 'the file is checked'
-chmod 644 "$w/alipay-app.pem"; check "$w/wallets.json"; [ $? = 5 ] && grep -q "wallet 1 'alipay': \"private_key\": others may open .*alipay-app.pem, which holds a secret: chmod 600" "$dir/out"; ok $? 'a key that others may read is refused'
+chmod 644 "$w/alipay-app.pem"; check "$w/wallets.json"; [ $? = 4 ] && grep -q "wallet 1 'alipay': \"private_key\": others may open .*alipay-app.pem, which holds a secret: chmod 600" "$dir/out"; ok $? 'a key that others may read is refused'
 chmod 600 "$w/alipay-app.pem"
-jq '.wallets[1].mchid = 1' "$w/wallets.json" > "$w/other.json"; check "$w/other.json"; [ $? = 5 ] && grep -q "wallet 2 'wechatpay': " "$dir/out"; ok $? 'a mistake names wallet and member'
-check "$w/nowhere.json"; [ $? = 5 ] && grep -q 'nowhere.json: No such file' "$dir/out"; ok $? 'a file that is not there'
+jq '.wallets[1].mchid = 1' "$w/wallets.json" > "$w/other.json"; check "$w/other.json"; [ $? = 4 ] && grep -q "wallet 2 'wechatpay': " "$dir/out"; ok $? 'a mistake names wallet and member'
+check "$w/nowhere.json"; [ $? = 4 ] && grep -q 'nowhere.json: No such file' "$dir/out"; ok $? 'a file that is not there'
 keys || exit 1
 start --wallets "$w/wallets.json" || exit 1
 [ "$(grep -c 'wallet .* at http://127.0.0.1' "$dir/log")" = 3 ]; ok $? 'the daemon says which wallets it has'
