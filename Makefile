@@ -150,6 +150,10 @@ $(B)/tests/appstore-make: $(B)/tests/appstore/make.o $(B)/libtools.a $(B)/libkee
 $(B)/tests/jose-tool: $(B)/tests/jose/tool.o $(B)/libtools.a $(B)/libkeer.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LDFLAGS) $(LIBS_BIN)
+rig-bins: $(B)/tests/wallet-connect
+$(B)/tests/wallet-connect: $(B)/tests/wallet/connect.o $(B)/libtools.a $(B)/libkeer.a
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LDFLAGS) $(LIBS_BIN)
 # The crash rig's control: a daemon that answers before its commit.
 $(B)/tests/keer-early: $(OBJ_MAIN) $(B)/tests/crash/early_commit.o $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -pie -o $@ $^ $(LDFLAGS) -Wl,--wrap=db_begin,--wrap=db_commit,--wrap=db_rollback $(LIBS_BIN)

@@ -211,6 +211,7 @@ struct wallet_driver {
     /* YES: *ret says how it stands, which may be WALLET_CHARGE_WAITS; NO: refused for good, no money moved. */
     enum wallet_answer (*charge)(void *self, struct wallet_io *io, const struct wallet_charge_ask *ask,
                                  struct wallet_charge *ret, struct wallet_why *why);
+    /* Of a charge that FAILED *why says why, where the wallet does. */
     enum wallet_answer (*charge_query)(void *self, struct wallet_io *io, const char *number, struct wallet_charge *ret,
                                        struct wallet_why *why);
     /* Makes sure that it never takes effect, or undoes it (WALLET_CAN_CANCEL). YES: *ret is CLOSED. */

@@ -374,15 +374,19 @@ START_TEST(states_of_payments_and_refunds)
     wire_open(&w, &wallet_antom, SETTINGS);
     for (size_t i = 0; i < ARRAY_LEN(payments); i++) {
         (void)snprintf(content, sizeof content,
-                       "{" OK_RESULT ",\"paymentStatus\":\"%s\",\"paymentRequestId\":\"" NUMBER "\",\"paymentId\":\"p1\","
+                       "{" OK_RESULT
+                       ",\"paymentResultCode\":\"RISK_REJECT\",\"paymentStatus\":\"%s\",\"paymentRequestId\":\"" NUMBER
+                       "\",\"paymentId\":\"p1\","
                        "\"paymentAmount\":{\"currency\":\"CNY\",\"value\":\"64800\"},\"transactions\":[{\"transactionType\":"
                        "\"REFUND\",\"transactionStatus\":\"SUCCESS\",\"transactionAmount\":{\"currency\":\"CNY\",\"value\":"
                        "\"4800\"}},{\"transactionType\":\"REFUND\",\"transactionStatus\":\"FAIL\",\"transactionAmount\":"
                        "{\"currency\":\"CNY\",\"value\":\"100\"}}]}",
                        payments[i].status);
         answer(&w, "/payments/inquiryPayment", content, SIGNED);
+        why = (struct wallet_why){.reason = WALLET_NO_REASON};
         ck_assert_int_eq(wallet_antom.charge_query(w.self, &w.io, NUMBER, &c, &why), WALLET_YES);
         ck_assert(c.state == payments[i].state && c.refunded_minor == 4800);
+        ck_assert_int_eq(why.reason == WALLET_WALLET_RISK, c.state == WALLET_CHARGE_FAILED);
     }
     check_request(&w, "/payments/inquiryPayment", "{\"paymentRequestId\":\"" NUMBER "\"}");
     answer(&w, "/payments/inquiryPayment", "{" OK_RESULT ",\"paymentStatus\":\"LOST\",\"paymentRequestId\":\"" NUMBER "\"}",

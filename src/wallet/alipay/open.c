@@ -102,6 +102,18 @@ static void text_or(struct wallet_settings *s, const char *member, const char *f
         (void)snprintf(ret, cap, "%s", fallback);
 }
 
+/* An address without a path means the gateway at its usual place: pages are there in both protocols. */
+static void set_gateway(struct wallet_settings *s, struct alipay *a)
+{
+    struct slice origin = driver_origin(slice_str(a->url));
+    if (s->err != KEER_OK || !slice_eq(driver_path(slice_str(a->url)), SLICE("/")))
+        return;
+    if (origin.len + sizeof "/gateway.do" > sizeof a->url)
+        settings_fail(s, KEER_ELIMIT, "\"url\": it is too long");
+    else
+        (void)snprintf(a->url + origin.len, sizeof a->url - origin.len, "/gateway.do");
+}
+
 enum keer_err alipay_open(struct slice settings, const char *folder, void **ret_self, char ret_why[WALLET_WHY_BYTES])
 {
     struct wallet_settings s;
@@ -123,6 +135,7 @@ enum keer_err alipay_open(struct slice settings, const char *folder, void **ret_
     settings_text(&s, 0, "sign_validity_period", true, a->validity, sizeof a->validity);
     text_or(&s, "api", "v2", api, sizeof api);
     a->v3 = strcmp(api, "v3") == 0;
+    set_gateway(&s, a);
     if (s.err == KEER_OK && !a->v3 && strcmp(api, "v2") != 0)
         settings_fail(&s, KEER_EINVALID, "\"api\": v2 or v3 is wanted");
     read_keys(&s, a);

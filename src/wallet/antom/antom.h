@@ -57,6 +57,8 @@ void antom_answer_release(struct antom_answer *r);
 /* What an answer to `path` (the whole) ends as. */
 enum antom_end antom_read(const struct antom *a, int64_t now_us, struct slice path, struct antom_answer *r,
                           struct wallet_why *why);
+/* What a code of a failure means; *why has its reason. */
+enum antom_end antom_code(struct slice code, struct slice text, struct wallet_why *why);
 /* {"currency":"CNY","value":"64800"} */
 bool antom_money(const struct tape *t, uint32_t at, const char *member, int64_t *ret_minor, enum currency *ret_currency);
 void antom_money_put(struct buf *b, const char *member, int64_t minor, enum currency currency);

@@ -281,6 +281,9 @@ enum wallet_answer antom_charge_query(void *self, struct wallet_io *io, const ch
     if (end == ANTOM_DONE) {
         enum wallet_charge_state state = payment_state(driver_text(&r.tape, 0, "paymentStatus"));
         answer = read_payment(&r, number, state, ret) ? WALLET_YES : garbled(why);
+        if (answer == WALLET_YES && state == WALLET_CHARGE_FAILED) /* the query worked: its code is not the payment's */
+            (void)antom_code(driver_text(&r.tape, 0, "paymentResultCode"), driver_text(&r.tape, 0, "paymentResultMessage"),
+                             why);
     } else if (end == ANTOM_NOT_THERE) {
         *ret = (struct wallet_charge){.state = WALLET_CHARGE_NONE, .currency = CUR_MAX};
         (void)snprintf(ret->number, sizeof ret->number, "%s", number);

@@ -94,7 +94,7 @@ static enum antom_end unknown(struct wallet_why *why, enum wallet_reason reason,
     return ANTOM_UNKNOWN;
 }
 
-static enum antom_end by_code(struct slice code, struct slice text, struct wallet_why *why)
+enum antom_end antom_code(struct slice code, struct slice text, struct wallet_why *why)
 {
     enum { REFUSED = ANTOM_REFUSED, UNKNOWN = ANTOM_UNKNOWN, NOT_THERE = ANTOM_NOT_THERE, GONE = ANTOM_GONE };
     static const struct {
@@ -128,7 +128,7 @@ static enum antom_end judge(const struct antom_answer *r, struct wallet_why *why
     if (slice_eq(status, SLICE("S")))
         return ANTOM_DONE;
     if (slice_eq(status, SLICE("F")))
-        return by_code(code, text, why);
+        return antom_code(code, text, why);
     if (!slice_eq(status, SLICE("U")))
         return unknown(why, WALLET_GARBLED_ANSWER, code, text);
     if (slice_eq(code, SLICE("PAYMENT_IN_PROCESS")) || slice_eq(code, SLICE("REFUND_IN_PROCESS")))
