@@ -117,13 +117,17 @@ ok(await shown(page, '.wallet[data-state=active]'), 'and it is active again')
 const charge = await store('POST', '/v1/charges', { id: 'c-1', agreement: link.id, type: 'purchase', amount: '648.00', currency: 'CNY', payee: 'Game Store', item: '6480 gems' })
 if (charge.status < 300 && charge.challenge) {
     await page.goto(charge.challenge.url)
+    ok(await shown(page, '.amount') && (await page.textContent('.amount')) === 'CN¥648.00', 'a charge is confirmed by amount and payee')
+    await page.evaluate(() => { window.PaymentRequest = undefined }) // a browser without Secure Payment Confirmation
     await page.click('.panel .primary')
-    await page.waitForURL((u) => !u.pathname.startsWith('/challenge')).catch(() => {})
-    await store('POST', `/v1/charges/${charge.id}/confirm`, {})
+    ok(await shown(page, '.seal.good'), 'with her passkey')
+    const paid = await store('POST', `/v1/charges/${charge.id}/confirm`, {})
+    ok(paid.state === 'paid', 'and is paid', JSON.stringify(paid))
 }
 await page.goto(base + '/wallets')
 if (charge.status < 300) {
     ok(await shown(page, '.charge'), 'a charge stands on her page', JSON.stringify(charge))
+    ok((await page.textContent('.caps')).includes('CN¥648.00 of CN¥1,000.00'), 'and in what is used', await page.textContent('.caps'))
     ok((await page.textContent('.charge')).includes('CN¥648.00'), 'with payee, thing and amount', await page.textContent('.charge'))
     await audit(page, 'charges')
     await picture(page, 'charges')

@@ -40,11 +40,11 @@ function showCaps(w) {
 
 function showCharge(c, w) {
     const badge = Number(c.refunded) > 0 ? fill(S.charge_refunded, { amount: money(c.refunded, c.currency) }) : chargeStates[c.state]?.()
-    const name = c.item ? `${c.payee}: ${c.item}` : c.payee, took = ['paid', 'submitted', 'unknown'].includes(c.state)
-    return el('div', { class: `row charge ${took ? '' : 'void'}` },
-        el('div', { class: 'grow' }, el('p', { class: 'name' }, name, badge && el('span', { class: `badge ${took ? 'late' : 'bad'}` }, badge)), el('p', { class: 'meta' }, when(c.created))),
+    const name = c.item ? `${c.payee}: ${c.item}` : c.payee, void_ = ['failed', 'refused', 'cancelled'].includes(c.state)
+    return el('div', { class: `row charge ${void_ ? 'void' : ''}` },
+        el('div', { class: 'grow' }, el('p', { class: 'name' }, name, badge && el('span', { class: `badge ${void_ ? 'bad' : 'late'}` }, badge)), el('p', { class: 'meta' }, when(c.created))),
         el('p', { class: 'sum' }, money(c.amount, c.currency)),
-        el('div', { class: 'row-actions' }, took && does(S.not_me_row, `${name}, ${money(c.amount, c.currency)}`, () => notMe(c, w), 'quiet')))
+        el('div', { class: 'row-actions' }, !void_ && does(S.not_me_row, `${name}, ${money(c.amount, c.currency)}`, () => notMe(c, w), 'quiet')))
 }
 
 // It locks the account: what follows is another page, signed out.
