@@ -113,12 +113,13 @@ static enum keer_err stay(const struct settling *s)
     int64_t soon = s->now_us + charge_backoff_us(c->asked);
     bool timer = s->said->way == CHARGE_BY_QUERY || s->said->way == CHARGE_BY_CANCEL || s->said->again;
     *s->settled = CHARGE_IS_OPEN;
-    return QUERY_DO(s->db,
-                    "UPDATE charge SET state = 3, state_us = CASE WHEN state = 2 THEN CAST($1 AS BIGINT) ELSE state_us END,"
-                    " reason = $2, ask_us = CASE WHEN $3 = 1 THEN ask_us ELSE CAST($4 AS BIGINT) END WHERE id = $5"
-                    " AND state IN (2, 3)",
-                    Q_NUMBER(s->now_us), Q_NUMBER(s->said->why.reason), Q_NUMBER(timer && c->ask_us > 0 ? 1 : 0),
-                    Q_NUMBER(c->ask_us > 0 ? MIN_OF(soon, c->ask_us) : soon), Q_ID(&c->id));
+    return QUERY_DO(
+        s->db,
+        "UPDATE charge SET state = 3, state_us = CASE WHEN state = 2 THEN CAST($1 AS BIGINT) ELSE state_us END,"
+        " reason = $2, ask_us = CASE WHEN CAST($3 AS BIGINT) = 1 THEN ask_us ELSE CAST($4 AS BIGINT) END WHERE id = $5"
+        " AND state IN (2, 3)",
+        Q_NUMBER(s->now_us), Q_NUMBER(s->said->why.reason), Q_NUMBER(timer && c->ask_us > 0 ? 1 : 0),
+        Q_NUMBER(c->ask_us > 0 ? MIN_OF(soon, c->ask_us) : soon), Q_ID(&c->id));
 }
 
 /* It has ended, and somebody says otherwise: a query decides. */

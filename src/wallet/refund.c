@@ -343,7 +343,8 @@ static enum keer_err stay(const struct settling *s)
     *s->settled = CHARGE_IS_OPEN;
     return QUERY_DO(s->db,
                     "UPDATE refund SET state = 1, state_us = CASE WHEN state = 0 THEN CAST($1 AS BIGINT) ELSE state_us END,"
-                    " ask_us = CASE WHEN $2 = 1 THEN ask_us ELSE CAST($3 AS BIGINT) END WHERE id = $4 AND state IN (0, 1)",
+                    " ask_us = CASE WHEN CAST($2 AS BIGINT) = 1 THEN ask_us ELSE CAST($3 AS BIGINT) END WHERE id = $4 AND "
+                    "state IN (0, 1)",
                     Q_NUMBER(s->now_us), Q_NUMBER(timer && r->ask_us > 0 ? 1 : 0),
                     Q_NUMBER(r->ask_us > 0 ? MIN_OF(soon, r->ask_us) : soon), Q_ID(&r->id));
 }
