@@ -3,7 +3,6 @@
 #include "base/num.h"
 #include "base/timefmt.h"
 #include "flow/ledger_view.h"
-#include "store/secrets.h"
 
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX 500u
@@ -67,25 +66,20 @@ static struct search_query cursor_of(const struct asked *a, const char *what)
 
 static enum keer_err read_cursor(struct db *db, const struct asked *a, const char *what, int64_t *ret_after)
 {
-    struct crypto_hash secret;
     struct search_query q = cursor_of(a, what);
     *ret_after = 0;
-    if (!a->cursor.p)
-        return KEER_OK;
-    enum keer_err err = secret_get(db, SECRET_CURSOR, &secret);
-    return err == KEER_OK ? cursor_parse(&secret, &q, a->cursor, ret_after) : err;
+    return a->cursor.p ? ledger_view_cursor_read(db, &q, a->cursor, ret_after) : KEER_OK;
 }
 
 static enum keer_err put_next(struct db *db, const struct asked *a, const char *what, bool more, int64_t last)
 {
-    struct crypto_hash secret;
     char text[CURSOR_TEXT_BYTES];
     struct search_query q = cursor_of(a, what);
-    enum keer_err err = more ? secret_get(db, SECRET_CURSOR, &secret) : KEER_OK;
+    enum keer_err err = more ? ledger_view_cursor(db, &q, last, text) : KEER_OK;
     if (err == KEER_OK && more)
-        cursor_print(&secret, &q, last, text);
-    if (err == KEER_OK)
-        buf_fmt(a->out, more ? ",\"next\":\"%s\"}" : ",\"next\":null}", text);
+        buf_fmt(a->out, ",\"next\":\"%s\"}", text);
+    else
+        buf_puts(a->out, ",\"next\":null}");
     return err;
 }
 
