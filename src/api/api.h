@@ -104,6 +104,7 @@ http_fn policies_list, policies_one, policies_check, policies_post, policies_kep
     policies_release;
 http_fn lists_all, lists_one, lists_put;
 http_fn labels_post, explanation_get;
+http_fn ledger_accounts_get, ledger_entries_get, ledger_statement_get, ledger_export_get, ledger_release, ledger_verify_get;
 http_fn search_get, search_answer, search_release;
 http_fn oidc_discovery_get, oidc_jwks_get, oidc_authorize_get, oidc_authorize_post, oidc_resume_get, oidc_logout_get,
     oidc_logout_post, oidc_par_post, oidc_token_post, oidc_userinfo_get, oidc_userinfo_post, oidc_introspect_post,

@@ -3,6 +3,7 @@
 
 #include "base/timefmt.h"
 #include "store/query.h"
+#include "store/secrets.h"
 #include "wallet/books.h"
 
 #define PIECE_BYTES ((size_t)1 << 16)
@@ -199,4 +200,23 @@ enum keer_err ledger_put_statement(struct db *db, const struct ledger_statement_
     }
     buf_release(&t.b);
     return err;
+}
+
+/* --- cursors --- */
+
+enum keer_err ledger_view_cursor(struct db *db, const struct search_query *q, int64_t number,
+                                 char ret_text[CURSOR_TEXT_BYTES])
+{
+    struct crypto_hash secret;
+    enum keer_err err = secret_get(db, SECRET_CURSOR, &secret);
+    if (err == KEER_OK)
+        cursor_print(&secret, q, number, ret_text);
+    return err;
+}
+
+enum keer_err ledger_view_cursor_read(struct db *db, const struct search_query *q, struct slice text, int64_t *ret_number)
+{
+    struct crypto_hash secret;
+    enum keer_err err = secret_get(db, SECRET_CURSOR, &secret);
+    return err == KEER_OK ? cursor_parse(&secret, q, text, ret_number) : err;
 }

@@ -5,6 +5,7 @@
  */
 #ifndef FLOW_LEDGER_VIEW_H
 #define FLOW_LEDGER_VIEW_H
+#include "flow/search.h"
 #include "ledger/ledger.h"
 
 /* An account of the ledger by its name or its id. KEER_EMISSING. */
@@ -24,4 +25,10 @@ void ledger_put_report(struct buf *b, const struct ledger_report *r);
  * to it. KEER_EMISSING: no such account. */
 KEER_NODISCARD enum keer_err ledger_put_statement(struct db *db, const struct ledger_statement_query *q, ledger_put_fn *put,
                                                   void *ctx, struct ledger_statement *ret_statement);
+
+/* Cursors of pages: those of searches (search.h), under the database's secret. KEER_EINVALID: it is none of this query. */
+KEER_NODISCARD enum keer_err ledger_view_cursor(struct db *db, const struct search_query *q, int64_t number,
+                                                char ret_text[CURSOR_TEXT_BYTES]);
+KEER_NODISCARD enum keer_err ledger_view_cursor_read(struct db *db, const struct search_query *q, struct slice text,
+                                                     int64_t *ret_number);
 #endif

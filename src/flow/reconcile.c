@@ -597,8 +597,8 @@ static enum keer_err unknown_number(struct reconcile *r, struct theirs *t)
     struct difference *d;
     struct id id;
     int64_t here = 0, there = t->kind == BILL_REFUND ? -t->paid_minor : t->paid_minor - t->back_minor;
-    reconcile_number_id(r->wallet, t->kind, t->number, &id);
-    (void)reconcile_moved(r, t->kind == BILL_REFUND ? "refund suspense" : "suspense", &id, t->currency, &here);
+    reconcile_number_id(r->wallet, t->number, &id);
+    bool booked = reconcile_moved(r, UNKNOWN_PURPOSE(t->kind), &id, t->currency, &here);
     unsigned steps = reconcile_fixed(r, &id, t->currency, &here);
     if (there == here)
         return KEER_OK;
@@ -612,6 +612,7 @@ static enum keer_err unknown_number(struct reconcile *r, struct theirs *t)
     (void)snprintf(d->reason, sizeof d->reason, "reconciliation: unknown_number, %s %s",
                    t->kind == BILL_REFUND ? "refund" : "charge", t->number);
     suspend(r, d, there - here, t->currency);
+    d->purpose = booked || steps ? NULL : UNKNOWN_PURPOSE(t->kind);
     return KEER_OK;
 }
 
@@ -637,7 +638,7 @@ static enum keer_err own_refund(struct reconcile *r, struct theirs *t)
     }
     if (!c)
         return unknown_number(r, t);
-    reconcile_number_id(r->wallet, BILL_REFUND, t->number, &id);
+    reconcile_number_id(r->wallet, t->number, &id);
     unsigned steps = reconcile_fixed(r, &id, t->currency, &here);
     if (-here == t->paid_minor)
         return KEER_OK;

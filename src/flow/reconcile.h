@@ -62,7 +62,8 @@ struct difference {
     char reason[LEDGER_REASON_BYTES + 1];
     /* for reconcile_fix */
     struct id of, charge_id, agreement;
-    unsigned step; /* fixes there were before */
+    unsigned step;       /* fixes there were before */
+    const char *purpose; /* of the transfer's id, where it is not that of a fix; NULL */
     enum bill_what said;
     char ref[BILL_TEXT_BYTES + 1];
 };

@@ -74,7 +74,7 @@ static enum keer_err apply(struct db *db, const char *wallet, const struct diffe
         char purpose[24], clearing[LEDGER_NAME_BYTES + 1];
         struct id id[2];
         reconcile_fix_purpose(d->step + 1 + i, purpose);
-        books_transfer_id(purpose, &d->of, &t[i].id);
+        books_transfer_id(d->purpose ? d->purpose : purpose, &d->of, &t[i].id);
         books_name(BOOKS_CLEARING, &of, clearing);
         err = books_open(db, BOOKS_CLEARING, &of, now_us, &id[0]);
         if (err == KEER_OK)

@@ -76,7 +76,8 @@ KEER_NODISCARD enum keer_err reconcile_read_ledger(struct reconcile *r);
 bool reconcile_moved(const struct reconcile *r, const char *purpose, const struct id *of, enum currency c,
                      int64_t *add_minor);
 unsigned reconcile_fixed(const struct reconcile *r, const struct id *of, enum currency c, int64_t *add_minor);
-/* The id of what has no row here. */
-void reconcile_number_id(const char *wallet, enum bill_kind kind, const char *number, struct id *ret_id);
+/* The id of what has no row here, and the purpose of its transfer, as pay_notice.c has them: what a notice told was booked. */
+void reconcile_number_id(const char *wallet, const char *number, struct id *ret_id);
+#define UNKNOWN_PURPOSE(kind) ((kind) == BILL_REFUND ? "unknown refund" : "unknown")
 void reconcile_fix_purpose(unsigned step, char ret_purpose[24]);
 #endif

@@ -216,12 +216,10 @@ unsigned reconcile_fixed(const struct reconcile *r, const struct id *of, enum cu
     return step - 1;
 }
 
-void reconcile_number_id(const char *wallet, enum bill_kind kind, const char *number, struct id *ret_id)
+void reconcile_number_id(const char *wallet, const char *number, struct id *ret_id)
 {
     struct crypto_hash hash;
-    crypto_sha256(SLICE("keersluis unknown number"), &hash);
-    crypto_sha256_add(&hash, slice_str(wallet));
-    crypto_sha256_add(&hash, kind == BILL_REFUND ? SLICE("refund") : SLICE("charge"));
+    crypto_sha256(slice_str(wallet), &hash);
     crypto_sha256_add(&hash, slice_str(number));
     id_of_hash(&hash, ret_id);
 }

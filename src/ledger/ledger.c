@@ -159,12 +159,9 @@ enum keer_err ledger_account_named(struct db *db, struct slice name, struct ledg
     return err == KEER_OK ? one_account(s, ret_account) : err;
 }
 
-enum keer_err ledger_accounts(struct db *db, ledger_account_fn *each, void *ctx)
+static enum keer_err each_account(struct db_stmt *s, ledger_account_fn *each, void *ctx)
 {
-    struct db_stmt *s;
-    enum keer_err err = query_rows(db, &s, "SELECT " LEDGER_ACCOUNT_COLUMNS " FROM ledger_account ORDER BY name", NULL, 0);
-    if (err != KEER_OK)
-        return err;
+    enum keer_err err = KEER_OK;
     enum db_step step = DB_END;
     while (err == KEER_OK && (step = db_step(s)) == DB_ROW) {
         struct ledger_account a;
@@ -174,6 +171,24 @@ enum keer_err ledger_accounts(struct db *db, ledger_account_fn *each, void *ctx)
     }
     db_free(s);
     return err == KEER_OK && step != DB_END ? KEER_EIO : err;
+}
+
+enum keer_err ledger_accounts(struct db *db, ledger_account_fn *each, void *ctx)
+{
+    struct db_stmt *s;
+    enum keer_err err = query_rows(db, &s, "SELECT " LEDGER_ACCOUNT_COLUMNS " FROM ledger_account ORDER BY name", NULL, 0);
+    return err == KEER_OK ? each_account(s, each, ctx) : err;
+}
+
+enum keer_err ledger_accounts_page(struct db *db, struct slice begins, struct slice after, unsigned max,
+                                   ledger_account_fn *each, void *ctx)
+{
+    struct db_stmt *s;
+    enum keer_err err = QUERY_ROWS(db, &s,
+                                   "SELECT " LEDGER_ACCOUNT_COLUMNS " FROM ledger_account WHERE name > $1 AND"
+                                   " substr(name, 1, CAST($2 AS INTEGER)) = $3 ORDER BY name LIMIT $4",
+                                   Q_TEXT(after), Q_NUMBER((int64_t)begins.len), Q_TEXT(begins), Q_NUMBER((int64_t)max));
+    return err == KEER_OK ? each_account(s, each, ctx) : err;
 }
 
 /* --- entries --- */

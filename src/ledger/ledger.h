@@ -111,7 +111,10 @@ struct ledger_query {
 KEER_NODISCARD enum keer_err ledger_each(struct db *db, const struct ledger_query *q, ledger_each_fn *each, void *ctx,
                                          int64_t *ret_last);
 typedef enum keer_err ledger_account_fn(void *ctx, const struct ledger_account *account);
-KEER_NODISCARD enum keer_err ledger_accounts(struct db *db, ledger_account_fn *each, void *ctx);
+KEER_NODISCARD enum keer_err ledger_accounts(struct db *db, ledger_account_fn *each, void *ctx); /* by name */
+/* At most `max` of those whose name begins with a text (empty: all), after a name (empty: the first). */
+KEER_NODISCARD enum keer_err ledger_accounts_page(struct db *db, struct slice begins, struct slice after, unsigned max,
+                                                  ledger_account_fn *each, void *ctx);
 
 /* --- statements (ledger_statement.c): any connection, one snapshot --- */
 /* The number of the last entry before a time, 0 when there is none. */

@@ -73,9 +73,33 @@ sed '5s/"paid"/"stolen"/' "$dir/journal/statement" > "$dir/cut"; bad 'a word tha
 sed '5s/"amount":/"amount":-/' "$dir/journal/statement" > "$dir/cut"; bad 'a negative amount' "$dir/cut" alipay ':5: amount'
 echo '{"wallet":"alipay"' > "$dir/cut"; bad 'broken JSON' "$dir/cut" alipay ':1: '
 # Beside a daemon: comparing goes on, applying is refused and says what to do.
-DATABASE=$db; start || exit 1
+DATABASE=$db; keys || exit 1; start || exit 1
 "$KEER" reconcile --wallet alipay --database "$db" "$dir/journal/statement" > "$dir/out" 2>&1; ok $? 'it compares beside a daemon'
 "$KEER" reconcile --wallet alipay --database "$db" --apply "$dir/journal/statement" > "$dir/out" 2>&1; [ $? = 4 ] && grep -q 'Stop it' "$dir/out"; ok $? 'with --apply it says to stop the daemon'
 "$KEER" ledger verify --database "$db" > "$dir/out"; ok $? 'the ledger is verified beside it'
+# The same over the API.
+get() { ask "$1" "$2" "$3" -H "Authorization: Bearer ${5:-$analyst}" "$u/v1/ledger/$4"; }
+get 'accounts' 200 '"next":null' 'accounts'
+[ "$(jq -S -c '.accounts[]' "$dir/body")" = "$(jq -S -c . "$dir/accounts")" ]; ok $? 'are those of the command'
+get 'accounts in pages' 200 '"next":"' 'accounts?limit=1&begins=suspense:'; next=$(jq -r .next "$dir/body")
+get 'the next page' 200 '"name":"suspense:alipay:usd"' "accounts?limit=1&begins=suspense:&after=$next"
+get 'a statement' 200 '"closing":' "statement?account=$clearing&limit=500"
+pages=0 cursor=; : > "$dir/pages"
+while get "page $pages of the entries" 200 '"entries":' "entries?account=$clearing&limit=400$cursor" > "$dir/line"; do
+    jq -c '.entries[]' "$dir/body" >> "$dir/pages"; pages=$((pages + 1))
+    next=$(jq -r .next "$dir/body"); [ "$next" != null ] && [ $pages -lt 50 ] || break; cursor="&cursor=$next"
+done
+"$KEER" ledger entries --account $clearing --json --database "$db" > "$dir/whole"; [ $pages -gt 2 ] && cmp -s <(jq -S -c . "$dir/pages") <(jq -S -c . "$dir/whole"); ok $? "$pages pages of entries are the whole"
+get 'a cursor of another account' 400 BAD_CURSOR "entries?account=store:sales:cny&limit=400$cursor"
+get 'a cursor that is none' 400 BAD_CURSOR 'entries?cursor=abc'
+get 'a statement of an agreement' 200 "\"reference\":\"$agreement\"" "statement?agreement=$agreement&limit=2"; next=$(jq -r .next "$dir/body") closing=$(jq -c .closing "$dir/body")
+get 'its next page' 200 '"opening":' "statement?agreement=$agreement&limit=2&cursor=$next"; [ "$(jq -c .opening "$dir/body")" = "$closing" ]; ok $? 'opens with what the page before closed with'
+get 'a statement of nothing' 400 BAD_QUERY 'statement'
+get 'of an account that is not there' 404 NOT_FOUND 'statement?account=nobody'
+get 'a time that is none' 400 BAD_QUERY "statement?account=$clearing&from=soon"
+get 'the report' 200 '"faults":0' verify
+get 'the export' 200 '^commodity CNY' export
+"$KEER" ledger export --database "$db" | cmp -s - "$dir/body"; ok $? 'is that of the command'
+get 'nothing of it for a store' 403 WRONG_ROLE export "$key"
 stop; ok $? 'the daemon ends'
 exit $failed
