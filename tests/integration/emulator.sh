@@ -22,7 +22,7 @@ refused 'a folder is needed' 2 '\-\-folder=FOLDER is missing' wallet
 refused 'loopback alone is listened on' 2 'ADDRESS:PORT of loopback' wallet --folder "$dir/w" --listen 0.0.0.0:0
 refused 'an unknown fault' 2 "'fire=1': there is no such fault" wallet --folder "$dir/w" --faults fire=1
 refused 'a probability that is none' 2 'a probability from 0 to 1' wallet --folder "$dir/w" --faults drop_after=2
-refused 'a folder that can not be made' 5 "can't be written" wallet --folder /proc/none/w
+refused 'a folder that can not be made' 4 "can't be written" wallet --folder /proc/none/w
 rm -f "$dir/out"
 
 # 2. the judges
