@@ -37,7 +37,8 @@ struct em_keys {
     struct buf platform_cert[EM_PLATFORMS]; /* PEM */
     char v3key[EM_V3KEY_BYTES + 1];
 };
-/* Makes all of them and writes them, with wallets.json for a server at `url`, into the folder. */
+/* Makes all of them, or takes those of an earlier start in this folder, and writes them, with wallets.json for a server at
+ * `url`. */
 KEER_NODISCARD enum keer_err em_keys_make(struct em_keys *k, const char *folder, const char *url, int64_t now_us,
                                           char ret_why[200]);
 void em_keys_free(struct em_keys *k);
