@@ -62,18 +62,8 @@ static const char *wrong_with(struct call *c)
     if (!a.nonce.len || a.nonce.len > NONCE_BYTES_MAX)
         return "invalid-nonce";
     buf_init(&text, SERVER_HEAD_BYTES + SERVER_BODY_BYTES);
-    buf_slice(&text, a.text);
-    buf_char(&text, '\n');
-    buf_slice(&text, c->rq->method);
-    buf_char(&text, '\n');
-    buf_slice(&text, c->rq->target);
-    buf_char(&text, '\n');
-    buf_slice(&text, c->rq->body);
-    buf_char(&text, '\n');
-    if (token.len) {
-        buf_slice(&text, token);
-        buf_char(&text, '\n');
-    }
+    struct slice lines[] = {a.text, c->rq->method, c->rq->target, c->rq->body, token};
+    em_lines(lines, ARRAY_LEN(lines) - !token.len, &text);
     bool good = text.err == KEER_OK && em_verify(c->e->keys.alipay_app, buf_view(&text), a.sign);
     buf_release(&text);
     if (!good)
@@ -96,8 +86,8 @@ static void sign_answer(struct call *c)
     em_hex(bytes, sizeof bytes, nonce);
     buf_init(&text, SERVER_BODY_BYTES);
     buf_fmt(&text, "%lld\n%s\n", ms, nonce);
-    buf_slice(&text, buf_view(&c->an->body));
-    buf_char(&text, '\n');
+    struct slice body = buf_view(&c->an->body);
+    em_lines(&body, 1, &text);
     buf_fmt(&c->an->headers, "alipay-timestamp: %lld\r\nalipay-nonce: %s\r\nalipay-sn: %s\r\nalipay-signature: ", ms, nonce,
             c->e->keys.alipay_cert_sn);
     em_sign(c->e->keys.alipay, buf_view(&text), c->bad_signature, &c->an->headers);

@@ -14,7 +14,7 @@
 
 /* --- signatures --- */
 
-static void sign_string(struct slice path, struct slice time, struct slice body, struct buf *b)
+void em_antom_sign_string(struct slice path, struct slice time, struct slice body, struct buf *b)
 {
     buf_puts(b, "POST ");
     buf_slice(b, path);
@@ -32,7 +32,7 @@ static void put_signed(struct emulator *e, const char *time_name, struct slice p
     buf_init(&sign, 1024);
     buf_init(&time, 64);
     em_time_cn(&time, em_now(e), true);
-    sign_string(path, buf_view(&time), body, &text);
+    em_antom_sign_string(path, buf_view(&time), body, &text);
     em_sign(e->keys.antom, buf_view(&text), bad, &sign);
     buf_fmt(headers,
             "Client-Id: " EM_CLIENT_ID "\r\n%s: %s\r\nSignature: algorithm=RSA256,keyVersion=1,signature=", time_name,
@@ -78,7 +78,7 @@ static const char *wrong_with(struct call *c)
     if (!is_stamp(time, em_now(c->e)) || !em_urldecode(signature_part(h, "signature"), false, &c->room, &sign))
         return "INVALID_SIGNATURE";
     buf_init(&b, SERVER_HEAD_BYTES + SERVER_BODY_BYTES);
-    sign_string(c->rq->target, time, c->rq->body, &b);
+    em_antom_sign_string(c->rq->target, time, c->rq->body, &b);
     bool good = b.err == KEER_OK && em_verify(c->e->keys.antom_merchant, buf_view(&b), sign);
     buf_release(&b);
     return good ? NULL : "INVALID_SIGNATURE";

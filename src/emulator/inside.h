@@ -37,7 +37,8 @@ struct em_keys {
     struct buf platform_cert[EM_PLATFORMS]; /* PEM */
     char v3key[EM_V3KEY_BYTES + 1];
 };
-/* Makes all of them and writes them, with wallets.json for a server at `url`, into the folder. */
+/* Makes all of them, or takes those of an earlier start in this folder, and writes them, with wallets.json for a server at
+ * `url`. */
 KEER_NODISCARD enum keer_err em_keys_make(struct em_keys *k, const char *folder, const char *url, int64_t now_us,
                                           char ret_why[200]);
 void em_keys_free(struct em_keys *k);
@@ -135,6 +136,10 @@ uint64_t poster_waiting(struct poster *p);
 /* --- small things: util.c --- */
 /* RSASSA-PKCS1-v1_5 with SHA-256 in base64; `bad`: one bit of it is wrong. */
 void em_sign(const struct crypto_key *key, struct slice text, bool bad, struct buf *b);
+/* Each line with its \n: the messages that WeChat Pay and Alipay's v3 sign. */
+void em_lines(const struct slice *lines, size_t count, struct buf *b);
+/* Antom's: POST <path> \n <Client-Id>.<time>.<body> */
+void em_antom_sign_string(struct slice path, struct slice time, struct slice body, struct buf *b);
 bool em_verify(const struct crypto_key *key, struct slice text, struct slice base64);
 bool em_urldecode(struct slice s, bool plus, struct buf *room, struct slice *ret);
 void em_urlencode(struct slice s, struct buf *b);

@@ -1,4 +1,5 @@
-/* keys.c - the keys of all parties, made at every start, and the folder that they are written to. */
+/* keys.c - the keys of all parties, and the folder that they are written to. They are made once for a folder, which takes
+ * seconds, and kept in emulator.keys: every private key in PEM, in the order of key_list. Certificates are new at each start. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -75,10 +76,60 @@ static void write_public(struct making *m, const char *name, const struct crypto
     buf_release(&b);
 }
 
-static void make_key(struct making *m, struct crypto_key **ret_key)
+#define KEYS 8
+#define KEYS_FILE "emulator.keys"
+static void key_list(struct em_keys *k, struct crypto_key **root, struct crypto_key **list[KEYS])
 {
-    if (m->err == KEER_OK)
-        m->err = crypto_key_generate(CRYPTO_RSA, RSA_BITS, ret_key);
+    static_assert(EM_PLATFORMS == 2, "the list has two");
+    struct crypto_key **all[KEYS] = {&k->platform[0],     &k->platform[1],    &k->alipay_app, &k->alipay,
+                                     &k->wechat_merchant, &k->antom_merchant, &k->antom,      root};
+    memcpy(list, all, sizeof all);
+}
+
+/* The keys of an earlier start; false, and none, when not all of them are there. */
+static bool read_keys(const struct making *m, struct crypto_key **list[KEYS])
+{
+    char path[600], text[KEYS * CRYPTO_PRIVATE_BYTES];
+    static const char end[] = "-----END PRIVATE KEY-----\n";
+    int n = snprintf(path, sizeof path, "%s/" KEYS_FILE, m->folder);
+    FILE *f = n > 0 && (size_t)n < sizeof path ? fopen(path, "re") : NULL;
+    if (!f)
+        return false;
+    struct slice rest = slice_of(text, fread(text, 1, sizeof text, f));
+    (void)fclose(f);
+    unsigned count = 0;
+    while (count < KEYS) {
+        const char *stop = memmem(rest.p, rest.len, end, strlen(end));
+        size_t len = stop ? (size_t)(stop - rest.p) + strlen(end) : 0;
+        if (!stop || crypto_key_private_pem(slice_of(rest.p, len), list[count]) != KEER_OK)
+            break;
+        rest = slice_of(rest.p + len, rest.len - len);
+        count++;
+    }
+    crypto_wipe(text, sizeof text);
+    for (unsigned i = 0; count < KEYS && i < count; i++) {
+        crypto_key_free(*list[i]);
+        *list[i] = NULL;
+    }
+    return count == KEYS;
+}
+
+static void make_keys(struct making *m, struct crypto_key **list[KEYS])
+{
+    struct buf b;
+    if (read_keys(m, list))
+        return;
+    buf_init(&b, KEYS * CRYPTO_PRIVATE_BYTES);
+    (void)buf_reserve(&b, KEYS * CRYPTO_PRIVATE_BYTES - 1);
+    for (unsigned i = 0; i < KEYS && m->err == KEER_OK; i++) {
+        m->err = crypto_key_generate(CRYPTO_RSA, RSA_BITS, list[i]);
+        if (m->err == KEER_OK)
+            m->err = crypto_key_put_private_pem(*list[i], &b);
+    }
+    write_file(m, KEYS_FILE, buf_view(&b));
+    if (b.p)
+        crypto_wipe(b.p, b.cap);
+    buf_release(&b);
 }
 
 static void make_serial(char ret[EM_SERIAL_BYTES + 1])
@@ -176,19 +227,13 @@ static void write_wallets(struct making *m, const char *file, const struct em_ke
 enum keer_err em_keys_make(struct em_keys *k, const char *folder, const char *url, int64_t now_us, char ret_why[200])
 {
     struct making m = {.folder = folder, .why = ret_why};
-    struct crypto_key *root = NULL;
+    struct crypto_key *root = NULL, **list[KEYS];
     unsigned char secret[EM_V3KEY_BYTES / 2];
     *k = (struct em_keys){0};
-    for (unsigned i = 0; i < EM_PLATFORMS; i++) {
+    for (unsigned i = 0; i < EM_PLATFORMS; i++)
         buf_init(&k->platform_cert[i], 8192);
-        make_key(&m, &k->platform[i]);
-    }
-    make_key(&m, &k->alipay_app);
-    make_key(&m, &k->alipay);
-    make_key(&m, &k->wechat_merchant);
-    make_key(&m, &k->antom_merchant);
-    make_key(&m, &k->antom);
-    make_key(&m, &root);
+    key_list(k, &root, list);
+    make_keys(&m, list);
     crypto_random(secret, sizeof secret);
     em_hex(secret, sizeof secret, k->v3key);
     if (m.err == KEER_OK)

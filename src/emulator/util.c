@@ -16,6 +16,14 @@ void em_sign(const struct crypto_key *key, struct slice text, bool bad, struct b
     base64_put(b, slice_of((const char *)s.bytes, s.len));
 }
 
+void em_lines(const struct slice *lines, size_t count, struct buf *b)
+{
+    for (size_t i = 0; i < count; i++) {
+        buf_slice(b, lines[i]);
+        buf_char(b, '\n');
+    }
+}
+
 bool em_verify(const struct crypto_key *key, struct slice text, struct slice base64)
 {
     unsigned char bytes[CRYPTO_SIGNATURE_BYTES];

@@ -464,10 +464,7 @@ static const char *wrong_with(struct call *c)
         return "nonce_str has no or too many characters";
     buf_init(&b, SERVER_HEAD_BYTES + SERVER_BODY_BYTES);
     struct slice lines[] = {c->rq->method, c->rq->target, stamp, nonce, c->rq->body};
-    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
-        buf_slice(&b, lines[i]);
-        buf_char(&b, '\n');
-    }
+    em_lines(lines, ARRAY_LEN(lines), &b);
     bool good = b.err == KEER_OK && em_verify(c->e->keys.wechat_merchant, buf_view(&b), attribute(h, "signature"));
     buf_release(&b);
     if (!good)

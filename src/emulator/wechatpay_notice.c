@@ -14,8 +14,7 @@ void em_wechat_sign(struct emulator *e, unsigned platform, struct slice body, bo
     em_hex(bytes, sizeof bytes, nonce);
     buf_init(&text, SERVER_BODY_BYTES);
     buf_fmt(&text, "%lld\n%s\n", now, nonce);
-    buf_slice(&text, body);
-    buf_char(&text, '\n');
+    em_lines(&body, 1, &text);
     buf_fmt(headers,
             "Request-ID: 08%s\r\nWechatpay-Timestamp: %lld\r\nWechatpay-Nonce: %s\r\nWechatpay-Serial: %s\r\n"
             "Wechatpay-Signature-Type: WECHATPAY2-SHA256-RSA2048\r\nWechatpay-Signature: ",

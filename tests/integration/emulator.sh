@@ -3,7 +3,7 @@
 # fault signs wrongly, and are refused when they ask wrongly. Antom has no such client: node's crypto over its documented layout.
 set -u
 cd "$(dirname "$0")/../.." || exit
-KEER=${KEER:-build/release/keer}
+KEER=$(realpath "${KEER:-build/release/keer}")
 for tool in curl node npm jq openssl; do command -v $tool > /dev/null || { echo "skipped: no $tool here"; exit 0; }; done
 . tests/lib/daemon.sh
 . tests/lib/emulator.sh
@@ -22,7 +22,7 @@ refused 'a folder is needed' 2 '\-\-folder=FOLDER is missing' wallet
 refused 'loopback alone is listened on' 2 'ADDRESS:PORT of loopback' wallet --folder "$dir/w" --listen 0.0.0.0:0
 refused 'an unknown fault' 2 "'fire=1': there is no such fault" wallet --folder "$dir/w" --faults fire=1
 refused 'a probability that is none' 2 'a probability from 0 to 1' wallet --folder "$dir/w" --faults drop_after=2
-refused 'a folder that can not be made' 5 "can't be written" wallet --folder /proc/none/w
+refused 'a folder that can not be made' 4 "can't be written" wallet --folder /proc/none/w
 rm -f "$dir/out"
 
 # 2. the judges
@@ -48,4 +48,15 @@ run() { emulator_start --seed "$1" --faults "$spec" && TZ=Asia/Shanghai node tes
 run 7 > "$dir/one"; run 7 > "$dir/two"; run 8 > "$dir/three"
 [ "$(wc -l < "$dir/one")" = 60 ] && cmp -s "$dir/one" "$dir/two"; ok $? 'the same seed, the same faults and numbers'
 cmp -s "$dir/one" "$dir/three"; [ $? = 1 ]; ok $? 'another seed, others'
+
+# 4. the guide's commands, as they stand; only the port is another
+port=20000; while (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; do port=$((port + RANDOM % 5000 + 1)); done
+guide() { # FROM TO: one thing in the guide may be another
+    rm -rf "$dir/here"; mkdir -p "$dir/here/wallets"; cp "$dir/w/emulator.keys" "$dir/here/wallets/"
+    { echo 'trap "kill \$(jobs -p) 2> /dev/null" EXIT'; awk '$0 == "```sh" { on = 1; next } /^```$/ { on = 0 } on' docs/guides/emulator.md | sed "s/127\.0\.0\.1:9080/127.0.0.1:$port/g; s/$1/$2/"; } > "$dir/commands"
+    (cd "$dir/here" && PATH="${KEER%/*}:$PATH" timeout 120 bash -eu -o pipefail "$dir/commands") > "$dir/out" 2>&1
+}
+guide x x; ok $? 'the commands of the guide'
+tr '\n' ' ' < "$dir/out" | grep -q 'wallets.json .* SUCCESS REPEAT_REQ_INCONSISTENT \["agreement","signed","a1",null\] \["charge","paid","c1",64800\] .* no answer: unknown SUCCESS'; ok $? 'show what it says they show'
+guide 'keyVersion=1' 'keyVersion=2'; [ $? != 0 ]; ok $? 'the control fails: another version of the key'
 exit $failed

@@ -59,7 +59,7 @@ await refund('c1', 'r3', '600.00');
 ok((await exec('alipay.trade.query', { out_trade_no: 'c1' })).tradeStatus === 'TRADE_CLOSED', 'wholly refunded it is closed');
 
 // 4. waits, cancellation, limits
-await faults('waits=1:150@c4,waits=1:60000@c5');
+await faults('waits=1:1500@c4,waits=1:60000@c5');
 answer = await pay('c4', a1.agreementNo, '5.00');
 ok(answer.code === '10003', 'a charge that waits is 10003', answer);
 ok((await exec('alipay.trade.query', { out_trade_no: 'c4' })).tradeStatus === 'WAIT_BUYER_PAY', 'and WAIT_BUYER_PAY');
@@ -110,7 +110,7 @@ ok((await exec('alipay.trade.query', { out_trade_no: 'f3' })).tradeStatus === 'T
 await faults('wrong_amount=1@f5,delay=1:300@f6,slow_body=1:300@f7');
 ok((await pay('f5', a1.agreementNo, '1.00')).totalAmount === '1.01' && (await exec('alipay.trade.query', { out_trade_no: 'f5' })).totalAmount === '1.01', 'a wrong amount, wherever it is asked');
 for (const n of ['f6', 'f7']) { const from = Date.now(); await pay(n, a1.agreementNo, '1.00'); ok(Date.now() - from >= 290, `late, or slow: ${n}`); }
-await faults('duplicate_notice=1@g1,lose_notice=1@g2,reorder_notice=1:400@g3,bad_signature=1@notice');
+await faults('duplicate_notice=1@g1,lose_notice=1@g2,reorder_notice=1:3000@g3,bad_signature=1@notice');
 for (const n of ['g1', 'g2', 'g3', 'g4']) await pay(n, a1.agreementNo, '1.00');
 await until(() => taken('out_trade_no=g3').length);
 const order = store.got.map((g) => /out_trade_no=(g\d)/.exec(g.body)?.[1]).filter(Boolean);

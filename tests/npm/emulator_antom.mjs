@@ -51,7 +51,7 @@ ok((await pay('p1', t.accessToken, '4901')).code === 'REPEAT_REQ_INCONSISTENT', 
 ok((await pay('p2', 'no such token', '1')).code === 'INVALID_ACCESS_TOKEN', 'a token that is none');
 ok((await pay('p3', t.accessToken, '0')).code === 'PARAM_ILLEGAL' && (await pay('p3', t.accessToken, '1', { paymentAmount: { currency: 'EUR', value: 1 } })).code === 'PARAM_ILLEGAL', 'nothing, and a number that is no text');
 ok((await inquire('p1')).paymentStatus === 'SUCCESS' && (await inquire('p9')).code === 'ORDER_NOT_EXIST', 'inquiries');
-await faults('waits=1:150@p4,waits=1:60000@p5');
+await faults('waits=1:1500@p4,waits=1:60000@p5');
 ok((await pay('p4', t.accessToken, '10')).code === 'PAYMENT_IN_PROCESS' && (await inquire('p4')).paymentStatus === 'PROCESSING', 'what waits is in process');
 await until(() => notices().find((x) => x.paymentRequestId === 'p4'));
 ok((await inquire('p4')).paymentStatus === 'SUCCESS', 'until it is decided');

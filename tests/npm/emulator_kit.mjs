@@ -24,7 +24,7 @@ export const admin = async (what, body) => {
     return what === 'journal' ? text.split('\n').filter(Boolean).map((line) => JSON.parse(line)) : { status: answer.status, ...JSON.parse(text) };
 };
 export const faults = (spec) => admin('faults', { spec });
-export const until = async (what, wait = 8000) => {
+export const until = async (what, wait = 20000) => {
     for (const end = Date.now() + wait; Date.now() < end; await new Promise((r) => setTimeout(r, 10))) {
         const got = what();
         if (got) return got;

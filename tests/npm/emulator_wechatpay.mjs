@@ -68,7 +68,7 @@ await fails('with another amount', apply('c1', k1.contract_id, 1), /OUT_TRADE_NO
 await fails('on a contract that is not there', apply('c2', '1', 1), /CONTRACT_NOT_EXIST/);
 await fails('another app', apply('c2', k1.contract_id, 1, { appid: 'wx0000000000000000' }), /PARAM_ERROR/);
 await fails('a number that it does not know', query('c0'), /ORDER_NOT_EXIST/);
-await faults('waits=1:150@c4,waits=1:60000@c5,waits_closed=1@c6,waits=1:10@c6');
+await faults('waits=1:1500@c4,waits=1:60000@c5,waits_closed=1@c6,waits=1:10@c6');
 await apply('c4', k1.contract_id, 100);
 ok((await query('c4')).trade_state === 'ACCEPT', 'what waits is ACCEPT');
 await until(() => notices().find((x) => x.out_trade_no === 'c4'));
