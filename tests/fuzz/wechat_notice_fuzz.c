@@ -2,6 +2,7 @@
  * they came: signed by nobody, never genuine. 'b': a body that the wallet signed. Others: an event type, a line feed, and a
  * text that the wallet encrypted and signed: what is read of it is ours and within bounds.
  */
+#include "base/num.h"
 #include "lib/wechat_kit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -9,6 +10,34 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct wechat_kit k;
 
 static bool is_text(const char *text, size_t size) { return memchr(text, '\0', size) != NULL; }
+
+/* What is read is within bounds, or nothing is. */
+static void readers(struct slice json)
+{
+    struct tape t = {0};
+    struct tape_error e;
+    struct wallet_agreement a;
+    struct wallet_charge c;
+    struct wallet_refund r;
+    struct slice desc;
+    char why[WALLET_WHY_BYTES];
+    const struct wechat *w = k.self;
+    if (tape_read(&t, json, &wechat_json, &e) == KEER_OK && tape_type(&t, 0) == TAPE_OBJECT) {
+        if (wechat_contract(w, &t, &a, why))
+            ASSERT(a.number[0] && is_text(a.number, sizeof a.number) && a.ref[0] && is_text(a.ref, sizeof a.ref) &&
+                   is_text(a.user, sizeof a.user) &&
+                   (a.state == WALLET_AGREEMENT_STOPPED || (a.state == WALLET_AGREEMENT_NORMAL && a.ended_us == 0)));
+        if (wechat_transaction(w, &t, &c, &desc, why))
+            ASSERT(c.number[0] && is_text(c.number, sizeof c.number) && is_text(c.ref, sizeof c.ref) &&
+                   c.amount_minor >= 0 && c.amount_minor <= NUM_EXACT_MAX &&
+                   (c.state != WALLET_CHARGE_PAID || (c.currency == CUR_CNY && c.paid_us != 0 && c.ref[0])));
+        for (int notice = 0; notice < 2; notice++)
+            if (wechat_refund(w, &t, notice == 1, &r, why))
+                ASSERT(r.number[0] && r.charge[0] && r.ref[0] && r.currency == CUR_CNY && r.amount_minor >= 0 &&
+                       (r.state != WALLET_REFUND_PAID || r.paid_us != 0));
+    }
+    tape_release(&t);
+}
 
 static void take(struct slice head, struct slice body, bool is_signed)
 {
@@ -51,6 +80,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const char *gap = memmem(rest.p, rest.len, "\n\n", 2);
         size_t len = gap ? (size_t)(gap - rest.p) + 1 : rest.len;
         take(slice_of(rest.p, len), gap ? slice_of(gap + 2, rest.len - len - 1) : slice_of(NULL, 0), false);
+    } else if (data[0] == 'r') {
+        readers(rest);
     } else if (data[0] == 'b') {
         wk_head(&k, WK_SIGNED, rest, &head);
         take(buf_view(&head), rest, true);
