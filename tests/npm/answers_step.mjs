@@ -23,7 +23,7 @@ function totp(secret, steps = 0) {
 }
 
 const password = 'orange bicycle under seven lamps'
-async function signUp(ask, email) {
+export async function signUp(ask, email) {
     const jar = {}
     const { flow } = await ask('a sign-up', 200, 'POST', '/v1/account/sign-up', { body: { email, password }, jar })
     const code = digits(await notice(email, 'sign_up_code'))

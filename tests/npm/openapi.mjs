@@ -27,7 +27,9 @@ ok(!lost.length, 'every reference leads somewhere', lost.join(' '))
 const operations = Object.entries(doc.paths).flatMap(([path, item]) => Object.entries(item).map(([method, op]) => ({ path, method, op })))
 const names = operations.map(({ op }) => op.operationId)
 ok(new Set(names).size === names.length, 'operation ids differ', names.join(' '))
-const keyed = operations.filter(({ path }) => path.startsWith('/v1/') && !path.startsWith('/v1/account/')) // those are a browser's
+// What others sign is judged by its signature.
+const isSigned = (path) => ['/v1/intake/appstore', '/v1/wallets/{id}/notices'].includes(path)
+const keyed = operations.filter(({ path }) => path.startsWith('/v1/') && !path.startsWith('/v1/account/') && !isSigned(path)) // those are a browser's
 ok(keyed.length && keyed.every(({ op }) => op['x-keer-roles']?.length && op.responses[401] && op.responses[403]), 'every path of /v1 needs a key of a role',
     keyed.filter(({ op }) => !op['x-keer-roles']?.length).map(({ path }) => path).join(' '))
 for (const { path, method, op } of operations) {
@@ -125,8 +127,8 @@ ask.quiet = async (method, path) => {
 
 const { cases } = await import('./answers.mjs')
 await cases({ ask, ok, event, doc })
-// Where a person's browser and a client's secret are needed: tests/integration/oidc.sh, with openid-client.
-const elsewhere = (path) => path.startsWith('/oidc/')
+// Where a person's browser and a client's secret are needed: tests/integration/oidc.sh, with openid-client; what needs somebody's signature: the tests of who sends it.
+const elsewhere = (path) => path.startsWith('/oidc/') || path.startsWith('/v1/intake/') || isSigned(path)
 for (const { path, method } of operations.filter((o) => !asked.has(o.op) && !elsewhere(o.path))) ok(false, `an answer of ${method} ${path} was asked for`, 'add it to tests/npm/answers.mjs')
 const decision = { id: 'a', time: '2018-10-01T12:00:00Z', type: 'sign_in', outcome: 'maybe', review: false, score: null, rules: [], because: [], reasons: [], degraded: [] }
 const control = compile({ $ref: '#/components/schemas/Decision' }, true)

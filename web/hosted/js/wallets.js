@@ -22,6 +22,9 @@ function does(label, of, work, kind = '') {
     return button
 }
 
+// A number of an account is enough by its end.
+const masked = (payer) => payer.replace(/^\d{6,}(?=\d{4}$)/, '•••• ')
+
 // How much of a cap is used, as a bar; the figures stand beside it as text, with all their digits.
 function meter(name, used, cap, show) {
     const max = Number(cap), value = Number(used), text = fill(S.used_of, { used: show(used), cap: show(cap) })
@@ -82,7 +85,7 @@ function showWallet(w) {
     return el('section', { class: 'wallet', 'aria-labelledby': id, 'data-state': w.state },
         el('div', { class: 'rows' },
             el('div', { class: 'row head' }, el('span', { class: 'picture' }, icon('wallet')),
-                el('div', { class: 'grow' }, el('h2', { id }, name, el('span', { class: `badge ${badge.kind}` }, badge.text)), el('p', { class: 'meta' }, [w.payer, w.signed && fill(S.linked_since, { when: when(w.signed) })].filter(Boolean).join(' · '))),
+                el('div', { class: 'grow' }, el('h2', { id }, name, el('span', { class: `badge ${badge.kind}` }, badge.text)), el('p', { class: 'meta' }, [masked(w.payer), w.signed && fill(S.linked_since, { when: when(w.signed) })].filter(Boolean).join(' · '))),
                 el('div', { class: 'row-actions' }, actions)),
             lives(w) && showCaps(w),
             w.charges.length > 0 && el('h3', {}, S.charges_head), w.charges.map((c) => showCharge(c, w)), lives(w) && !w.charges.length && el('p', { class: 'empty' }, S.charges_none)))
