@@ -16,6 +16,15 @@ struct slice money_client(struct http_exchange *x)
     return x->roles & (KEY_MAY(ANALYST) | KEY_MAY(ADMIN)) ? SLICE("") : slice_str(x->caller);
 }
 
+/* Digits, and a point between them: one way to write an amount. */
+static bool plain(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!ascii_digit(s.p[i]) && (s.p[i] != '.' || i == 0 || i + 1 == s.len))
+            return false;
+    return s.len && (s.p[0] != '0' || s.len == 1 || s.p[1] == '.');
+}
+
 bool money_read(struct http_exchange *x, const struct api_body *b, bool required, int64_t *ret_minor,
                 enum currency *ret_currency)
 {
@@ -32,7 +41,9 @@ bool money_read(struct http_exchange *x, const struct api_body *b, bool required
     if (i == TAPE_NONE && !required)
         return true;
     enum keer_err err = KEER_EMISSING;
-    if (i != TAPE_NONE)
+    if (i != TAPE_NONE && tape_type(&b->tape, i) == TAPE_STRING && !plain(tape_text(&b->tape, i)))
+        err = KEER_EFORMAT;
+    else if (i != TAPE_NONE)
         err = tape_type(&b->tape, i) == TAPE_INTEGER ? num_i64(tape_text(&b->tape, i), 1, NUM_EXACT_MAX - 1, ret_minor)
               : tape_type(&b->tape, i) == TAPE_STRING
                   ? num_scaled(tape_text(&b->tape, i), currency_exponent(*ret_currency), ret_minor)

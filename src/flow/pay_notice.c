@@ -66,9 +66,17 @@ static enum keer_err take_charge(struct db *db, struct pay_case *c)
     return err == KEER_OK ? charge_settle(db, &c->p->terms, &said, c->now_us, &c->charge, &c->settled) : err;
 }
 
+/* How much a refund of the wallet's own was, where its notice tells only what all of the charge come to. */
+static void find_amount(const struct wallet_notice *n, const struct charge *c, struct wallet_refund *w)
+{
+    int64_t more = n->charge.refunded_minor - c->refunded_minor - c->refunding_minor;
+    if (!w->amount_minor && strcmp(n->charge.number, c->number) == 0)
+        w->amount_minor = MAX_OF(more, 0);
+}
+
 static enum keer_err take_refund(struct db *db, struct pay_case *c)
 {
-    const struct wallet_refund *w = &c->notice->refund;
+    struct wallet_refund told = c->notice->refund, *w = &told;
     struct refund_said said = {.way = CHARGE_BY_NOTICE, .answer = WALLET_YES, .refund = *w};
     struct refund r;
     enum keer_err err = refund_by_number(db, c->wallet, w->number, &r);
@@ -76,8 +84,10 @@ static enum keer_err take_refund(struct db *db, struct pay_case *c)
         return refund_settle(db, &c->p->terms, &said, c->now_us, &r, &c->settled);
     if (err == KEER_EMISSING)
         err = charge_by_number(db, c->wallet, w->charge, &c->charge);
-    if (err == KEER_OK)
+    if (err == KEER_OK) {
+        find_amount(c->notice, &c->charge, w);
         return refund_by_wallet(db, &c->charge, w, c->now_us);
+    }
     return err == KEER_EMISSING && w->state == WALLET_REFUND_PAID
                ? unknown_number(db, c, w->number[0] ? w->number : w->charge, w->amount_minor, w->currency, /* taken */ false)
            : err == KEER_EMISSING ? KEER_OK

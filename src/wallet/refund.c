@@ -367,9 +367,10 @@ static enum keer_err given_back(const struct settling *s, enum surprise what, co
                           : err;
 }
 
+/* A wallet that does not tell the amount (0: Alipay's notices) means the one that belongs to the number. */
 static bool same_money(const struct refund *r, const struct wallet_refund *w, char ret_detail[128])
 {
-    if ((w->currency == CUR_MAX || w->currency == r->currency) && w->amount_minor == r->amount_minor)
+    if ((w->currency == CUR_MAX || w->currency == r->currency) && (!w->amount_minor || w->amount_minor == r->amount_minor))
         return true;
     (void)snprintf(ret_detail, 128, "asked %lld %s, said %lld %s", (long long)r->amount_minor, currency_code(r->currency),
                    (long long)w->amount_minor, w->currency == CUR_MAX ? "" : currency_code(w->currency));

@@ -215,6 +215,30 @@ START_TEST(two_ways_to_give_back)
 }
 END_TEST
 
+/* Alipay's notices tell no amount of the refund, but what all of them come to. */
+START_TEST(a_notice_without_an_amount)
+{
+    struct charge c = paid("o-1", CHARGE_PURCHASE, 10000, false);
+    struct give_case g;
+    struct pay_case told;
+    struct give_ask ask = wanted("r-1", &c, 4000);
+    fake_next(&pk.fake, FAKE_REFUND, lost_after);
+    ck_ok(give(&ask, &g));
+    struct wallet_notice n = of_refund("n-1", g.refund.number, c.number, 0);
+    n.charge = (struct wallet_charge){.state = WALLET_CHARGE_PAID, .currency = CUR_CNY, .refunded_minor = 4000};
+    (void)snprintf(n.charge.number, sizeof n.charge.number, "%s", c.number);
+    ck_ok(pay_told(&n, &told));
+    ck_ok(refund_read(db, &g.id, &g.refund));
+    ck_assert_int_eq(g.refund.state, REFUND_PAID);
+    (void)snprintf(n.id, sizeof n.id, "n-2");
+    (void)snprintf(n.refund.number, sizeof n.refund.number, "w-1");
+    n.charge.refunded_minor = 7000;
+    ck_ok(pay_told(&n, &told));
+    ck_assert_int_eq(now(&c).refunded_minor, 7000);
+    ck_assert_int_eq(kit_count("SELECT COUNT(*) FROM wallet_event WHERE surprise <> ''"), 0);
+}
+END_TEST
+
 /* A query tells the sum before the notice tells the number: one refund. */
 START_TEST(a_sum_and_then_its_number)
 {
@@ -398,6 +422,7 @@ int main(void)
     tcase_add_test(t, what_is_unknown_is_asked_and_sent_again);
     tcase_add_test(t, a_refund_that_fails_gives_its_room_back);
     tcase_add_test(t, two_ways_to_give_back);
+    tcase_add_test(t, a_notice_without_an_amount);
     tcase_add_test(t, a_sum_and_then_its_number);
     tcase_add_test(t, a_top_up_is_held_and_then_spent_once);
     tcase_add_test(t, a_spend_that_wants_a_step);
