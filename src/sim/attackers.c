@@ -617,7 +617,7 @@ const struct attack_result *attackers_best(const struct attackers *a, enum attac
 {
     const struct attack_result *best = NULL;
     for (unsigned i = 0; i < a->count; i++)
-        if (a->ways[i].attacker == attacker && (!best || a->ways[i].taken_minor > best_taken))
+        if (a->ways[i].attacker == attacker && (!best || a->ways[i].taken_minor > taken(best)))
             best = &a->ways[i];
     return best;
 }

@@ -78,7 +78,7 @@ void attackers_json(const struct attackers *a, struct buf *b)
         buf_puts(b, ",\"waits\":");
         buf_json(b, slice_str(r->waits));
         buf_fmt(b, ",\"taken_minor\":%lld,\"balance_minor\":%lld,\"raised\":%s,\"stopped\":", (long long)r->taken_minor,
-                r->raised ? "true" : "false");
+                (long long)r->balance_minor, r->raised ? "true" : "false");
         buf_json(b, slice_str(r->stopped));
         buf_char(b, '}');
     }
