@@ -68,6 +68,19 @@ static enum keer_err use_step(struct db *db, struct spending *c, bool *ret_used)
     return err;
 }
 
+/* Whether the balance has it now; spend_take decides. */
+static enum keer_err enough(struct db *db, const struct spend *s, bool *ret)
+{
+    struct balance *room = calloc(BALANCES_MAX, sizeof *room);
+    unsigned n = 0;
+    enum keer_err err = room ? balances(db, &s->account, room, &n) : KEER_ENOMEM;
+    *ret = false;
+    for (unsigned i = 0; err == KEER_OK && i < n; i++)
+        *ret = *ret || (room[i].currency == s->currency && room[i].available_minor >= s->amount_minor);
+    free(room);
+    return err;
+}
+
 enum keer_err spending_gate(struct db *db, void *ctx)
 {
     struct spending *c = ctx;
@@ -85,11 +98,14 @@ enum keer_err spending_gate(struct db *db, void *ctx)
         return spend_refuse(db, CHARGE_WHY_HELD, &c->spend);
     if (c->outcome != KEER_ALLOW && c->outcome != KEER_CHALLENGE && c->outcome != KEER_REVIEW)
         return spend_refuse(db, CHARGE_WHY_DENIED, &c->spend);
-    if (c->outcome != KEER_ALLOW || c->review) {
+    err = enough(db, &c->spend, &used);
+    if (err == KEER_OK && !used) /* nobody is asked for a step that would buy nothing */
+        return spend_refuse(db, CHARGE_WHY_NOT_ENOUGH, &c->spend);
+    used = false;
+    if (err == KEER_OK)
         err = use_step(db, c, &used);
-        if (err != KEER_OK || !used)
-            return err == KEER_OK ? spend_wait(db, &c->spend) : err;
-    }
+    if (err != KEER_OK || !used)
+        return err == KEER_OK ? spend_wait(db, &c->spend) : err;
     return spend_take(db, c->now_us, &c->spend);
 }
 

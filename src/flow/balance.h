@@ -4,8 +4,9 @@
  *                                                                                          └─► NEEDS_STEP: asked again, when
  * done Invariants
  * 1. A spend is one transfer out of what is free; what is held (wallet/balance.h) is not there for it.
- * 2. Deny refuses it, and so does a hold of the account; challenge and review want a payment challenge bound to account,
- * amount, currency, payee and the spend's id, used in the gate's transaction.
+ * 2. Deny refuses it, and so does a hold of the account. Whatever the decision is, it wants a second step, as a charge does: a
+ * payment challenge bound to account, amount, currency, payee and the spend's id, used in the gate's transaction. A password
+ * alone spends nothing.
  * 3. A balance is one per account and currency, whichever store it is spent at.
  */
 #ifndef FLOW_BALANCE_H

@@ -583,7 +583,8 @@ static enum keer_err play(const struct october_site *site, struct shop *shop, un
     }
     if (err == KEER_OK)
         err = shop_journal(shop, &k.victim, &r->taken_minor, why);
-    r->taken_minor += k.spent_minor - k.hers_minor;
+    r->taken_minor -= k.hers_minor;
+    r->balance_minor = k.spent_minor;
     r->played = err == KEER_OK;
     r->raised = k.raised;
     memcpy(r->stopped, k.stopped, sizeof r->stopped);
@@ -610,11 +611,13 @@ enum keer_err attackers_play(const struct october_site *site, struct attackers *
     return err;
 }
 
+static int64_t taken(const struct attack_result *r) { return r->taken_minor + r->balance_minor; }
+
 const struct attack_result *attackers_best(const struct attackers *a, enum attacker attacker)
 {
     const struct attack_result *best = NULL;
     for (unsigned i = 0; i < a->count; i++)
-        if (a->ways[i].attacker == attacker && (!best || a->ways[i].taken_minor > best->taken_minor))
+        if (a->ways[i].attacker == attacker && (!best || a->ways[i].taken_minor > taken(best)))
             best = &a->ways[i];
     return best;
 }
@@ -625,9 +628,9 @@ bool attackers_hold(const struct attackers *a, struct buf *ret_why)
     bool hold = true;
     for (size_t i = 0; i < ARRAY_LEN(nothing); i++) {
         const struct attack_result *best = attackers_best(a, nothing[i]);
-        if (best && best->taken_minor) {
+        if (best && taken(best)) {
             buf_fmt(ret_why, "%s: he %s, and took ", attacker_holds(nothing[i]), best->does);
-            october_money(ret_why, best->taken_minor);
+            october_money(ret_why, taken(best));
             buf_char(ret_why, '\n');
             hold = false;
         }

@@ -25,9 +25,10 @@ struct attack_result {
     enum attacker attacker;
     const char *does, *waits;
     bool played;
-    int64_t taken_minor;
-    bool raised;      /* the caps were raised first: what he takes is bounded by the wallet alone */
-    char stopped[64]; /* where it ended: the first refusal that he met */
+    int64_t taken_minor;   /* from the wallet */
+    int64_t balance_minor; /* of what she had topped up before */
+    bool raised;           /* the caps were raised first: those that the wallet was told when it was linked are left */
+    char stopped[64];      /* where it ended: the first refusal that he met */
 };
 struct attackers {
     struct attack_result ways[ATTACK_WAYS_MAX];

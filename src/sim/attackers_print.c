@@ -11,23 +11,24 @@ static void paint(struct buf *b, bool color, const char *code)
         buf_puts(b, code);
 }
 
-/* "no bound of ours (20,000.00 tried)" or the sum. */
 static void put_most(struct buf *b, const struct attack_result *r)
 {
-    october_money(b, r->taken_minor);
-    if (r->taken_minor && r->raised)
-        buf_puts(b, ", all that he had raised the caps to");
+    october_money(b, r->taken_minor + r->balance_minor);
+    if (r->balance_minor)
+        buf_puts(b, " of her balance");
 }
 
 static void put_way(struct buf *b, const struct attack_result *r)
 {
-    if (r->taken_minor == 0) {
+    if (r->taken_minor == 0 && r->balance_minor == 0) {
         buf_puts(b, "none");
         return;
     }
     buf_puts(b, r->does);
     if (r->waits[0])
         buf_fmt(b, "; only after %s in which nobody objects", r->waits);
+    if (r->raised && r->taken_minor)
+        buf_puts(b, "; the caps that the wallet was told when it was linked hold");
 }
 
 void attackers_print(const struct attackers *a, bool color, struct buf *b)
@@ -50,13 +51,13 @@ void attackers_print(const struct attackers *a, bool color, struct buf *b)
             const struct attack_result *r = &a->ways[n];
             if (r->attacker != (enum attacker)i)
                 continue;
-            buf_fmt(b, "  %s %s%s%s%s\n", r->taken_minor ? "●" : "◇", r->does, r->waits[0] ? ", after " : "", r->waits,
-                    r->waits[0] ? " without objection" : "");
+            buf_fmt(b, "  %s %s%s%s%s\n", r->taken_minor || r->balance_minor ? "●" : "◇", r->does,
+                    r->waits[0] ? ", after " : "", r->waits, r->waits[0] ? " without objection" : "");
             paint(b, color, DIM);
             buf_puts(b, "      ");
-            if (r->taken_minor) {
+            if (r->taken_minor || r->balance_minor) {
                 buf_puts(b, "took ");
-                october_money(b, r->taken_minor);
+                put_most(b, r);
                 buf_puts(b, r->stopped[0] ? "; " : "");
             }
             buf_fmt(b, "%s%s\n", r->stopped[0] ? "stopped at " : "", r->stopped);
@@ -76,8 +77,8 @@ void attackers_json(const struct attackers *a, struct buf *b)
         buf_json(b, slice_str(r->does));
         buf_puts(b, ",\"waits\":");
         buf_json(b, slice_str(r->waits));
-        buf_fmt(b, ",\"taken_minor\":%lld,\"raised\":%s,\"stopped\":", (long long)r->taken_minor,
-                r->raised ? "true" : "false");
+        buf_fmt(b, ",\"taken_minor\":%lld,\"balance_minor\":%lld,\"raised\":%s,\"stopped\":", (long long)r->taken_minor,
+                (long long)r->balance_minor, r->raised ? "true" : "false");
         buf_json(b, slice_str(r->stopped));
         buf_char(b, '}');
     }
@@ -112,7 +113,7 @@ void attackers_markdown(const struct attackers *a, struct buf *b)
     for (unsigned n = 0; n < a->count; n++) {
         const struct attack_result *r = &a->ways[n];
         buf_fmt(b, "| %s | %s | %s | ", attacker_holds(r->attacker), r->does, r->waits);
-        october_money(b, r->taken_minor);
+        put_most(b, r);
         buf_fmt(b, " | %s |\n", r->stopped);
     }
 }

@@ -209,12 +209,12 @@ static bool minor_of(struct slice money, int64_t *ret)
 enum keer_err shop_ledger(struct shop *s, const struct person *p, int64_t *ret_minor, char ret_why[PERSON_WHY_BYTES])
 {
     char path[96];
-    (void)snprintf(path, sizeof path, "/v1/ledger/statement?agreement=%s", p->agreement);
+    (void)snprintf(path, sizeof path, "/v1/ledger/statement?agreement=%s&limit=500", p->agreement);
     enum keer_err err = talk(&s->analyst, "GET", path, (struct slice){0}, NULL, &s->a);
     *ret_minor = 0;
     if (err == KEER_OK && s->a.status == 404) /* nothing was ever charged on it */
         return KEER_OK;
-    if (err != KEER_OK || s->a.status != 200 || !minor_of(talk_text(&s->a, "closing"), ret_minor))
+    if (err != KEER_OK || s->a.status != 200 || !minor_of(talk_text(&s->a, "closing.balance"), ret_minor))
         return shop_problem(&s->a, "the statement of the agreement", ret_why);
     return KEER_OK;
 }
