@@ -541,10 +541,11 @@ static enum keer_err explain(struct db *db, const struct charge *c, int64_t amou
     while (*ret_known < amount_minor) {
         struct db_stmt *s;
         struct id id;
-        enum keer_err err = QUERY_ONE(db, &s,
-                                      "SELECT id, amount FROM refund WHERE charge = $1 AND by_wallet = 1 AND ref = '' ORDER BY"
-                                      " created_us, id LIMIT 1",
-                                      Q_ID(&c->id));
+        enum keer_err err =
+            QUERY_ONE(db, &s,
+                      "SELECT id, amount FROM refund WHERE charge = $1 AND by_wallet = 1 AND ref = '' ORDER BY"
+                      " created_us, id LIMIT 1",
+                      Q_ID(&c->id));
         if (err == KEER_EMISSING)
             return KEER_OK;
         if (err != KEER_OK)

@@ -97,7 +97,8 @@ static enum sim_outcome move(struct model *x, const struct ledger_transfer *t, i
     *(t->kind == LEDGER_PENDING ? &credit->credits_pending : &credit->credits_posted) += t->amount_minor;
     if (accounts[d].flags & LEDGER_DEBITS_LIMITED && debit->debits_pending + debit->debits_posted > debit->credits_posted)
         return OUT_transfer_limit;
-    if (accounts[c].flags & LEDGER_CREDITS_LIMITED && credit->credits_pending + credit->credits_posted > credit->debits_posted)
+    if (accounts[c].flags & LEDGER_CREDITS_LIMITED &&
+        credit->credits_pending + credit->credits_posted > credit->debits_posted)
         return OUT_transfer_limit;
     return OUT_transfer_ok;
 }

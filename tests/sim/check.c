@@ -40,10 +40,7 @@ struct shadow {
 };
 static struct shadow now, was;
 
-static void text(struct db_stmt *s, unsigned column, char *room, size_t size)
-{
-    SIM_OK(query_text(s, column, room, size));
-}
+static void text(struct db_stmt *s, unsigned column, char *room, size_t size) { SIM_OK(query_text(s, column, room, size)); }
 static void read_id(struct db_stmt *s, unsigned column, struct id *ret)
 {
     struct slice t = db_bytes(s, column);
@@ -51,9 +48,9 @@ static void read_id(struct db_stmt *s, unsigned column, struct id *ret)
     if (t.len)
         SIM_OK(query_id(s, column, ret));
 }
-#define EACH_ROW(s, sql)                                      \
-    struct db_stmt *s;                                        \
-    SIM_OK(query_rows(sim.db, &s, sql, NULL, 0));             \
+#define EACH_ROW(s, sql)                          \
+    struct db_stmt *s;                            \
+    SIM_OK(query_rows(sim.db, &s, sql, NULL, 0)); \
     for (; db_step(s) == DB_ROW;)
 
 /* --- reading --- */
@@ -196,7 +193,8 @@ static void check_step(const struct row_agreement *a, const struct row_charge *c
 {
     struct db_stmt *s;
     SIM_CHECK(20, id_is(&c->challenge), "charge %s is verified by no challenge", c->key);
-    SIM_OK(QUERY_ONE(sim.db, &s, "SELECT kind, state, used_us, account, shown FROM challenge WHERE id = $1", Q_ID(&c->challenge)));
+    SIM_OK(QUERY_ONE(sim.db, &s, "SELECT kind, state, used_us, account, shown FROM challenge WHERE id = $1",
+                     Q_ID(&c->challenge)));
     struct slice shown = db_bytes(s, 4), account = db_bytes(s, 3);
     char money[64], agreement[64];
     (void)snprintf(money, sizeof money, "\"amount\":\"%" PRId64 ".%02" PRId64 "\"", c->amount / 100, c->amount % 100);
@@ -207,8 +205,8 @@ static void check_step(const struct row_agreement *a, const struct row_charge *c
               "charge %s: a challenge of another account", c->key);
     SIM_CHECK(20, memmem(shown.p, shown.len, money, strlen(money)), "charge %s: the challenge showed another amount: %.*s",
               c->key, (int)shown.len, shown.p);
-    SIM_CHECK(20, memmem(shown.p, shown.len, agreement, strlen(agreement)), "charge %s: the challenge showed another agreement",
-              c->key);
+    SIM_CHECK(20, memmem(shown.p, shown.len, agreement, strlen(agreement)),
+              "charge %s: the challenge showed another agreement", c->key);
     SIM_CHECK(20, memmem(shown.p, shown.len, c->payee, strlen(c->payee)), "charge %s: the challenge showed another payee",
               c->key);
     db_free(s);
@@ -267,8 +265,7 @@ static bool charge_may(int64_t from, int64_t to)
     case CHARGE_CREATED:
         return to == CHARGE_NEEDS_STEP || to == CHARGE_SUBMITTED || to == CHARGE_REFUSED || to == CHARGE_CANCELLED;
     case CHARGE_NEEDS_STEP: return to == CHARGE_SUBMITTED || to == CHARGE_REFUSED || to == CHARGE_CANCELLED;
-    case CHARGE_SUBMITTED:
-        return to == CHARGE_UNKNOWN || to == CHARGE_PAID || to == CHARGE_FAILED || to == CHARGE_CANCELLED;
+    case CHARGE_SUBMITTED: return to == CHARGE_UNKNOWN || to == CHARGE_PAID || to == CHARGE_FAILED || to == CHARGE_CANCELLED;
     case CHARGE_UNKNOWN: return to == CHARGE_PAID || to == CHARGE_FAILED || to == CHARGE_CANCELLED;
     case CHARGE_PAID:
     case CHARGE_FAILED:
@@ -364,10 +361,10 @@ static void check_charges(void)
             check_no_money(c);
         }
         SIM_CHECK(5, c->refunded >= 0 && c->refunding >= 0 && c->refunded + c->refunding <= c->amount,
-                  "charge %s of %" PRId64 ": %" PRId64 " refunded and %" PRId64 " on its way", c->key, c->amount, c->refunded,
-                  c->refunding);
-        SIM_CHECK(5, c->state == CHARGE_PAID || (c->refunded == 0 && c->refunding == 0), "charge %s is refunded and not paid",
-                  c->key);
+                  "charge %s of %" PRId64 ": %" PRId64 " refunded and %" PRId64 " on its way", c->key, c->amount,
+                  c->refunded, c->refunding);
+        SIM_CHECK(5, c->state == CHARGE_PAID || (c->refunded == 0 && c->refunding == 0),
+                  "charge %s is refunded and not paid", c->key);
     }
     for (unsigned i = 0; i < was.charges_count; i++)
         SIM_CHECK(7, charge_of(&now, &was.charges[i].id), "charge %s is gone", was.charges[i].key);
@@ -468,8 +465,8 @@ static void check_books(void)
     {
         EACH_ROW(s, "SELECT currency, CAST(SUM(debits_pending - credits_pending) AS BIGINT), CAST(SUM(debits_posted -"
                     " credits_posted) AS BIGINT) FROM ledger_account GROUP BY currency")
-        SIM_CHECK(1, db_i64(s, 1) == 0 && db_i64(s, 2) == 0, "debits are not credits: %" PRId64 " pending, %" PRId64 " posted",
-                  db_i64(s, 1), db_i64(s, 2));
+        SIM_CHECK(1, db_i64(s, 1) == 0 && db_i64(s, 2) == 0,
+                  "debits are not credits: %" PRId64 " pending, %" PRId64 " posted", db_i64(s, 1), db_i64(s, 2));
         db_free(s);
     }
     {
@@ -526,10 +523,11 @@ void check_commit(void)
 static bool is_surprise(const struct row_charge *c)
 {
     struct db_stmt *s;
-    SIM_OK(QUERY_ONE(sim.db, &s,
-                     "SELECT COUNT(*) FROM wallet_event WHERE surprise <> '' AND (number = $1 OR number IN (SELECT number FROM"
-                     " refund WHERE charge = $2))",
-                     Q_STR(c->number), Q_ID(&c->id)));
+    SIM_OK(
+        QUERY_ONE(sim.db, &s,
+                  "SELECT COUNT(*) FROM wallet_event WHERE surprise <> '' AND (number = $1 OR number IN (SELECT number FROM"
+                  " refund WHERE charge = $2))",
+                  Q_STR(c->number), Q_ID(&c->id)));
     bool any = db_i64(s, 0) > 0;
     db_free(s);
     return any;
@@ -547,8 +545,9 @@ static void check_effect(void *ctx, unsigned purse, const char *number, const st
     bool undone = c->state != CHARGE_PAID && e->taken_minor == e->returned_minor;
     sim_count(equal ? OUT_journal_equal : undone ? OUT_journal_undone : OUT_journal_surprise);
     SIM_CHECK(10, equal || undone || is_surprise(c),
-              "charge %s is %s, %" PRId64 " and %" PRId64 " refunded; the wallet took %" PRId64 " and gave back %" PRId64, c->key,
-              charge_state_name((enum charge_state)c->state), c->amount, c->refunded, e->taken_minor, e->returned_minor);
+              "charge %s is %s, %" PRId64 " and %" PRId64 " refunded; the wallet took %" PRId64 " and gave back %" PRId64,
+              c->key, charge_state_name((enum charge_state)c->state), c->amount, c->refunded, e->taken_minor,
+              e->returned_minor);
 }
 
 void check_end(void)

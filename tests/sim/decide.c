@@ -14,19 +14,18 @@
 #define EVENTS_MAX 512
 #define COUNTED 6
 
-static const char policy_text[] =
-    "currency CNY\n"
-    "lateness 5d\n"
-    "attribute cursed boolean\n"
-    "window charges_1h = count(purchase, top_up) by account over 1h\n"
-    "window spent_1d = sum(amount of purchase, top_up) by account over 1d\n"
-    "window devices_1d = distinct(device of purchase, top_up) by account over 1d\n"
-    "rule burst challenge if charges_1h >= 3\n"
-    "rule dear challenge if amount > 300 CNY\n"
-    "rule drained deny if (purchase or top_up) and spent_1d + amount > 2500 CNY\n"
-    "rule many_devices deny if devices_1d >= 4\n"
-    "rule cursed deny if cursed\n"
-    "rule odd review if devices_1d >= 3\n";
+static const char policy_text[] = "currency CNY\n"
+                                  "lateness 5d\n"
+                                  "attribute cursed boolean\n"
+                                  "window charges_1h = count(purchase, top_up) by account over 1h\n"
+                                  "window spent_1d = sum(amount of purchase, top_up) by account over 1d\n"
+                                  "window devices_1d = distinct(device of purchase, top_up) by account over 1d\n"
+                                  "rule burst challenge if charges_1h >= 3\n"
+                                  "rule dear challenge if amount > 300 CNY\n"
+                                  "rule drained deny if (purchase or top_up) and spent_1d + amount > 2500 CNY\n"
+                                  "rule many_devices deny if devices_1d >= 4\n"
+                                  "rule cursed deny if cursed\n"
+                                  "rule odd review if devices_1d >= 3\n";
 static const char count_text[] = "currency CNY\n"
                                  "lateness 5d\n"
                                  "window charges_1h = count(purchase, top_up) by account over 1h\n"
@@ -97,8 +96,8 @@ static struct keer_decision judge_entry(struct judge *j, const struct entry *e, 
     SIM_OK(keer_event_set_type(j->event, keer_schema_event_type(schema, type, strlen(type))));
     judge_set(j, "account", e->account);
     judge_set(j, "device", e->device);
-    SIM_OK(keer_event_set_money(j->event, keer_schema_find(schema, "amount", 6), e->amount_minor,
-                                currency_code(e->currency)));
+    SIM_OK(
+        keer_event_set_money(j->event, keer_schema_find(schema, "amount", 6), e->amount_minor, currency_code(e->currency)));
     if (cursed)
         SIM_OK(keer_event_set_boolean(j->event, keer_schema_find(schema, "cursed", 6), 1));
     SIM_OK(keer_engine_decide(j->engine, j->event, &d));
@@ -186,8 +185,8 @@ enum keer_err decide_text(struct slice event, struct desk_decision *ret)
         journal[journal_count] = x;
         was = &journal[journal_count++];
         sim_trace("decided %s: %s", x.id, keer_outcome_name(x.outcome));
-    } else if (was && (was->amount_minor != x.amount_minor || was->time_us != x.time_us ||
-                       strcmp(was->account, x.account) != 0))
+    } else if (was &&
+               (was->amount_minor != x.amount_minor || was->time_us != x.time_us || strcmp(was->account, x.account) != 0))
         return KEER_ECONFLICT;
     if (was)
         *ret = (struct desk_decision){.outcome = was->outcome, .review = was->review};
@@ -218,8 +217,8 @@ void decide_check(void)
     for (unsigned i = 0; i < journal_count; i++) {
         const struct entry *e = &journal[i];
         struct keer_decision d = judge_entry(&cursed, e, true);
-        SIM_CHECK(16, strictness(d.outcome) >= strictness(e->outcome), "event %s: %s, and with a signal that denies %s", e->id,
-                  keer_outcome_name(e->outcome), keer_outcome_name(d.outcome));
+        SIM_CHECK(16, strictness(d.outcome) >= strictness(e->outcome), "event %s: %s, and with a signal that denies %s",
+                  e->id, keer_outcome_name(e->outcome), keer_outcome_name(d.outcome));
         d = judge_entry(&counting, e, false);
         unsigned count = 0;
         watermark = MAX_OF(watermark, e->time_us);

@@ -20,7 +20,8 @@
 #define SHOWN_MAX 64 /* far more than tasks that hold one */
 
 enum op_kind { OP_SIGN, OP_FINISH, OP_LOOK, OP_END, OP_CHARGE, OP_QUERY, OP_CANCEL, OP_REFUND, OP_REFUND_QUERY };
-static const char *const op_names[] = {"sign", "finish", "look", "end", "charge", "query", "cancel", "refund", "refund_query"};
+static const char *const op_names[] = {"sign",  "finish", "look",   "end",         "charge",
+                                       "query", "cancel", "refund", "refund_query"};
 
 struct op { /* one request, whole, so that it can arrive later */
     enum op_kind kind;
@@ -158,8 +159,8 @@ static void do_charge(struct purse *p, struct op *o)
     struct row_agreement *a = agreement_by_ref(p, o->other);
     o->answer = WALLET_NO;
     if (c) {
-        bool same = c->c.state == WALLET_CHARGE_CLOSED ||
-                    (strcmp(c->c.agreement, o->other) == 0 && c->c.currency == o->currency);
+        bool same =
+            c->c.state == WALLET_CHARGE_CLOSED || (strcmp(c->c.agreement, o->other) == 0 && c->c.currency == o->currency);
         o->answer = same && c->c.state != WALLET_CHARGE_FAILED ? WALLET_YES : WALLET_NO;
         o->reason = same ? WALLET_BALANCE : WALLET_NUMBER_REUSED;
         o->charge = c->c;
@@ -491,9 +492,9 @@ static void d_reply(void *self, bool taken, struct wallet_reply *ret)
 }
 static void d_free(void *self) { UNUSED(self); }
 
-#define METHODS                                                                                                         \
-    .kind = "sim", .free = d_free, .sign = d_sign, .sign_finish = d_finish, .agreement_query = d_look,                  \
-    .agreement_end = d_end, .charge = d_charge, .charge_query = d_query, .refund = d_refund,                            \
+#define METHODS                                                                                        \
+    .kind = "sim", .free = d_free, .sign = d_sign, .sign_finish = d_finish, .agreement_query = d_look, \
+    .agreement_end = d_end, .charge = d_charge, .charge_query = d_query, .refund = d_refund,           \
     .refund_query = d_refund_query, .notice = d_notice, .reply = d_reply
 static const struct wallet_driver at_once = {METHODS, .can = WALLET_CAN_CANCEL | WALLET_SYNC, .charge_cancel = d_cancel};
 static const struct wallet_driver by_notice = {METHODS, .can = 0};
@@ -624,10 +625,8 @@ bool purse_refund(const char *number, int64_t amount_minor)
         if (p->refunds_count == ROWS_MAX)
             abort();
         struct wallet_refund *r = &p->refunds[p->refunds_count++];
-        *r = (struct wallet_refund){.state = WALLET_REFUND_PAID,
-                                    .amount_minor = amount_minor,
-                                    .currency = c->c.currency,
-                                    .paid_us = sim.now_us};
+        *r = (struct wallet_refund){
+            .state = WALLET_REFUND_PAID, .amount_minor = amount_minor, .currency = c->c.currency, .paid_us = sim.now_us};
         (void)snprintf(r->number, sizeof r->number, "theirs%" PRIu64, ++tickets);
         (void)snprintf(r->charge, sizeof r->charge, "%s", number);
         (void)snprintf(r->ref, sizeof r->ref, "refund-theirs%" PRIu64, tickets);
@@ -653,9 +652,8 @@ bool purse_notice(struct wallet **ret_wallet, struct wallet_inbound *ret, uint64
     shown[at = (at + 1) % SHOWN_MAX] = n;
     places[at] = &shown[at];
     *ret_wallet = &purses[n.purse].wallet;
-    *ret = (struct wallet_inbound){.method = "POST",
-                                   .path = SLICE("/"),
-                                   .body = slice_of((const char *)&places[at], sizeof places[at])};
+    *ret = (struct wallet_inbound){
+        .method = "POST", .path = SLICE("/"), .body = slice_of((const char *)&places[at], sizeof places[at])};
     *ret_ticket = n.ticket;
     if (!n.forged && ++n.tries < TRIES_MAX && notices_count < NOTICES_MAX)
         notices[notices_count++] = n; /* until it is said to be taken */

@@ -66,15 +66,15 @@ static inline void sim_count(enum sim_outcome o) { sim_counts[o]++; }
 void sim_trace(const char *fmt, ...) KEER_PRINTF(1, 2);
 /* Ends the program. `invariant` is a number of the list in README.md. */
 _Noreturn void sim_fail(unsigned invariant, const char *fmt, ...) KEER_PRINTF(2, 3);
-#define SIM_CHECK(invariant, condition, ...) \
-    do {                                     \
-        if (!(condition))                    \
+#define SIM_CHECK(invariant, condition, ...)  \
+    do {                                      \
+        if (!(condition))                     \
             sim_fail(invariant, __VA_ARGS__); \
     } while (0)
-#define SIM_OK(call)                                                                            \
-    do {                                                                                        \
-        enum keer_err sim_err_ = (call);                                                        \
-        if (sim_err_ != KEER_OK)                                                                \
+#define SIM_OK(call)                                                                          \
+    do {                                                                                      \
+        enum keer_err sim_err_ = (call);                                                      \
+        if (sim_err_ != KEER_OK)                                                              \
             sim_fail(0, "%s:%d: %s: %s", __FILE__, __LINE__, #call, keer_err_text(sim_err_)); \
     } while (0)
 /* Opens the database as it is on the disk. Before: sim.db is NULL. */

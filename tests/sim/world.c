@@ -402,7 +402,9 @@ static void run_notice(void *ctx)
     if (purse_notice(&wallet, &in, &ticket)) {
         wallet_notices_take(&noticing, nobody, wallet, &in, &noticed);
         purse_notice_done(ticket, noticed.taken);
-        sim_count(noticed.verdict == WALLET_FORGED ? OUT_notice_forged : noticed.taken ? OUT_notice_taken : OUT_notice_failed);
+        sim_count(noticed.verdict == WALLET_FORGED ? OUT_notice_forged
+                  : noticed.taken                  ? OUT_notice_taken
+                                                   : OUT_notice_failed);
     }
     r->busy = false;
 }
@@ -502,15 +504,16 @@ static bool draw_charge(struct request *r)
 {
     static const int64_t round[] = {64800, 9800, 4500, 600, 20000, 20001, 70000, 70001, 30000};
     bool live = rng_chance(&sim.rng, 0.9);
-    if (!one_id(live ? "SELECT id FROM agreement WHERE state = 2 ORDER BY id" : "SELECT id FROM agreement ORDER BY id", &r->id) ||
+    if (!one_id(live ? "SELECT id FROM agreement WHERE state = 2 ORDER BY id" : "SELECT id FROM agreement ORDER BY id",
+                &r->id) ||
         !(r->asked = asked_new()))
         return false;
     struct asked *a = r->asked;
     a->kind = ASKED_CHARGE;
     a->of = r->id;
-    a->top_up = rng_chance(&sim.rng, 0.4);
-    a->amount_minor = rng_chance(&sim.rng, 0.3) ? round[rng_below(&sim.rng, ARRAY_LEN(round))]
-                                                : rng_between(&sim.rng, 1, 9000);
+    a->top_up = rng_chance(&sim.rng, 0.5);
+    a->amount_minor =
+        rng_chance(&sim.rng, 0.3) ? round[rng_below(&sim.rng, ARRAY_LEN(round))] : rng_between(&sim.rng, 1, 9000);
     a->buyer = rng_chance(&sim.rng, 0.8) ? 0 : (unsigned)rng_below(&sim.rng, PEOPLE);
     char owner[ID_BYTES + 1];
     struct db_stmt *s;
@@ -549,7 +552,10 @@ static bool draw(uint64_t from, uint64_t to)
     } else if (what < 420) {
         bool again = rng_chance(&sim.rng, 0.2);
         r->asked = again ? asked_one(ASKED_REFUND, false) : NULL;
-        if (!again && one_id(rng_chance(&sim.rng, 0.9) ? "SELECT id FROM charge WHERE state = 4 ORDER BY id" : "SELECT id FROM charge ORDER BY id", &r->id) &&
+        if (!again &&
+            one_id(rng_chance(&sim.rng, 0.9) ? "SELECT id FROM charge WHERE state = 4 ORDER BY id"
+                                             : "SELECT id FROM charge ORDER BY id",
+                   &r->id) &&
             (r->asked = asked_new())) {
             r->asked->kind = ASKED_REFUND;
             r->asked->of = r->id;
@@ -563,7 +569,7 @@ static bool draw(uint64_t from, uint64_t to)
             r->asked->kind = ASKED_SPEND;
             r->asked->buyer = rng_chance(&sim.rng, 0.7) ? 0 : (unsigned)rng_below(&sim.rng, PEOPLE);
             char account[ID_BYTES + 1];
-            if (one_of("SELECT DISTINCT account FROM charge WHERE kind = 1 AND state = 4 ORDER BY account", account,
+            if (one_of("SELECT DISTINCT account FROM balance_hold WHERE done_us > 0 ORDER BY account", account,
                        sizeof account))
                 for (unsigned i = 0; i < PEOPLE; i++)
                     if (strcmp(account, people[i].account.text) == 0)
@@ -694,14 +700,16 @@ static void live(void)
     sim.frozen = false;
     uint64_t requests_before = purse_requests();
     unsigned turns = 0;
-    int64_t open = number_of("SELECT (SELECT COUNT(*) FROM charge WHERE state IN (2, 3)) + (SELECT COUNT(*) FROM refund WHERE"
-                             " state IN (0, 1)) + (SELECT COUNT(*) FROM agreement WHERE state = 4)");
+    int64_t open =
+        number_of("SELECT (SELECT COUNT(*) FROM charge WHERE state IN (2, 3)) + (SELECT COUNT(*) FROM refund WHERE"
+                  " state IN (0, 1)) + (SELECT COUNT(*) FROM agreement WHERE state = 4)");
     for (unsigned i = 0; i < LIVE_STEPS && !settled(); i++) {
         sim.step++;
         /* A clock that was set back makes some wait until it is there again: so much time is given too. */
-        sim.now_us += rng_between(&sim.rng, 1, task_count()           ? US_SECOND / 5
-                                                : i < LIVE_STEPS / 2 ? 10 * US_SECOND
-                                                                     : 10 * US_MINUTE);
+        sim.now_us += rng_between(&sim.rng, 1,
+                                  task_count()         ? US_SECOND / 5
+                                  : i < LIVE_STEPS / 2 ? 10 * US_SECOND
+                                                       : 10 * US_MINUTE);
         purse_tick();
         if (task_count()) {
             (void)task_step();
@@ -728,17 +736,27 @@ static void live(void)
     sim_trace("settled %" PRId64 " with %" PRIu64 " requests", open, purse_requests() - requests_before);
 }
 
-/* Most runs begin with what is linked in peace. */
+/* Most runs begin with what is linked in peace, and many with a balance. */
 static void prelude(void)
 {
+    bool balance = rng_chance(&sim.rng, 0.6);
     sim.calm = true;
-    for (unsigned i = 0; i < 300 && number_of("SELECT COUNT(*) FROM agreement WHERE state = 2") < 2; i++) {
+    for (unsigned i = 0; i < 500; i++) {
+        bool is_linked = number_of("SELECT COUNT(*) FROM agreement WHERE state = 2") >= 2;
+        if (is_linked && (!balance || number_of("SELECT COUNT(*) FROM balance_hold WHERE done_us > 0")))
+            break;
         sim.step++;
         sim_tick();
+        purse_tick();
+        uint64_t what = rng_below(&sim.rng, 10);
         if (task_count())
             (void)task_step();
+        else if (what < 2)
+            (void)draw(850, 1000); /* notices, timers */
+        else if (what < 5 && is_linked)
+            (void)(what == 2 ? draw(0, 200) : draw(250, 330)); /* charges, and what confirms them */
         else
-            (void)(rng_chance(&sim.rng, 0.2) ? draw(850, 910) : draw(460, 740));
+            (void)draw(490, 740);
     }
     sim.calm = false;
 }

@@ -18,7 +18,7 @@
 #include "wallet/charge.h"
 
 #define DEPTH 5u
-#define CHARGES_A_STEP 12u /* more than the default count a day */
+#define CHARGES_A_STEP 12u    /* more than the default count a day */
 #define DAY_OF_NOTICE US_HOUR /* an owner who reacts has read his notices after that */
 
 enum act {
@@ -38,11 +38,20 @@ enum act {
     ACT_WAIT_RECOVERY,
     ACT_MAX
 };
-static const char *const act_names[ACT_MAX] = {"charge",         "charge with the code", "add an authenticator",
-                                               "new recovery codes", "remove the owner's authenticator",
-                                               "another password", "trust a device",   "remove an address",
-                                               "raise the caps", "recover",              "recover, authenticators lost",
-                                               "wait an hour",   "wait a day",           "wait three days"};
+static const char *const act_names[ACT_MAX] = {"charge",
+                                               "charge with the code",
+                                               "add an authenticator",
+                                               "new recovery codes",
+                                               "remove the owner's authenticator",
+                                               "another password",
+                                               "trust a device",
+                                               "remove an address",
+                                               "raise the caps",
+                                               "recover",
+                                               "recover, authenticators lost",
+                                               "wait an hour",
+                                               "wait a day",
+                                               "wait three days"};
 
 struct thief {
     const char *name;
@@ -184,8 +193,8 @@ static bool charge(struct place *p, int64_t amount_minor, bool step)
     ck_assert_msg(err == KEER_OK, "charge_gate: %s", keer_err_text(err));
     /* Said again: nothing passes while something is held, nor without a step beyond what the owner allowed. */
     if (gated == CHARGE_PASSED)
-        ck_assert_msg(!hold.held && (g.stepped || amount_minor <= now.unverified_limit_minor), "a charge of %" PRId64
-                      " passed", amount_minor);
+        ck_assert_msg(!hold.held && (g.stepped || amount_minor <= now.unverified_limit_minor),
+                      "a charge of %" PRId64 " passed", amount_minor);
     if (gated == CHARGE_PASSED) {
         p->taken_minor += amount_minor;
         ck_ok(db_exec(kit.db, "RELEASE charge"));
@@ -213,9 +222,12 @@ static bool charge_most(struct place *p, bool step)
     ck_ok(agreement_get(kit.db, &kit.key, &agreement.id, &now));
     ck_ok(charge_used(kit.db, &agreement.id, CUR_CNY, p->now_us, &used));
     (void)agreement_unverified_max(CUR_CNY, &u_charge, &u_sum);
-    const int64_t around[] = {now.caps.charge_minor, now.caps.day_minor - used.day_minor,
-                              now.caps.month_minor - used.month_minor, u_charge,
-                              now.unverified_limit_minor - now.unverified_used_minor, 1};
+    const int64_t around[] = {now.caps.charge_minor,
+                              now.caps.day_minor - used.day_minor,
+                              now.caps.month_minor - used.month_minor,
+                              u_charge,
+                              now.unverified_limit_minor - now.unverified_used_minor,
+                              1};
     for (size_t i = 0; i < ARRAY_LEN(around); i++) {
         try[n++] = around[i] + 1;
         try[n++] = around[i];
@@ -287,8 +299,9 @@ static bool raise_caps(struct place *p)
     struct agreement now;
     char data[GUARD_DATA_BYTES + 1], detail[CHALLENGE_TEXT_BYTES + 1];
     struct id none = {""};
-    struct agreement_limits to = {.caps = {.charge_minor = 100000000, .day_minor = 100000000, .month_minor = 100000000,
-                                           .day_count = AGREEMENT_COUNT_MAX}};
+    struct agreement_limits to = {
+        .caps = {
+            .charge_minor = 100000000, .day_minor = 100000000, .month_minor = 100000000, .day_count = AGREEMENT_COUNT_MAX}};
     int64_t u_charge = 0;
     ck_ok(agreement_get(kit.db, &kit.key, &agreement.id, &now));
     (void)agreement_unverified_max(CUR_CNY, &u_charge, &to.unverified_limit_minor);
@@ -307,10 +320,8 @@ static bool recover(struct place *p, bool lost)
     struct id proof;
     unsigned n;
     bool ok = false;
-    struct recovery_start start = {.name = SLICE("anna@example.org"),
-                                   .device_hash = {{99}},
-                                   .where = SLICE("198.51.100.7"),
-                                   .family = SLICE("chrome")};
+    struct recovery_start start = {
+        .name = SLICE("anna@example.org"), .device_hash = {{99}}, .where = SLICE("198.51.100.7"), .family = SLICE("chrome")};
     if (!thief->mailbox || recovery_waiting(kit.db, &anna.account, &r) == KEER_OK)
         return false;
     ck_ok(recovery_start(kit.db, &kit.guard, &start, p->now_us, &r));
@@ -341,8 +352,9 @@ static void sign_in(struct place *p)
 /* What is told to her where he does not read it away. */
 static bool she_was_told(void)
 {
-    return kit_number(&kit, thief->mailbox ? "SELECT COUNT(*) FROM notice WHERE to_value LIKE '+31%' AND created_us >= 1700000000000000"
-                                           : "SELECT COUNT(*) FROM notice WHERE created_us >= 1700000000000000") > 0;
+    return kit_number(&kit, thief->mailbox
+                                ? "SELECT COUNT(*) FROM notice WHERE to_value LIKE '+31%' AND created_us >= 1700000000000000"
+                                : "SELECT COUNT(*) FROM notice WHERE created_us >= 1700000000000000") > 0;
 }
 
 static bool wait_for(struct place *p, int64_t us)
@@ -410,10 +422,12 @@ static uint64_t fingerprint(const struct place *p)
     ck_ok(agreement_get(kit.db, &kit.key, &agreement.id, &a));
     int n = snprintf(
         text, sizeof text,
-        "%" PRId64 " %" PRId64 " %u %d %d %d %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
-        " %" PRId64,
+        "%" PRId64 " %" PRId64 " %u %d %d %d %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
+        " %" PRId64 " %" PRId64,
         p->now_us, p->taken_minor, p->codes, p->own, p->caught, (int)a.state, a.caps.charge_minor, a.unverified_limit_minor,
-        kit_number(&kit, "SELECT COALESCE(CAST(SUM((change + 1) * (due_us / 1000000)) AS BIGINT), 0) FROM guard_change WHERE state = 0"),
+        kit_number(
+            &kit,
+            "SELECT COALESCE(CAST(SUM((change + 1) * (due_us / 1000000)) AS BIGINT), 0) FROM guard_change WHERE state = 0"),
         kit_number(&kit, "SELECT COUNT(*) FROM guard_change WHERE state = 1 AND change IN (1, 3, 5, 6)"),
         kit_number(&kit, "SELECT COUNT(*) * 10 + COALESCE(MAX(lost), 0) FROM recovery WHERE state = 1"),
         kit_number(&kit, "SELECT COUNT(*) FROM authenticator WHERE state = 2"),
