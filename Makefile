@@ -69,10 +69,12 @@ REPLAYS   := $(FUZZERS:%=$(B)/tests/replay-%)
 BENCHES   := $(patsubst bench/micro/%.c,$(B)/bench/%,$(wildcard bench/micro/*_bench.c))
 WRAP      := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 WRAP_DB   := -Wl,--wrap=db_begin,--wrap=db_step,--wrap=db_put,--wrap=db_commit
+WRAP_SIM  := $(WRAP_DB) -Wl,--wrap=desk_write,--wrap=desk_read,--wrap=desk_decide,--wrap=desk_decide_text,--wrap=desk_wall_us,--wrap=desk_log,--wrap=wallets_find
+OBJ_SIM   := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
 
 JUDGE     := $(if $(wildcard /usr/include/fido.h),$(B)/tests/webauthn-judge)
 
-.PHONY: all help lib demo timing test unit guess rig-bins unit-bins crash crash-disk crash-pg bench-load bench-overload integration asan asan-http tsan cov bench bench-peers docs check-docs lint layers install \
+.PHONY: all help lib demo timing test unit guess sim sim-bugs rig-bins unit-bins crash crash-disk crash-pg bench-load bench-overload integration asan asan-http tsan cov bench bench-peers docs check-docs lint layers install \
         uninstall clean deps format headers
 all: $(B)/keer $(B)/libkeer.a $(B)/libkeer.so.0 $(B)/keer.pc
 
@@ -134,6 +136,8 @@ $(B)/libfuzzer-%: $(B)/tests/fuzz/%_fuzz.o $(B)/libtools.a $(B)/libkeer.a
 $(B)/tests/webauthn-judge: $(B)/tests/webauthn/judge.o $(B)/libtools.a $(B)/libkeer.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LDFLAGS) -lfido2 $(LIBS_BIN)
+$(B)/tests/sim/sim: $(OBJ_SIM) $(B)/libtools.a $(B)/libkeer.a
+	$(CC) -o $@ $^ $(LDFLAGS) $(WRAP_SIM) $(LIBS_BIN)
 $(B)/bench/http-load: $(B)/bench/load/load.o
 	$(CC) -o $@ $^ $(LDFLAGS)
 $(B)/bench/http-empty: $(B)/bench/load/empty.o
@@ -169,14 +173,14 @@ $(B)/tests/disk: tests/crash/disk.c
 $(B)/bench/%: $(B)/bench/micro/%.o $(B)/tests/lib/oom.o $(B)/libtools.a $(B)/libkeer.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP) $(LIBS_BIN)
-$(B)/tests/unit/%.o $(B)/tests/webauthn/%.o $(B)/tests/geoip/%.o $(B)/tests/appstore/%.o $(B)/tests/lib/%.o $(B)/tests/fuzz/%.o $(B)/bench/micro/%.o: CPPFLAGS += -Itests
+$(B)/tests/unit/%.o $(B)/tests/sim/%.o $(B)/tests/webauthn/%.o $(B)/tests/geoip/%.o $(B)/tests/appstore/%.o $(B)/tests/lib/%.o $(B)/tests/fuzz/%.o $(B)/bench/micro/%.o: CPPFLAGS += -Itests
 $(B)/src/store/postgres/%.o: CPPFLAGS += $(shell $(PKG) --cflags libpq 2>/dev/null)
 
 test: deps ## everything that must hold: unit, corpus replay, headers, layers, integration; last line counts
 	@$(MAKE) --no-print-directory all unit-bins rig-bins
 	@tools/run-tests $(B)
 unit-bins: $(TESTS) $(REPLAYS)
-rig-bins: $(B)/tests/mmdb-make $(B)/tests/books-make $(B)/tests/appstore-make $(B)/tests/jose-tool $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early $(B)/tests/keer-unsynced $(B)/tests/disk.so $(B)/tests/disk $(JUDGE)
+rig-bins: $(B)/tests/mmdb-make $(B)/tests/books-make $(B)/tests/appstore-make $(B)/tests/jose-tool $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early $(B)/tests/keer-unsynced $(B)/tests/disk.so $(B)/tests/disk $(B)/tests/sim/sim $(JUDGE)
 unit: all unit-bins ## the unit tests alone
 	@tools/run-tests $(B) unit
 asan: ## the unit tests under AddressSanitizer and UBSan (clang)
@@ -204,6 +208,10 @@ crash-disk: all rig-bins ## every write and sync of SQLite fails once, and CUTS 
 	@BUILD=$(B) KEER=$(B)/keer tests/crash/faults 0 $(or $(CUTS),200)
 crash-pg: all rig-bins ## kill PostgreSQL KILLS times (1000), fail over FAILOVERS times (20)
 	@BUILD=$(B) KEER=$(B)/keer tests/crash/pg $(KILLS) $(or $(FAILOVERS),20)
+sim: $(B)/tests/sim/sim ## the money path simulated: SEED=N (1), SEEDS=N (300), faults, crashes, a model beside it; SHOW=loud prints the trace
+	@$< $(or $(SEED),1) $(or $(SEEDS),300) $(SHOW)
+sim-bugs: $(B)/tests/sim/sim ## every planted bug of tests/sim/bugs must be found within SEEDS (400); BUGS="05 19" for some
+	@CC="$(CC)" CPPFLAGS="$(CPPFLAGS)" CFLAGS="$(CFLAGS)" LDFLAGS="$(LDFLAGS) $(WRAP_SIM)" LIBS="$(LIBS_BIN)" tests/sim/planted $(B) $(or $(SEEDS),400) $(BUGS)
 guess: $(B)/tests/guess_test ## GUESSES guesses (1,000,000) at passwords, one-time codes and recoveries, in parallel
 	@GUESSES=$(or $(GUESSES),1000000) $<
 TIMING ?= 10000

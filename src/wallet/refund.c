@@ -535,6 +535,37 @@ static enum keer_err name_it(struct db *db, const struct charge *c, const struct
                      Q_STR(r->key), Q_STR(r->number), Q_STR(r->ref), Q_ID(&c->id), Q_NUMBER(r->amount_minor));
 }
 
+/* A query tells a sum, which may be of several, or of a part of one while a refund of ours was on its way: what of this one is
+ * booked already under no number. Rows that stood for it get smaller, and go. */
+static enum keer_err explain(struct db *db, const struct charge *c, int64_t amount_minor, int64_t *ret_known)
+{
+    *ret_known = 0;
+    while (*ret_known < amount_minor) {
+        struct db_stmt *s;
+        struct id id;
+        enum keer_err err =
+            QUERY_ONE(db, &s,
+                      "SELECT id, amount FROM refund WHERE charge = $1 AND by_wallet = 1 AND ref = '' ORDER BY"
+                      " created_us, id LIMIT 1",
+                      Q_ID(&c->id));
+        if (err == KEER_EMISSING)
+            return KEER_OK;
+        if (err != KEER_OK)
+            return err;
+        int64_t there = db_i64(s, 1), part = MIN_OF(there, amount_minor - *ret_known);
+        err = query_id(s, 0, &id);
+        db_free(s);
+        if (err == KEER_OK)
+            err = part == there
+                      ? QUERY_DO(db, "DELETE FROM refund WHERE id = $1", Q_ID(&id))
+                      : QUERY_DO(db, "UPDATE refund SET amount = amount - $1 WHERE id = $2", Q_NUMBER(part), Q_ID(&id));
+        if (err != KEER_OK)
+            return err;
+        *ret_known += part;
+    }
+    return KEER_OK;
+}
+
 void refund_own_name(const char *wallet, struct slice name, struct id *ret_number)
 {
     struct crypto_hash hash;
@@ -546,9 +577,9 @@ void refund_own_name(const char *wallet, struct slice name, struct id *ret_numbe
 
 static enum keer_err by_wallet(struct db *db, struct charge *c, struct refund *r, struct slice name, int64_t now_us)
 {
-    struct refund there;
+    struct refund there, rest;
     struct id id;
-    int64_t part = 0;
+    int64_t part = 0, known = 0;
     refund_own_name(c->wallet, name, &id);
     (void)snprintf(r->key, sizeof r->key, "%s", id.text);
     (void)snprintf(r->number, sizeof r->number, "%s", id.text);
@@ -558,12 +589,17 @@ static enum keer_err by_wallet(struct db *db, struct charge *c, struct refund *r
     err = r->ref[0] ? name_it(db, c, r) : KEER_EMISSING;
     if (err != KEER_EMISSING)
         return err;
+    err = r->ref[0] ? explain(db, c, r->amount_minor, &known) : KEER_OK;
+    if (err != KEER_OK)
+        return err;
     id_make(&r->id);
-    err = take_part(db, c, r, now_us, &part);
+    rest = *r;
+    rest.amount_minor -= known;
+    err = take_part(db, c, &rest, now_us, &part);
     if (err == KEER_OK)
         err = insert(db, r);
-    if (err == KEER_OK && part < r->amount_minor)
-        err = too_much(db, c, r, r->amount_minor - part, SURPRISE_DOUBLE_REFUND, now_us);
+    if (err == KEER_OK && part < rest.amount_minor)
+        err = too_much(db, c, r, rest.amount_minor - part, SURPRISE_DOUBLE_REFUND, now_us);
     return err == KEER_OK ? charge_read(db, &c->id, c) : err;
 }
 
