@@ -3,6 +3,8 @@
 
 #include "base/base64.h"
 
+#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+
 enum keer_err sign_put(const struct crypto_key *key, struct slice text, struct buf *out)
 {
     struct crypto_signature signature;
@@ -21,6 +23,29 @@ bool sign_verify(const struct crypto_key *key, struct slice text, struct slice b
         return false;
     return crypto_key_verify(key, CRYPTO_RS256, CRYPTO_RAW, text, slice_of((const char *)bytes, len));
 }
+
+#else /* RSA would take all the time of fuzzing, and finds nothing: a hash is as hard to forge for what mutates bytes */
+
+enum keer_err sign_put(const struct crypto_key *key, struct slice text, struct buf *out)
+{
+    unsigned char hash[CRYPTO_DIGEST_BYTES_MAX];
+    UNUSED(key);
+    enum keer_err err = crypto_digest(CRYPTO_SHA256, text, hash);
+    if (err == KEER_OK)
+        base64_put(out, slice_of((const char *)hash, crypto_digest_len(CRYPTO_SHA256)));
+    return err == KEER_OK ? out->err : err;
+}
+
+bool sign_verify(const struct crypto_key *key, struct slice text, struct slice base64)
+{
+    unsigned char bytes[CRYPTO_SIGNATURE_BYTES], hash[CRYPTO_DIGEST_BYTES_MAX];
+    size_t len = 0;
+    UNUSED(key);
+    return base64_get(base64, sizeof bytes, bytes, &len) == KEER_OK && crypto_digest(CRYPTO_SHA256, text, hash) == KEER_OK &&
+           len == crypto_digest_len(CRYPTO_SHA256) && memcmp(bytes, hash, len) == 0;
+}
+
+#endif
 
 bool sign_verify_any(struct crypto_key *const *keys, unsigned count, struct slice text, struct slice base64)
 {

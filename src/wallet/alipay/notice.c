@@ -59,7 +59,7 @@ static enum wallet_verdict read_trade(const struct alipay *a, const struct form 
         return WALLET_GENUINE;
     if (c.state == WALLET_CHARGE_STATE_MAX || !c.number[0] ||
         alipay_money(form_find(f, "total_amount"), &c.amount_minor) != KEER_OK ||
-        !driver_copy(c.ref, sizeof c.ref, form_find(f, "trade_no")))
+        !driver_copy(c.ref, sizeof c.ref, form_find(f, "trade_no")) || !c.ref[0])
         return garbled(why, "a trade without its number, state or amount");
     if (form_find(f, "gmt_payment").len && !alipay_time(form_find(f, "gmt_payment"), &c.paid_us))
         return garbled(why, "gmt_payment is no time");
