@@ -10,7 +10,7 @@ export async function wallets(ask) {
 
     // --- a store's customer comes in to look after wallets
     const own = await store('an account of the store', 200, 'accounts', { subject: 'wallets-1' })
-    const visit = await store('a way in for him', 200, `accounts/${own.id}/visits`)
+    const visit = await store('a way in for him', 201, `accounts/${own.id}/visits`)
     await store('not to somebody else\'s account', 409, `accounts/${account}/visits`)
     const token = new URL(visit.url).hash.slice(1), his = {}
     await ask('he comes in', 200, 'POST', '/v1/account/visit', { body: { token }, jar: his })
@@ -45,6 +45,7 @@ export async function wallets(ask) {
     await store('a charge that can\'t be read', 400, 'charges', { ...bill, id: 'b2', amount: '-1' })
     await see('a charge', 200, `charges/${charge.id}`)
     await see('the charges', 200, `charges?agreement=${id}`)
+    if (charge.challenge) await step(charge.challenge.id)
     await store('what is to be confirmed', 200, `charges/${charge.id}/confirm`)
     await store('and cancelled', 200, `charges/${charge.id}/cancel`)
     const back = { id: 'r1', charge: charge.id, amount: '9.00', currency: 'CNY', reason: 'a test' }
@@ -56,6 +57,9 @@ export async function wallets(ask) {
     await store('a spend', 201, 'spends', { id: 's1', account, amount: '1.00', currency: 'CNY', payee: 'Game Store' })
     await store('the same again', 200, 'spends', { id: 's1', account, amount: '1.00', currency: 'CNY', payee: 'Game Store' })
     await see('the wallets', 200, 'wallets', 'analyst')
+
+    // --- the ledger
+    for (const path of ['accounts', 'entries', `statement?agreement=${id}`, 'export', 'verify']) await see(`the ledger: ${path.split('?')[0]}`, 200, `ledger/${path}`, 'analyst')
 
     // --- limits
     await store('lower', 200, `agreements/${id}/caps`, { caps: { charge: '100.00' }, unverified_spend_limit: '0' })

@@ -95,7 +95,7 @@ async function ask(name, status, method, path, { body, role = 'store', type = 'a
     const got = (r.headers.get('content-type') ?? '').split(';')[0], stream = got === 'text/event-stream'
     const answer = stream ? await first(r.body) : await r.text()
     const op = find(method, path)
-    if (status === 200) asked.add(op)
+    if (status === 200 || status === 201) asked.add(op)
     if (status === 200) fitsRequest(name, op, path, body)
     const told = op?.responses[r.status]?.content[got]?.schema
     if (r.status !== status || !told) return ok(false, name, `${r.status} ${got}, ${told ? 'wanted ' + status : 'which the document does not tell'}: ${answer.slice(0, 300)}`)

@@ -80,7 +80,7 @@ START_TEST(every_page_of_the_routes_is_there_in_every_language)
             ck_assert(!slice_has(slice_str(f->body), SLICE("{{")));
         }
     }
-    ck_assert_uint_eq(pages, 7);
+    ck_assert_uint_eq(pages, 9);
 }
 END_TEST
 
@@ -170,7 +170,7 @@ START_TEST(pages_are_light)
             total += f->len;
     }
     printf("# all scripts, the style, the mark and the texts of one language: %zu bytes\n", total);
-    ck_assert_uint_lt(total, 100000);
+    ck_assert_uint_lt(total, 110000); /* before compression; with the page of linked wallets */
 }
 END_TEST
 
