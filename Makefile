@@ -74,7 +74,7 @@ OBJ_SIM   := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
 
 JUDGE     := $(if $(wildcard /usr/include/fido.h),$(B)/tests/webauthn-judge)
 
-.PHONY: all help lib demo timing test unit guess sim sim-bugs rig-bins unit-bins crash crash-disk crash-pg bench-load bench-overload integration asan asan-http tsan cov bench bench-peers docs check-docs lint layers install \
+.PHONY: all help lib demo timing test unit guess sim sim-bugs rig-bins unit-bins crash crash-disk crash-pg bench-load bench-overload bench-charges pay-parallel integration asan asan-http tsan cov bench bench-peers docs check-docs lint layers install \
         uninstall clean deps format headers
 all: $(B)/keer $(B)/libkeer.a $(B)/libkeer.so.0 $(B)/keer.pc
 
@@ -222,6 +222,10 @@ attacks: all rig-bins ## accounts, second steps and the OpenID provider under at
 	@BUILD=$(B) KEER=$(B)/keer FULL=yes tests/attacks/run $(ATTACKS)
 bench-load: all rig-bins ## requests a second, each durable, beside an empty handler of libmicrohttpd
 	@bench/load/run $(B)
+bench-charges: all $(B)/bench/http-load ## charges a second with an emulator that answers at once, beside bare decisions of the same run
+	@bench/load/charges $(B)
+pay-parallel: $(B)/tests/pay_parallel_test ## ROUNDS (1000) of 64 requests with one id, 200 for one balance, 200 for one refund, 100 for one cap
+	KEER_ROUNDS=$(or $(ROUNDS),1000) $<
 bench-overload: all $(B)/bench/http-load ## five times what the daemon can do for 60 s: goodput, memory, recovery; fails when a bound does not hold
 	@bench/load/overload $(B)
 FUZZ_SECONDS ?= 600

@@ -209,7 +209,7 @@ static void answered(struct load *l, struct connection *c, int status, const cha
         take_lines(l, body, len);
         if (l->latency_count < LATENCIES_MAX)
             l->latency[l->latency_count++] = (uint32_t)(now_us() - c->due_us);
-    } else if (status == 200) {
+    } else if (status == 200 || (status == 201 && l->bodies)) { /* a charge that was made is 201 */
         l->ok++;
         if (l->acks)
             fprintf(l->acks, "%s %.*s\n", c->id, (int)len, body);

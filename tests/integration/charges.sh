@@ -175,7 +175,8 @@ run() {
     spend() { echo "{\"id\":\"$1\",\"account\":\"$anna\",\"amount\":\"$2\",\"currency\":\"CNY\",\"payee\":\"A Game\"${3:-}}"; }
     by "$key" 'and not to be drained' 201 '"state":"refused","account":".*"why":"not_enough"' spends "$(spend s-1 50.00)"
     until_true 'the hold ends' has_available 50.00
-    by "$key" 'spent' 201 '"state":"done"' spends "$(spend s-2 20.00)"
+    by "$key" 'a spend wants a step' 201 '"state":"needs_step".*"challenge":\{"id"' spends "$(spend s-2 20.00)"; step "$(the .challenge.id)"
+    by "$key" 'spent' 200 '"state":"done"' spends "$(spend s-2 20.00)"
     by "$key" 'once' 200 '"state":"done"' spends "$(spend s-2 20.00)"
     has_available 30.00; ok $? 'it is off the balance once'
     by "$key" 'denied' 201 '"why":"denied"' spends "$(spend s-3 1.00 ',"item":"banned"')"
