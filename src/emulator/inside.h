@@ -39,7 +39,7 @@ struct em_keys {
 };
 /* Makes all of them, or takes those of an earlier start in this folder, and writes them, with wallets.json for a server at
  * `url`. */
-KEER_NODISCARD enum keer_err em_keys_make(struct em_keys *k, const char *folder, const char *url, int64_t now_us,
+KEER_NODISCARD enum keer_err em_keys_make(struct em_keys *k, const struct emulator_options *o, const char *url,
                                           char ret_why[200]);
 void em_keys_free(struct em_keys *k);
 
@@ -67,7 +67,7 @@ struct emulator {
     struct nonces *nonces;
     struct em_keys keys;
     char url[80];
-    atomic_uint_fast64_t requests, refused, notices_sent, notices_taken, notices_lost, notices_given_up;
+    atomic_uint_fast64_t requests, refused, notices_sent, notices_taken, notices_lost, notices_given_up, probes_taken;
 };
 static inline int64_t em_now(const struct emulator *e) { return e->o.wall_us(); }
 
@@ -118,6 +118,7 @@ struct em_notice {
     struct em_charge charge;
     struct em_refund refund; /* with its charge */
     char id[33];             /* the same for each try */
+    bool probe;              /* WeChat Pay looks whether signatures are verified: sent once */
 };
 struct em_letter { /* a notice in the wallet's form */
     const char *type;
