@@ -116,4 +116,12 @@ void attackers_markdown(const struct attackers *a, struct buf *b)
         put_most(b, r);
         buf_fmt(b, " | %s |\n", r->stopped);
     }
+    buf_puts(
+        b, "\n## Beside the model\n\n"
+           "`tests/unit/bound_test.c` tries every order of acts on the rules alone, to a depth, and longer ones at random. "
+           "It lets the "
+           "password open a full session, as if no sign-in ever asked for a step; the daemon asks every account that has an "
+           "authenticator. So what the model finds for one code is what is played here with two. Over more than a day the "
+           "caps of the "
+           "days add up, to that of the month.\n");
 }
