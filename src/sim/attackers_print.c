@@ -87,17 +87,18 @@ void attackers_json(const struct attackers *a, struct buf *b)
 
 void attackers_markdown(const struct attackers *a, struct buf *b)
 {
-    buf_puts(b, "# The loss bound, by simulation\n\n"
-                "The most that a thief can take from one linked wallet in a calendar day, with the defaults and a policy "
-                "that allows everything. "
-                "`keer simulate attackers --markdown` prints this page: each way is played over the public API on a victim "
-                "of its own, who has an app, "
-                "recovery codes, a mailbox and a wallet linked with the default caps (CNY 700.00 a charge, 1,000.00 a day, "
-                "3,000.00 a month), and who never "
-                "objects, whatever she is told. What was taken is what the emulated wallet's own journal says. Waits are "
-                "played with a daemon whose waits "
-                "are short.\n\n"
-                "| what he holds | most, CNY | by which way |\n|---|---:|---|\n");
+    buf_puts(
+        b, "# The loss bound, by simulation\n\n"
+           "The most that a thief can take from one linked wallet in a calendar day, with the defaults and a policy "
+           "that allows everything. "
+           "`keer simulate attackers --markdown FILE` writes this page: each way is played over the public API on a victim "
+           "of its own, who has an app, "
+           "recovery codes, a mailbox and a wallet linked with the default caps (CNY 700.00 a charge, 1,000.00 a day, "
+           "3,000.00 a month), and who never "
+           "objects, whatever she is told. What was taken is what the emulated wallet's own journal says. Waits are "
+           "played with a daemon whose waits "
+           "are short.\n\n"
+           "| what he holds | most, CNY | by which way |\n|---|---:|---|\n");
     for (int i = 0; i < ATTACKER_MAX; i++) {
         const struct attack_result *best = attackers_best(a, (enum attacker)i);
         if (!best)
