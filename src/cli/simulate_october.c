@@ -8,23 +8,19 @@
 /* As it was: no cap and no step, and balance can be spent at once. */
 static const char *const as_in_2018[] = {"--unsafe-2018", "--top-up-hold", "1us", NULL};
 
-static int write_page(struct cli *cli, const char *path, const struct october *o)
+static int write_file(struct cli *cli, const char *path, const struct buf *page)
 {
     struct io_out out = {0};
     struct io_why why;
-    struct buf page;
-    buf_init(&page, TEXT_BYTES);
-    october_html(o, &page);
-    enum keer_err err = page.err;
+    enum keer_err err = page->err;
     (void)snprintf(why.text, sizeof why.text, "the page: %s", keer_err_text(err));
     if (err == KEER_OK)
         err = io_out_open(&out, path, &why);
     if (err == KEER_OK) {
-        io_out_put(&out, buf_view(&page));
+        io_out_put(&out, buf_view(page));
         err = io_out_commit(&out, &why);
     }
     io_out_abandon(&out);
-    buf_release(&page);
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
 }
 
@@ -43,8 +39,11 @@ static int tell(struct cli *cli, const struct october *o)
     io_out_flush(&cli->out);
     int code = err == KEER_OK ? CLI_DONE : cli_fail(cli, cli_exit_of(err), err, "the table: %s", keer_err_text(err));
     const char *page = cli_text(cli, "html");
-    if (code == CLI_DONE && page)
-        code = write_page(cli, page, o);
+    if (code == CLI_DONE && page) {
+        buf_clear(&text);
+        october_html(o, &text);
+        code = write_file(cli, page, &text);
+    }
     if (code == CLI_DONE && !holds)
         code = cli_fail(cli, CLI_FINDINGS, KEER_ECONFLICT, SLICE_FMT, SLICE_ARG(slice_trim(buf_view(&why))));
     buf_release(&text);
@@ -147,14 +146,18 @@ static int tell_attackers(struct cli *cli, const struct attackers *a)
     bool hold = attackers_hold(a, &why);
     if (cli->json)
         attackers_json(a, &text);
-    else if (cli_flag(cli, "markdown"))
-        attackers_markdown(a, &text);
     else
         attackers_print(a, cli->color_out, &text);
     enum keer_err err = text.err != KEER_OK ? text.err : why.err;
     io_out_put(&cli->out, buf_view(&text));
     io_out_flush(&cli->out);
     int code = err == KEER_OK ? CLI_DONE : cli_fail(cli, cli_exit_of(err), err, "the table: %s", keer_err_text(err));
+    const char *page = cli_text(cli, "markdown");
+    if (code == CLI_DONE && page) {
+        buf_clear(&text);
+        attackers_markdown(a, &text);
+        code = write_file(cli, page, &text);
+    }
     if (code == CLI_DONE && !hold)
         code = cli_fail(cli, CLI_FINDINGS, KEER_ECONFLICT, SLICE_FMT, SLICE_ARG(slice_trim(buf_view(&why))));
     buf_release(&text);

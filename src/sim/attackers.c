@@ -13,7 +13,7 @@
 
 /* What he buys, one after the other, until nothing more passes. */
 static const int64_t baskets[] = {70000, 70000, 30000, 10000, 100};
-static const int64_t raised_baskets[] = {2000000, 70000, 70000, 70000, 70000, 70000, 70000};
+static const int64_t raised_baskets[] = {2000000, 70000, 70000, 70000, 70000, 20000, 100};
 
 struct attack {
     enum attacker attacker;
@@ -22,16 +22,18 @@ struct attack {
     struct talker browser;    /* his; or the victim's, when he has her cookies or her device */
     struct talker other;      /* a second browser of his, without a session */
     struct talk a;
-    char code[9]; /* one that he has, "" when it is spent */
+    char codes[2][9]; /* of her app, that he has; "" when it is spent */
     bool own_app, own_codes, device, raised;
     int64_t spent_minor, hers_minor; /* of her balance by him; charged by herself before */
-    char stopped[64];
+    char stopped[ATTACK_STOPPED_BYTES];
 };
 
+/* Each place once, in the order in which he met them. */
 static void stopped(struct attack *k, const char *where)
 {
-    if (!k->stopped[0])
-        (void)snprintf(k->stopped, sizeof k->stopped, "%s", where);
+    size_t n = strlen(k->stopped);
+    if (!slice_has(slice_str(k->stopped), slice_str(where)))
+        (void)snprintf(k->stopped + n, sizeof k->stopped - n, "%s%s", n ? "; " : "", where);
 }
 
 static void stopped_by(struct attack *k, const char *what, struct slice why)
@@ -100,13 +102,14 @@ static enum keer_err answer(struct attack *k, const char *challenge, bool *ret_d
         return person_answer(&k->he, &k->browser, challenge, k->own_app ? PERSON_BY_APP : PERSON_BY_CODE, &k->a, ret_done);
     if (k->device)
         return approve(k, challenge, ret_done);
-    if (!k->code[0])
+    unsigned n = k->codes[0][0] ? 0 : 1;
+    if (!k->codes[n][0])
         return KEER_OK;
     (void)snprintf(path, sizeof path, "/v1/account/challenges/%s", challenge);
     enum keer_err err = talk(&k->browser, "GET", path, (struct slice){0}, NULL, &k->a);
     (void)snprintf(path, sizeof path, "/v1/account/challenges/%s/totp", challenge);
-    (void)snprintf(json, sizeof json, "{\"code\":\"%s\"}", k->code);
-    k->code[0] = '\0';
+    (void)snprintf(json, sizeof json, "{\"code\":\"%s\"}", k->codes[n]);
+    k->codes[n][0] = '\0';
     if (err == KEER_OK)
         err = post(k, &k->browser, path, json, NULL);
     *ret_done = err == KEER_OK && talk_is(&k->a, "state", "done");
@@ -295,15 +298,13 @@ static enum keer_err wait_change(struct attack *k, const char *what, bool *ret_o
     return err;
 }
 
-/* Recovery codes of his own, where nothing is there that a step could be asked of: ten steps, once the wait is over. */
+/* Recovery codes of his own: ten steps, at once with a step, or once the wait is over where nothing is there to ask it of. */
 static enum keer_err own_codes(struct attack *k)
 {
     bool over = false;
-    enum keer_err err = post(k, &k->browser, "/v1/account/authenticators/recovery-codes", "{}", NULL);
+    enum keer_err err = change(k, "/v1/account/authenticators/recovery-codes", "{}", "recovery codes");
     for (unsigned i = 0; err == KEER_OK && i < PERSON_CODES; i++)
         keep(k->he.codes[i], sizeof k->he.codes[i], talk_text_at(&k->a, "codes", i));
-    if (err == KEER_OK)
-        note(k, "recovery codes");
     if (err == KEER_OK && k->he.codes[0][0])
         err = wait_change(k, "recovery codes", &over);
     k->own_codes = over;
@@ -490,11 +491,21 @@ static enum keer_err code_at_sign_in(struct attack *k) { return sign_in_and_buy(
 static enum keer_err code_for_app(struct attack *k) { return enrol_app(k); }
 static enum keer_err code_at_charge(struct attack *k) { return buy(k); }
 
+static enum keer_err codes_for_codes(struct attack *k)
+{
+    enum keer_err err = sign_in(k);
+    if (err == KEER_OK)
+        err = own_codes(k);
+    if (err == KEER_OK)
+        err = raise(k);
+    return err == KEER_OK ? buy(k) : err;
+}
+
 static enum keer_err recover_by_code(struct attack *k)
 {
     char code[9];
-    memcpy(code, k->code, sizeof code);
-    k->code[0] = '\0';
+    memcpy(code, k->codes[0], sizeof code);
+    k->codes[0][0] = '\0';
     enum keer_err err = recover(k, NULL, code, true);
     if (err == KEER_OK)
         err = wait_recovered(k);
@@ -557,8 +568,10 @@ static enum keer_err prepare(struct attack *k, const struct october_site *site, 
         err = shop_link(k->shop, p, &link, why);
     if (err == KEER_OK && k->attacker == ATTACKER_DEVICE)
         err = make_trusted(k, why);
-    if (err == KEER_OK && k->attacker == ATTACKER_CODE)
-        err = person_app_code(p, k->code);
+    if (err == KEER_OK && (k->attacker == ATTACKER_CODE || k->attacker == ATTACKER_CODES))
+        err = person_app_code(p, k->codes[0]);
+    if (err == KEER_OK && k->attacker == ATTACKER_CODES)
+        err = person_app_code(p, k->codes[1]);
     k->he = (struct person){.site = &site->people};
     memcpy(k->he.email, p->email, sizeof k->he.email);
     memcpy(k->he.password, p->password, sizeof k->he.password);

@@ -21,6 +21,7 @@ enum attacker {
 const char *attacker_holds(enum attacker attacker);
 
 #define ATTACK_WAYS_MAX 32
+#define ATTACK_STOPPED_BYTES 160
 struct attack_result {
     enum attacker attacker;
     const char *does, *waits;
@@ -28,7 +29,7 @@ struct attack_result {
     int64_t taken_minor;   /* from the wallet */
     int64_t balance_minor; /* of what she had topped up before */
     bool raised;           /* the caps were raised first: those that the wallet was told when it was linked are left */
-    char stopped[64];      /* where it ended: the first refusal that he met */
+    char stopped[ATTACK_STOPPED_BYTES]; /* where he was refused, or met a step that he could not do; "" : nowhere */
 };
 struct attackers {
     struct attack_result ways[ATTACK_WAYS_MAX];

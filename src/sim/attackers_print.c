@@ -87,17 +87,18 @@ void attackers_json(const struct attackers *a, struct buf *b)
 
 void attackers_markdown(const struct attackers *a, struct buf *b)
 {
-    buf_puts(b, "# The loss bound, by simulation\n\n"
-                "The most that a thief can take from one linked wallet in a calendar day, with the defaults and a policy "
-                "that allows everything. "
-                "`keer simulate attackers --markdown` prints this page: each way is played over the public API on a victim "
-                "of its own, who has an app, "
-                "recovery codes, a mailbox and a wallet linked with the default caps (CNY 700.00 a charge, 1,000.00 a day, "
-                "3,000.00 a month), and who never "
-                "objects, whatever she is told. What was taken is what the emulated wallet's own journal says. Waits are "
-                "played with a daemon whose waits "
-                "are short.\n\n"
-                "| what he holds | most, CNY | by which way |\n|---|---:|---|\n");
+    buf_puts(
+        b, "# The loss bound, by simulation\n\n"
+           "The most that a thief can take from one linked wallet in a calendar day, with the defaults and a policy "
+           "that allows everything. "
+           "`keer simulate attackers --markdown FILE` writes this page: each way is played over the public API on a victim "
+           "of its own, who has an app, "
+           "recovery codes, a mailbox and a wallet linked with the default caps (CNY 700.00 a charge, 1,000.00 a day, "
+           "3,000.00 a month), and who never "
+           "objects, whatever she is told. What was taken is what the emulated wallet's own journal says. Waits are "
+           "played with a daemon whose waits "
+           "are short.\n\n"
+           "| what he holds | most, CNY | by which way |\n|---|---:|---|\n");
     for (int i = 0; i < ATTACKER_MAX; i++) {
         const struct attack_result *best = attackers_best(a, (enum attacker)i);
         if (!best)
@@ -116,4 +117,12 @@ void attackers_markdown(const struct attackers *a, struct buf *b)
         put_most(b, r);
         buf_fmt(b, " | %s |\n", r->stopped);
     }
+    buf_puts(
+        b, "\n## Beside the model\n\n"
+           "`tests/unit/bound_test.c` tries every order of acts on the rules alone, to a depth, and longer ones at random. "
+           "It lets the "
+           "password open a full session, as if no sign-in ever asked for a step; the daemon asks every account that has an "
+           "authenticator. So what the model finds for one code is what is played here with two. Over more than a day the "
+           "caps of the "
+           "days add up, to that of the month.\n");
 }

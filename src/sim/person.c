@@ -13,6 +13,7 @@
 #define MAIL_BYTES ((size_t)64 << 20)
 #define MAIL_WAIT_US (5 * US_SECOND)
 #define MAIL_LOOK_US ((int64_t)10000)
+#define ON_ITS_WAY_US (12 * US_SECOND) /* the longest that a code may take to be looked at */
 
 void person_release(struct person *p)
 {
@@ -161,7 +162,8 @@ enum keer_err person_app_code(struct person *p, char ret_code[9])
     enum keer_err err = base32(p->secret, secret, sizeof secret, &len);
     if (err != KEER_OK)
         return err;
-    int64_t step = totp_step(p->site->wall_us()) - TOTP_SKEW;
+    /* The earliest that is taken still when it gets there: more codes are left for what comes next. */
+    int64_t step = totp_step(p->site->wall_us() + ON_ITS_WAY_US) - TOTP_SKEW;
     if (step <= p->step_last)
         step = p->step_last + 1;
     while (step > totp_step(p->site->wall_us()) + TOTP_SKEW)
