@@ -38,6 +38,7 @@ int cmd_emulate(struct cli *cli)
     struct emulator_why why;
     struct emulator_options o = {.listen = cli_text(cli, "listen"),
                                  .folder = cli_text(cli, "folder"),
+                                 .keys = cli_text(cli, "emulator-keys"),
                                  .notify = cli_text(cli, "notify"),
                                  .faults = cli_text(cli, "faults"),
                                  .journal = cli_text(cli, "journal"),
@@ -46,6 +47,11 @@ int cmd_emulate(struct cli *cli)
                                  .notice_retry_us = (int64_t)cli_count(cli, "notice-retry-ms", 200) * 1000,
                                  .sync = cli_flag(cli, "sync"),
                                  .wall_us = cli->env.wall_us};
+    char keys[600];
+    if (o.keys && !strchr(o.keys, '/')) { /* else it would be one of the folder's */
+        (void)snprintf(keys, sizeof keys, "./%s", o.keys);
+        o.keys = keys;
+    }
     if (strcmp(cli->args[0], "wallet") != 0)
         return cli_usage(cli, "keer emulate %s: wallet was expected", cli->args[0]);
     if (crypto_start() != KEER_OK)

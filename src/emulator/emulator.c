@@ -189,7 +189,7 @@ enum keer_err emulator_open(const struct emulator_options *o, struct emulator **
         err = server_open(&so, &e->server, why);
     if (err == KEER_OK) {
         (void)snprintf(e->url, sizeof e->url, "http://%s", server_address(e->server));
-        err = em_keys_make(&e->keys, o->folder, e->url, em_now(e), why);
+        err = em_keys_make(&e->keys, o, e->url, why);
     }
     (void)snprintf(ret_why->text, sizeof ret_why->text, "%s", why[0] ? why : keer_err_text(err));
     if (err == KEER_OK)

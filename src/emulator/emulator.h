@@ -20,10 +20,11 @@
 
 struct emulator;
 struct emulator_options {
-    const char *listen;  /* ADDRESS:PORT of loopback; port 0 is any free one */
-    const char *folder;  /* keys, certificates and wallets.json are written there; it exists */
-    const char *notify;  /* begin of the URL that notices go to when a request names none; NULL */
-    const char *faults;  /* faults.h; NULL: none */
+    const char *listen; /* ADDRESS:PORT of loopback; port 0 is any free one */
+    const char *folder; /* keys, certificates and wallets.json are written there; it exists */
+    const char *keys;   /* a file that private keys are taken from, or made into; a path with a slash; NULL: in the folder */
+    const char *notify; /* begin of the URL that notices go to when a request names none; NULL */
+    const char *faults; /* faults.h; NULL: none */
     const char *journal; /* a file that effects are appended to; NULL: journal.ndjson in the folder */
     const char *record;  /* a file that requests are appended to as they came; NULL */
     uint64_t seed;

@@ -39,7 +39,7 @@ struct em_keys {
 };
 /* Makes all of them, or takes those of an earlier start in this folder, and writes them, with wallets.json for a server at
  * `url`. */
-KEER_NODISCARD enum keer_err em_keys_make(struct em_keys *k, const char *folder, const char *url, int64_t now_us,
+KEER_NODISCARD enum keer_err em_keys_make(struct em_keys *k, const struct emulator_options *o, const char *url,
                                           char ret_why[200]);
 void em_keys_free(struct em_keys *k);
 

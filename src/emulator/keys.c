@@ -1,5 +1,6 @@
-/* keys.c - the keys of all parties, and the folder that they are written to. They are made once for a folder, which takes
- * seconds, and kept in emulator.keys: every private key in PEM, in the order of key_list. Certificates are new at each start. */
+/* keys.c - the keys of all parties, and the folder that they are written to. Making them takes seconds, so
+ * that they are kept: in emulator.keys there or in --emulator-keys FILE, every private key in PEM, in the order of key_list.
+ * Certificates are new at each start. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -14,19 +15,21 @@
 #define ISSUER "Keersluis Emulator Class 2"
 
 struct making {
-    const char *folder;
-    char *why; /* 200 bytes */
+    const char *folder, *keys; /* keys: the file of all of them, NULL: KEYS_FILE in the folder */
+    char *why;                 /* 200 bytes */
     enum keer_err err;
 };
 
-/* A new file for its owner alone. */
+/* A file for its owner alone, whole or not at all; a name with a slash is a path. */
 static void write_file(struct making *m, const char *name, struct slice text)
 {
-    char path[600];
+    char path[600], temp[640];
+    bool is_path = strchr(name, '/') != NULL;
     if (m->err != KEER_OK)
         return;
-    int n = snprintf(path, sizeof path, "%s/%s", m->folder, name);
-    int fd = n > 0 && (size_t)n < sizeof path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+    int n = snprintf(path, sizeof path, "%s%s%s", is_path ? "" : m->folder, is_path ? "" : "/", name);
+    (void)snprintf(temp, sizeof temp, "%s.%ld", path, (long)getpid());
+    int fd = n > 0 && (size_t)n < sizeof path ? open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
     bool ok = fd >= 0 && fchmod(fd, 0600) == 0;
     while (ok && text.len) {
         ssize_t sent = write(fd, text.p, text.len);
@@ -35,6 +38,7 @@ static void write_file(struct making *m, const char *name, struct slice text)
     }
     if (fd >= 0)
         ok = close(fd) == 0 && ok;
+    ok = ok && rename(temp, path) == 0;
     if (!ok) {
         m->err = KEER_EIO;
         (void)snprintf(m->why, 200, "%.100s/%.40s can't be written: %s", m->folder, name, strerror(errno));
@@ -91,7 +95,7 @@ static bool read_keys(const struct making *m, struct crypto_key **list[KEYS])
 {
     char path[600], text[KEYS * CRYPTO_PRIVATE_BYTES];
     static const char end[] = "-----END PRIVATE KEY-----\n";
-    int n = snprintf(path, sizeof path, "%s/" KEYS_FILE, m->folder);
+    int n = snprintf(path, sizeof path, "%s%s", m->keys ? m->keys : m->folder, m->keys ? "" : "/" KEYS_FILE);
     FILE *f = n > 0 && (size_t)n < sizeof path ? fopen(path, "re") : NULL;
     if (!f)
         return false;
@@ -114,19 +118,52 @@ static bool read_keys(const struct making *m, struct crypto_key **list[KEYS])
     return count == KEYS;
 }
 
+struct maker {
+    struct crypto_key **to;
+    enum keer_err err;
+};
+
+static void *make_one(void *arg)
+{
+    struct maker *mine = arg;
+    mine->err = crypto_key_generate(CRYPTO_RSA, RSA_BITS, mine->to);
+    return NULL;
+}
+
+/* A thread for each: on a busy machine, too, somebody waits for it. */
+static enum keer_err make_all(struct crypto_key **list[KEYS])
+{
+    struct maker maker[KEYS];
+    pthread_t thread[KEYS];
+    bool begun[KEYS];
+    enum keer_err err = KEER_OK;
+    for (unsigned i = 0; i < KEYS; i++) {
+        maker[i] = (struct maker){list[i], KEER_OK};
+        begun[i] = pthread_create(&thread[i], NULL, make_one, &maker[i]) == 0;
+        if (!begun[i])
+            (void)make_one(&maker[i]);
+    }
+    for (unsigned i = 0; i < KEYS; i++) {
+        if (begun[i])
+            (void)pthread_join(thread[i], NULL);
+        if (maker[i].err != KEER_OK)
+            err = maker[i].err;
+    }
+    return err;
+}
+
 static void make_keys(struct making *m, struct crypto_key **list[KEYS])
 {
     struct buf b;
     if (read_keys(m, list))
         return;
+    if (m->err == KEER_OK)
+        m->err = make_all(list);
     buf_init(&b, KEYS * CRYPTO_PRIVATE_BYTES);
     (void)buf_reserve(&b, KEYS * CRYPTO_PRIVATE_BYTES - 1);
-    for (unsigned i = 0; i < KEYS && m->err == KEER_OK; i++) {
-        m->err = crypto_key_generate(CRYPTO_RSA, RSA_BITS, list[i]);
-        if (m->err == KEER_OK)
-            m->err = crypto_key_put_private_pem(*list[i], &b);
-    }
-    write_file(m, KEYS_FILE, buf_view(&b));
+    for (unsigned i = 0; i < KEYS && m->err == KEER_OK; i++)
+        m->err = crypto_key_put_private_pem(*list[i], &b);
+    write_file(m, m->keys ? m->keys : KEYS_FILE, buf_view(&b));
     if (b.p)
         crypto_wipe(b.p, b.cap);
     buf_release(&b);
@@ -224,9 +261,9 @@ static void write_wallets(struct making *m, const char *file, const struct em_ke
     buf_release(&b);
 }
 
-enum keer_err em_keys_make(struct em_keys *k, const char *folder, const char *url, int64_t now_us, char ret_why[200])
+enum keer_err em_keys_make(struct em_keys *k, const struct emulator_options *o, const char *url, char ret_why[200])
 {
-    struct making m = {.folder = folder, .why = ret_why};
+    struct making m = {.folder = o->folder, .keys = o->keys, .why = ret_why};
     struct crypto_key *root = NULL, **list[KEYS];
     unsigned char secret[EM_V3KEY_BYTES / 2];
     *k = (struct em_keys){0};
@@ -237,7 +274,7 @@ enum keer_err em_keys_make(struct em_keys *k, const char *folder, const char *ur
     crypto_random(secret, sizeof secret);
     em_hex(secret, sizeof secret, k->v3key);
     if (m.err == KEER_OK)
-        make_certs(&m, k, root, now_us);
+        make_certs(&m, k, root, o->wall_us());
     write_private(&m, "alipay-app.pem", k->alipay_app);
     write_public(&m, "alipay-app-public.pem", k->alipay_app);
     write_public(&m, "alipay-public.pem", k->alipay);

@@ -41,6 +41,9 @@ curl -s "$wallet/emulator/journal" | cmp -s - "$dir/w/journal.ndjson"; ok $? 'th
 [ "$(post sign '{"number":"nobody"}')" = 404 ] && [ "$(post faults '{"spec":"x"}')" = 400 ] && [ "$(post nothing '{}')" = 404 ] && [ "$(post end '{')" = 400 ]; ok $? 'its own door says what is wrong'
 [ "$(curl -s -o /dev/null -w '%{http_code}' -H 'Transfer-Encoding: chunked' -d x "$wallet/gateway.do")" = 411 ]; ok $? 'a body without a length'
 emulator_stop; ok $? 'a signal ends it'
+keys=$(sha256sum < "$KEER_EMULATOR_KEYS"); cp "$dir/w/alipay-public.pem" "$dir/before"
+emulator_start && emulator_stop; cmp -s "$dir/before" "$dir/w/alipay-public.pem" && [ "$keys" = "$(sha256sum < "$KEER_EMULATOR_KEYS")" ] && [ "$(stat -c %a "$KEER_EMULATOR_KEYS")" = 600 ]; ok $? 'keys are kept, for their owner alone'
+head -c 3000 "$KEER_EMULATOR_KEYS" > "$dir/half"; KEER_EMULATOR_KEYS=$dir/half emulator_start && emulator_stop; ! cmp -s "$dir/before" "$dir/w/alipay-public.pem"; ok $? 'half of a file of keys is none: new ones are made'
 
 # 3. same seed, same numbers and same faults
 spec=drop_after=0.3,error_before=0.3,bad_signature=0.2,waits=0.3,wrong_amount=0.2
@@ -52,7 +55,7 @@ cmp -s "$dir/one" "$dir/three"; [ $? = 1 ]; ok $? 'another seed, others'
 # 4. the guide's commands, as they stand; only the port is another
 port=20000; while (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; do port=$((port + RANDOM % 5000 + 1)); done
 guide() { # FROM TO: one thing in the guide may be another
-    rm -rf "$dir/here"; mkdir -p "$dir/here/wallets"; cp "$dir/w/emulator.keys" "$dir/here/wallets/"
+    rm -rf "$dir/here"; mkdir "$dir/here"
     { echo 'trap "kill \$(jobs -p) 2> /dev/null" EXIT'; awk '$0 == "```sh" { on = 1; next } /^```$/ { on = 0 } on' docs/guides/emulator.md | sed "s/127\.0\.0\.1:9080/127.0.0.1:$port/g; s/$1/$2/"; } > "$dir/commands"
     (cd "$dir/here" && PATH="${KEER%/*}:$PATH" timeout 120 bash -eu -o pipefail "$dir/commands") > "$dir/out" 2>&1
 }

@@ -13,6 +13,7 @@
 # What a test may set before: POLICY, DATABASE; listen, an address with a port that is known; run_by, a command that starts it, as (env A=b); serving, options of every start; curl_with, of curl.
 # shellcheck shell=bash disable=SC2034  # the test reads them
 export KEER_ALLOW_ROOT=yes
+[ ! -d "${BUILD:-build/release}" ] || { KEER_EMULATOR_KEYS=$(realpath "${BUILD:-build/release}")/emulator.keys; export KEER_EMULATOR_KEYS; } # made once: it takes seconds
 dir=$(mktemp -d); pid= u= address= failed=0
 run_by=() serving=() curl_with=()
 finally() { :; }

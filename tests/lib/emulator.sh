@@ -7,12 +7,10 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # dir, KEER: daemon.sh
 emulator_pid= wallet=
 emulator_start() {
-    local kept=${BUILD:-build/release}/emulator.keys
-    rm -f "$dir/emulator"; mkdir -p "$dir/w"
-    [ -f "$dir/w/emulator.keys" ] || [ ! -f "$kept" ] || (umask 077; cp "$kept" "$dir/w/") # making them takes seconds
+    rm -f "$dir/emulator"
     "$KEER" emulate wallet --folder "$dir/w" "$@" > "$dir/emulator" 2>&1 & emulator_pid=$!
     for _ in $(seq 6000); do
-        [[ -s $dir/emulator && $(< "$dir/emulator") =~ listening\ on\ (http://[^[:space:]]+) ]] && wallet=${BASH_REMATCH[1]} && { [ -f "$kept" ] || [ ! -d "${kept%/*}" ] || (umask 077; cp "$dir/w/emulator.keys" "$kept.$$" && mv "$kept.$$" "$kept"); return 0; }
+        [[ -s $dir/emulator && $(< "$dir/emulator") =~ listening\ on\ (http://[^[:space:]]+) ]] && wallet=${BASH_REMATCH[1]} && return 0
         kill -0 "$emulator_pid" 2> /dev/null || break
         sleep .01
     done
