@@ -308,11 +308,12 @@ static void admin_stats(struct call *c)
             "\"waiting\":%llu,\"failed\":%llu,\"closed\":%llu,\"refunds\":%llu,",
             U(atomic_load(&e->requests)), U(atomic_load(&e->refused)), U(s.agreements), U(s.signed_now), U(s.ended),
             U(s.charges), U(s.paid), U(s.waiting), U(s.failed), U(s.closed), U(s.refunds));
-    buf_fmt(
-        &c->an->body,
-        "\"notices\":{\"sent\":%llu,\"taken\":%llu,\"lost\":%llu,\"given_up\":%llu,\"waiting\":%llu},\"journal\":%llu}\n",
-        U(atomic_load(&e->notices_sent)), U(atomic_load(&e->notices_taken)), U(atomic_load(&e->notices_lost)),
-        U(atomic_load(&e->notices_given_up)), U(poster_waiting(e->poster)), U(em_journal_count(e->journal)));
+    buf_fmt(&c->an->body,
+            "\"notices\":{\"sent\":%llu,\"taken\":%llu,\"lost\":%llu,\"given_up\":%llu,\"waiting\":%llu,\"probes_taken\":%"
+            "llu},\"journal\":%llu}\n",
+            U(atomic_load(&e->notices_sent)), U(atomic_load(&e->notices_taken)), U(atomic_load(&e->notices_lost)),
+            U(atomic_load(&e->notices_given_up)), U(poster_waiting(e->poster)), U(atomic_load(&e->probes_taken)),
+            U(em_journal_count(e->journal)));
 #undef U
 }
 

@@ -67,7 +67,7 @@ struct emulator {
     struct nonces *nonces;
     struct em_keys keys;
     char url[80];
-    atomic_uint_fast64_t requests, refused, notices_sent, notices_taken, notices_lost, notices_given_up;
+    atomic_uint_fast64_t requests, refused, notices_sent, notices_taken, notices_lost, notices_given_up, probes_taken;
 };
 static inline int64_t em_now(const struct emulator *e) { return e->o.wall_us(); }
 
@@ -118,6 +118,7 @@ struct em_notice {
     struct em_charge charge;
     struct em_refund refund; /* with its charge */
     char id[33];             /* the same for each try */
+    bool probe;              /* WeChat Pay looks whether signatures are verified: sent once */
 };
 struct em_letter { /* a notice in the wallet's form */
     const char *type;

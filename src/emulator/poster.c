@@ -167,7 +167,10 @@ static bool again(struct poster *p, struct queued *q)
         q->due_us = em_now(p->e) + 20000;
         return true;
     }
-    if (post(p->e, q))
+    bool taken = post(p->e, q);
+    if (q->n.probe)
+        atomic_fetch_add(&p->e->probes_taken, taken);
+    if (taken || q->n.probe)
         return false;
     if (++q->tries == NOTICE_TRIES) {
         atomic_fetch_add(&p->e->notices_given_up, 1);
@@ -282,6 +285,11 @@ void notice_send(struct emulator *e, const char *url, const struct em_notice *n,
     }
     if (fault_strikes(&e->faults, FAULT_reorder_notice, what, number, &us))
         due_us += us;
+    if (n->wallet == EM_WECHATPAY && fault_strikes(&e->faults, FAULT_probe_notice, what, number, &us)) {
+        mine.probe = true;
+        put_one(e, url, &mine, due_us);
+        mine.probe = false;
+    }
     put_one(e, url, &mine, due_us);
     if (fault_strikes(&e->faults, FAULT_duplicate_notice, what, number, &us))
         put_one(e, url, &mine, due_us);

@@ -178,6 +178,13 @@ void em_wechatpay_letter(struct emulator *e, const struct em_notice *n, bool bad
     buf_fmt(&l->body, ",\"original_type\":\"%s\"}}", types[n->kind]);
     l->type = "application/json";
     em_wechat_sign(e, (unsigned)(hash_bytes(key, id, strlen(id)).lo % EM_PLATFORMS), buf_view(&l->body), bad, &l->headers);
+    if (n->probe) { /* the first bytes of the base64 say what it is, as the wallet's probes do */
+        static const char probe[] = "WECHATPAY/SIGNTEST/";
+        static const char name[] = "Wechatpay-Signature: ";
+        char *at = memmem(l->headers.p, l->headers.len, name, strlen(name));
+        if (at)
+            memcpy(at + strlen(name), probe, strlen(probe));
+    }
     if (plain.err != KEER_OK)
         l->body.err = plain.err;
     buf_release(&plain);

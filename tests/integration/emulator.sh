@@ -45,14 +45,28 @@ keys=$(sha256sum < "$KEER_EMULATOR_KEYS"); cp "$dir/w/alipay-public.pem" "$dir/b
 emulator_start && emulator_stop; cmp -s "$dir/before" "$dir/w/alipay-public.pem" && [ "$keys" = "$(sha256sum < "$KEER_EMULATOR_KEYS")" ] && [ "$(stat -c %a "$KEER_EMULATOR_KEYS")" = 600 ]; ok $? 'keys are kept, for their owner alone'
 head -c 3000 "$KEER_EMULATOR_KEYS" > "$dir/half"; KEER_EMULATOR_KEYS=$dir/half emulator_start && emulator_stop; ! cmp -s "$dir/before" "$dir/w/alipay-public.pem"; ok $? 'half of a file of keys is none: new ones are made'
 
-# 3. same seed, same numbers and same faults
+# 3. our own drivers' requests before the packages' verifiers
+connect=${BUILD:-build/release}/tests/wallet-connect
+if [ -x "$connect" ]; then
+    emulator_start --record "$dir/ours.ndjson" || exit 1
+    for file in wallets wallets-certificates; do "$connect" walk "$dir/w/$file.json" "$wallet" > "$dir/out" 2>&1 || cat "$dir/out"; done
+    emulator_stop; rm -f "$dir/out"
+    node tests/npm/verify_requests.mjs "$dir/w" "$dir/ours.ndjson" > "$dir/judge"; code=$?
+    [ $code = 0 ] && [ "$(tail -n 1 "$dir/judge" | jq 'length')" = 4 ]; ok $? "what our drivers send is signed as the official packages sign it: $(tail -n 1 "$dir/judge")"
+    sed 's/paymentRequestId/paymentRequestld/; s/out_trade_no/out_trade_on/' "$dir/ours.ndjson" > "$dir/changed.ndjson"
+    node tests/npm/verify_requests.mjs "$dir/w" "$dir/changed.ndjson" > "$dir/judge"; [ $? = 1 ] && [ "$(grep -c '^wrong' "$dir/judge")" -gt 20 ]; ok $? 'the control fails: requests that were changed'
+else
+    echo "skipped: no $connect here"
+fi
+
+# 4. same seed, same numbers and same faults
 spec=drop_after=0.3,error_before=0.3,bad_signature=0.2,waits=0.3,wrong_amount=0.2
 run() { emulator_start --seed "$1" --faults "$spec" && TZ=Asia/Shanghai node tests/npm/emulator_seed.mjs "$dir/w" "$wallet"; emulator_stop; }
 run 7 > "$dir/one"; run 7 > "$dir/two"; run 8 > "$dir/three"
 [ "$(wc -l < "$dir/one")" = 60 ] && cmp -s "$dir/one" "$dir/two"; ok $? 'the same seed, the same faults and numbers'
 cmp -s "$dir/one" "$dir/three"; [ $? = 1 ]; ok $? 'another seed, others'
 
-# 4. the guide's commands, as they stand; only the port is another
+# 5. the guide's commands, as they stand; only the port is another
 port=20000; while (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; do port=$((port + RANDOM % 5000 + 1)); done
 guide() { # FROM TO: one thing in the guide may be another
     rm -rf "$dir/here"; mkdir "$dir/here"
