@@ -56,6 +56,29 @@ static double outbox_age(const struct api *a, const struct outbox_stats *w)
     return oldest ? (double)MAX_OF(a->wall_us() - oldest, 0) / 1e6 : 0;
 }
 
+/* Nothing without wallets. */
+static void put_wallets(const struct flow_wallets *fw, struct buf *out)
+{
+    struct wallet_stats s[WALLETS_MAX];
+    unsigned count = fw ? wallets_count(fw->list) : 0;
+    for (unsigned i = 0; i < count; i++)
+        wallet_statistics(wallets_at(fw->list, i), &s[i]);
+    if (!count)
+        return;
+    head(out, "keer_wallet_breaker", "gauge", "0 closed, 1 half-open, 2 open: then nothing is sent to the wallet");
+    for (unsigned i = 0; i < count; i++)
+        buf_fmt(out, "keer_wallet_breaker{wallet=\"%s\"} %u\n", wallet_name(wallets_at(fw->list, i)), s[i].breaker);
+    head(out, "keer_wallet_calls_total", "counter", "calls to a wallet by their end; unknown is settled by asking");
+    for (unsigned i = 0; i < count; i++)
+        for (int a = 0; a <= WALLET_NOT_SENT; a++)
+            buf_fmt(out, "keer_wallet_calls_total{wallet=\"%s\",answer=\"%s\"} %llu\n", wallet_name(wallets_at(fw->list, i)),
+                    wallet_answer_name((enum wallet_answer)a), (unsigned long long)s[i].answers[a]);
+    head(out, "keer_wallet_refused_total", "counter", "calls that the breaker refused");
+    for (unsigned i = 0; i < count; i++)
+        buf_fmt(out, "keer_wallet_refused_total{wallet=\"%s\"} %llu\n", wallet_name(wallets_at(fw->list, i)),
+                (unsigned long long)s[i].refused);
+}
+
 void metrics_get(struct http_exchange *x)
 {
     struct api *a = x->ctx;
@@ -80,6 +103,7 @@ void metrics_get(struct http_exchange *x)
     buf_fmt(out, name " %llu\n", (unsigned long long)atomic_load(&value));
 #include "api/metrics.def"
 #undef API_METRIC
+    put_wallets(a->wallets, out);
     head(out, "keer_outbox_oldest_seconds", "gauge", "age of the oldest delivery that waits");
     buf_fmt(out, "keer_outbox_oldest_seconds %.3f\n", outbox_age(a, w));
     head(out, "keer_decision_seconds", "histogram", "from the head of a request to its commit");

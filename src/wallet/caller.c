@@ -23,6 +23,7 @@ static bool breaker_begin(struct wallet *w, int64_t now_us, bool *ret_probe)
         b->state = BREAKER_HALF_OPEN;
     if (b->state == BREAKER_HALF_OPEN && !b->probing)
         may = b->probing = *ret_probe = true;
+    b->stats.refused += !may;
     if (may)
         b->budget = MIN_OF(b->budget + WALLET_RETRY_PER_CALL, WALLET_RETRY_MAX);
     (void)pthread_mutex_unlock(&b->lock);
@@ -31,10 +32,12 @@ static bool breaker_begin(struct wallet *w, int64_t now_us, bool *ret_probe)
 
 /* A call that was let pass before the breaker opened may end afterwards: its failure changes nothing then, its success
  * neither: the probe alone closes. */
-static void breaker_end(struct wallet *w, bool failed, bool probe, int64_t now_us)
+static void breaker_end(struct wallet *w, enum wallet_answer answer, bool probe, int64_t now_us)
 {
     struct breaker *b = &w->breaker;
+    bool failed = answer == WALLET_UNKNOWN || answer == WALLET_NOT_SENT;
     (void)pthread_mutex_lock(&b->lock);
+    b->stats.answers[answer]++;
     switch (b->state) {
     case BREAKER_CLOSED:
         b->failures = failed ? b->failures + 1 : 0;
@@ -62,21 +65,29 @@ static bool take_retry(struct wallet *w)
     struct breaker *b = &w->breaker;
     (void)pthread_mutex_lock(&b->lock);
     bool may = b->state == BREAKER_CLOSED && b->budget >= WALLET_RETRY_COST;
+    b->stats.retries += may;
     if (may)
         b->budget -= WALLET_RETRY_COST;
     (void)pthread_mutex_unlock(&b->lock);
     return may;
 }
 
-const char *wallet_breaker(const struct wallet *w)
+void wallet_statistics(const struct wallet *w, struct wallet_stats *ret)
 {
-    static const char *const names[] = {"closed", "open", "half-open"};
     /* The lock is not part of what a wallet is: looking at it is no change. */
     struct breaker *b = (struct breaker *)(uintptr_t)&w->breaker;
     (void)pthread_mutex_lock(&b->lock);
-    const char *name = names[b->state];
+    *ret = b->stats;
+    ret->breaker = b->state == BREAKER_CLOSED ? 0 : b->state == BREAKER_HALF_OPEN ? 1 : 2;
     (void)pthread_mutex_unlock(&b->lock);
-    return name;
+}
+
+const char *wallet_breaker(const struct wallet *w)
+{
+    static const char *const names[] = {"closed", "half-open", "open"};
+    struct wallet_stats s;
+    wallet_statistics(w, &s);
+    return names[s.breaker];
 }
 
 /* --- calls --- */
@@ -113,8 +124,7 @@ static struct wallet_io begin(struct calling *c, struct wallet *w, struct wallet
 static enum wallet_answer end(struct calling *c, enum wallet_answer answer, struct wallet_why *why)
 {
     if (c->admitted)
-        breaker_end(c->wallet, answer == WALLET_UNKNOWN || answer == WALLET_NOT_SENT, c->probe,
-                    c->calls->wall_us(c->calls->ctx));
+        breaker_end(c->wallet, answer, c->probe, c->calls->wall_us(c->calls->ctx));
     if (c->refused) {
         *why = (struct wallet_why){.reason = WALLET_BREAKER};
         (void)snprintf(why->text, sizeof why->text, "%s", wallet_reason_text(WALLET_BREAKER));

@@ -12,6 +12,13 @@ const char *wallet_reason_name(enum wallet_reason reason)
     return (unsigned)reason < WALLET_REASON_MAX ? names[reason] : "?";
 }
 
+const char *wallet_answer_name(enum wallet_answer answer)
+{
+    static const char *const names[] = {"yes", "no", "unknown", "not_sent"};
+    static_assert(ARRAY_LEN(names) == WALLET_NOT_SENT + 1, "a name for each answer");
+    return names[answer];
+}
+
 const char *wallet_reason_text(enum wallet_reason reason)
 {
     static const char *const texts[] = {

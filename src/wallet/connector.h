@@ -294,6 +294,13 @@ enum wallet_answer wallet_refund_query(struct wallet *w, struct wallet_calls *c,
                                        struct wallet_refund *ret, struct wallet_why *why);
 enum wallet_verdict wallet_notice(struct wallet *w, const struct wallet_inbound *in, int64_t now_us,
                                   struct wallet_notice *ret, char ret_why[WALLET_WHY_BYTES]);
-/* For readyz, metrics: closed, half-open, open. */
+/* For people and metrics: closed, half-open, open. */
 const char *wallet_breaker(const struct wallet *w);
+struct wallet_stats {
+    uint64_t answers[WALLET_NOT_SENT + 1]; /* of calls that the breaker let pass, by enum wallet_answer */
+    uint64_t refused, retries;             /* by the breaker; queries that were asked once more */
+    unsigned breaker;                      /* 0 closed, 1 half-open, 2 open */
+};
+void wallet_statistics(const struct wallet *w, struct wallet_stats *ret);
+const char *wallet_answer_name(enum wallet_answer answer); /* "yes", "no", "unknown", "not_sent" */
 #endif

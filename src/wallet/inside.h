@@ -35,7 +35,8 @@ struct breaker {
     unsigned failures; /* in a row */
     bool probing;
     int64_t opened_us;
-    unsigned budget; /* of retries */
+    unsigned budget;           /* of retries */
+    struct wallet_stats stats; /* but for `breaker` */
 };
 struct wallet {
     char name[WALLET_NAME_BYTES + 1];

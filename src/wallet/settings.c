@@ -55,7 +55,7 @@ void settings_only(struct wallet_settings *s, uint32_t at, const char *const *me
         for (size_t i = 0; !known && at == 0 && i < ARRAY_LEN(common); i++)
             known = slice_eq(key, slice_str(common[i]));
         if (!known) {
-            settings_fail(s, KEER_EINVALID, "\"%.*s\": there is no such member; see docs/guides/wallets.md",
+            settings_fail(s, KEER_EINVALID, "\"%.*s\": there is no such member; see docs/guides/wallets-file.md",
                           (int)MIN_OF(key.len, 40u), key.p);
             return;
         }

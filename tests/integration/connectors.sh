@@ -58,6 +58,7 @@ check "$w/nowhere.json"; [ $? = 4 ] && grep -q 'nowhere.json: No such file' "$di
 keys || exit 1
 start --wallets "$w/wallets.json" || exit 1
 [ "$(grep -c 'wallet .* at http://127.0.0.1' "$dir/log")" = 3 ]; ok $? 'the daemon says which wallets it has'
+for metric in 'breaker{wallet="alipay"} 0' 'calls_total{wallet="antom",answer="unknown"} 0' 'refused_total{wallet="wechatpay"} 0'; do curl -s "$u/metrics" | grep -qF "keer_wallet_$metric"; ok $? "figures: $metric"; done
 grep -q 'sandbox: refused' "$dir/log"; [ $? = 1 ]; ok $? 'its sandbox has what wallets need'
 stop; ok $? 'ended'
 exit $failed

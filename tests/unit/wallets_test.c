@@ -355,6 +355,10 @@ START_TEST(one_probe_for_all_threads)
     (void)pthread_barrier_wait(&barrier); /* its answer comes */
     ck_assert_int_eq(pthread_join(first, NULL), 0);
     ck_assert_int_eq(probe.answer, WALLET_YES);
+    struct wallet_stats stats;
+    wallet_statistics(w, &stats);
+    ck_assert(stats.breaker == 0 && stats.refused == THREADS && stats.answers[WALLET_YES] == 1);
+    ck_assert_uint_eq(stats.answers[WALLET_UNKNOWN], WALLET_BREAKER_FAILURES);
     ck_assert_uint_eq(atomic_load(&f.sends), sends + 1);
     ck_assert_str_eq(wallet_breaker(w), "closed");
     (void)pthread_barrier_destroy(&barrier);
