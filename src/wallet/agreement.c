@@ -548,15 +548,6 @@ enum keer_err agreement_spend_unverified(struct db *db, const struct id *id, int
                      Q_NUMBER(amount_minor), Q_ID(id));
 }
 
-enum keer_err agreement_unspend_unverified(struct db *db, const struct id *id, int64_t amount_minor, int64_t spent_us)
-{
-    enum keer_err err = QUERY_MET(db,
-                                  "UPDATE agreement SET unverified_used = unverified_used - $1 WHERE id = $2"
-                                  " AND verified_us <= $3 AND unverified_used >= $1 RETURNING id",
-                                  Q_NUMBER(amount_minor), Q_ID(id), Q_NUMBER(spent_us));
-    return err == KEER_EMISSING ? KEER_OK : err;
-}
-
 enum keer_err agreement_verified(struct db *db, const struct id *id, int64_t now_us)
 {
     return QUERY_MET(db,

@@ -174,11 +174,9 @@ struct agreement_limits {
 };
 KEER_NODISCARD enum keer_err agreement_set_caps(struct db *db, const struct id *id, enum currency currency,
                                                 const struct agreement_limits *was, const struct agreement_limits *to);
-/* Charges an amount to the unverified limit, if it is ACTIVE and the limit holds it: KEER_EMISSING when not. */
+/* Charges an amount to the unverified limit, if it is ACTIVE and the limit holds it: KEER_EMISSING when not. It is not given
+ * back when the charge fails. */
 KEER_NODISCARD enum keer_err agreement_spend_unverified(struct db *db, const struct id *id, int64_t amount_minor);
-/* A charge that was spent so at spent_us moved no money: given back, unless a step has set the sum to 0 since. */
-KEER_NODISCARD enum keer_err agreement_unspend_unverified(struct db *db, const struct id *id, int64_t amount_minor,
-                                                          int64_t spent_us);
 /* A second step bound to this agreement was used: the sum begins anew. */
 KEER_NODISCARD enum keer_err agreement_verified(struct db *db, const struct id *id, int64_t now_us);
 #endif

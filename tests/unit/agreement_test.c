@@ -380,14 +380,9 @@ START_TEST(what_passes_without_a_step)
     ck_err(agreement_spend_unverified(db, &id, 10001), KEER_EMISSING);
     ck_ok(agreement_spend_unverified(db, &id, 10000));
     ck_err(agreement_spend_unverified(db, &id, 1), KEER_EMISSING);
-    ck_ok(agreement_unspend_unverified(db, &id, 10000, T0 + 1)); /* the wallet refused it */
-    ck_assert_int_eq(get(&id).unverified_used_minor, 20000);
     ck_ok(agreement_verified(db, &id, T0 + 9));
     ck_assert_int_eq(get(&id).unverified_used_minor, 0);
     ck_ok(agreement_spend_unverified(db, &id, 500));
-    ck_ok(agreement_unspend_unverified(db, &id, 400, T0 + 1)); /* spent before the step: nothing to give back */
-    ck_assert_int_eq(get(&id).unverified_used_minor, 500);
-    ck_ok(agreement_unspend_unverified(db, &id, 501, T0 + 9)); /* never below nothing */
     ck_assert_int_eq(get(&id).unverified_used_minor, 500);
     ck_ok(agreement_pause(db, &id, SLICE("by the person"), T0));
     ck_err(agreement_spend_unverified(db, &id, 1), KEER_EMISSING);
