@@ -74,7 +74,7 @@ OBJ_SIM   := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
 
 JUDGE     := $(if $(wildcard /usr/include/fido.h),$(B)/tests/webauthn-judge)
 
-.PHONY: all help lib demo timing test unit guess sim sim-bugs rig-bins unit-bins crash crash-disk crash-pg money bench-load bench-overload bench-charges pay-parallel integration asan asan-http tsan cov bench bench-peers docs check-docs lint layers install \
+.PHONY: all help lib demo timing test unit guess sim sim-bugs bound rig-bins unit-bins crash crash-disk crash-pg money bench-load bench-overload bench-charges pay-parallel integration asan asan-http tsan cov bench bench-peers docs check-docs lint layers install \
         uninstall clean deps format headers
 all: $(B)/keer $(B)/libkeer.a $(B)/libkeer.so.0 $(B)/keer.pc
 
@@ -216,6 +216,8 @@ sim: $(B)/tests/sim/sim ## the money path simulated: SEED=N (1), SEEDS=N (300), 
 	@$< $(or $(SEED),1) $(or $(SEEDS),300) $(SHOW)
 sim-bugs: $(B)/tests/sim/sim ## every planted bug of tests/sim/bugs must be found within SEEDS (400); BUGS="05 19" for some
 	@CC="$(CC)" CPPFLAGS="$(CPPFLAGS)" CFLAGS="$(CFLAGS)" LDFLAGS="$(LDFLAGS) $(WRAP_SIM)" LIBS="$(LIBS_BIN)" tests/sim/planted $(B) $(or $(SEEDS),400) $(BUGS)
+bound: $(B)/tests/bound_test ## the most that a thief takes from a linked wallet: every sequence of DEPTH (5) steps, WALKS (1,000) random ones
+	@KEER_BOUND_DEPTH=$(or $(DEPTH),5) KEER_BOUND_WALKS=$(or $(WALKS),1000) $<
 guess: $(B)/tests/guess_test ## GUESSES guesses (1,000,000) at passwords, one-time codes and recoveries, in parallel
 	@GUESSES=$(or $(GUESSES),1000000) $<
 TIMING ?= 10000

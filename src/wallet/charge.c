@@ -236,11 +236,11 @@ enum keer_err charge_due(struct db *db, const char *wallet, int64_t now_us, unsi
     struct db_stmt *s;
     unsigned count = 0;
     enum db_step step = DB_END;
-    enum keer_err err =
-        QUERY_ROWS(db, &s,
-                   "SELECT c.id" FROM "WHERE c.state IN (0, 1, 2, 3, 4, 5, 7) AND c.ask_us > 0 AND c.ask_us <= $1"
-                   " AND a.wallet = $2 ORDER BY c.ask_us, c.id LIMIT $3",
-                   Q_NUMBER(now_us), Q_STR(wallet), Q_NUMBER(max));
+    enum keer_err err = QUERY_ROWS(
+        db, &s,
+        "SELECT c.id" FROM "WHERE c.state IN (0, 1, 2, 3, 4, 5, 7) AND c.ask_us > 0"
+        " AND (c.ask_us <= $1 OR (c.state > 1 AND c.ask_us > $4)) AND a.wallet = $2 ORDER BY c.ask_us, c.id LIMIT $3",
+        Q_NUMBER(now_us), Q_STR(wallet), Q_NUMBER(max), Q_NUMBER(now_us + ASK_MAX_US));
     if (err != KEER_OK)
         return err;
     while (err == KEER_OK && count < max && (step = db_step(s)) == DB_ROW)

@@ -133,7 +133,7 @@ static void run(uint64_t seed, void (*world)(void))
         if (rng_chance(&sim.rng, 0.5))
             sim.rate[i] = rng_unit(&sim.rng) * most[i];
     /* Any hour; a third of the runs go over midnight of UTC, which is in the middle of a day of China. */
-    sim.now_us += rng_chance(&sim.rng, 0.3) ? 12 * US_HOUR - rng_between(&sim.rng, 1, 3 * US_MINUTE)
+    sim.now_us += rng_chance(&sim.rng, 0.3) ? 12 * US_HOUR - rng_between(&sim.rng, 1, 12 * US_MINUTE)
                                             : rng_between(&sim.rng, 0, US_DAY);
     disk_reset();
     sim_open();

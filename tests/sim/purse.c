@@ -722,6 +722,15 @@ void purse_each(purse_each_fn *each, void *ctx)
             if (p->charges[i].was_paid)
                 each(ctx, (unsigned)(p - purses), p->charges[i].c.number, &p->charges[i].effect);
 }
+bool purse_is_live(const char *agreement_number)
+{
+    for (struct purse *p = purses; p < purses + PURSES; p++) {
+        const struct row_agreement *a = agreement_row(p, agreement_number);
+        if (a && a->a.state == WALLET_AGREEMENT_NORMAL)
+            return true;
+    }
+    return false;
+}
 void purse_told_ended(const char *agreement_number)
 {
     for (struct purse *p = purses; p < purses + PURSES; p++) {

@@ -290,6 +290,8 @@ static void run_link(void *ctx)
                                  .return_url = SLICE("https://store.example/back"),
                                  .store = SLICE("Game Store"),
                                  .currency = CUR_CNY,
+                                 .has_caps = (r->who & 4) != 0, /* low, so that they are met */
+                                 .caps = {.charge_minor = 9000, .day_minor = 20000, .month_minor = 30000, .day_count = 4},
                                  .unverified_limit_minor = limits[r->who % ARRAY_LEN(limits)]};
     enum keer_err err = agreements_link(&agreements, nobody, &ask, &answer);
     sim_trace("link %s: %s, outcome %d", r->reference, keer_err_name(err), (int)answer.outcome);
@@ -504,7 +506,8 @@ static bool draw_charge(struct request *r)
 {
     static const int64_t round[] = {64800, 9800, 4500, 600, 20000, 20001, 70000, 70001, 30000};
     bool live = rng_chance(&sim.rng, 0.9);
-    if (!one_id(live ? "SELECT id FROM agreement WHERE state = 2 ORDER BY id" : "SELECT id FROM agreement ORDER BY id",
+    if (!one_id(live ? "SELECT id FROM agreement WHERE state = 2 ORDER BY id"
+                     : "SELECT id FROM agreement WHERE state IN (1, 3, 4, 5) ORDER BY state = 4 DESC, id",
                 &r->id) ||
         !(r->asked = asked_new()))
         return false;
@@ -709,7 +712,7 @@ static void live(void)
         sim.now_us += rng_between(&sim.rng, 1,
                                   task_count()         ? US_SECOND / 5
                                   : i < LIVE_STEPS / 2 ? 10 * US_SECOND
-                                                       : 10 * US_MINUTE);
+                                                       : US_HOUR);
         purse_tick();
         if (task_count()) {
             (void)task_step();

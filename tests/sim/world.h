@@ -53,6 +53,7 @@ bool purse_gave_back(const char *refund); /* under our number of a refund, and n
 typedef void purse_each_fn(void *ctx, unsigned purse, const char *number, const struct purse_effect *e);
 void purse_each(purse_each_fn *each, void *ctx);
 /* The person was told that it has ended: from now on no charge on it may have an effect. */
+bool purse_is_live(const char *agreement_number); /* signed at the wallet, and not ended there */
 void purse_told_ended(const char *agreement_number);
 
 /* --- check.c --- */

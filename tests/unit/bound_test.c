@@ -4,7 +4,8 @@
  * every sequence of what he can do is tried to a depth, each step inside a SAVEPOINT so that it can be taken back; states that
  * were met with as many steps left are not tried again. The policy lets everything pass: what stops him is no rule.
  * He takes as much as the gate lets him each time: the amounts around every limit are tried, from the largest down.
- * KEER_BOUND_WALKS random walks of forty steps look for what the depth hides.
+ * KEER_BOUND_DEPTH (4) is the depth; KEER_BOUND_WALKS (20) random walks of forty steps look for what it hides. `make bound` goes
+ * deeper.
  */
 #include <inttypes.h>
 
@@ -17,7 +18,7 @@
 #include "lib/test.h"
 #include "wallet/charge.h"
 
-#define DEPTH 5u
+#define DEPTH 4
 #define CHARGES_A_STEP 12u    /* more than the default count a day */
 #define DAY_OF_NOTICE US_HOUR /* an owner who reacts has read his notices after that */
 
@@ -339,14 +340,14 @@ static bool recover(struct place *p, bool lost)
     return recovery_finish(kit.db, &kit.guard, &r.id, slice_str(phc), lost, p->now_us, &r) == KEER_OK;
 }
 
-/* He signs in with the password, and the policy lets him. */
+/* He signs in with the password, and the policy lets him; a session that was stolen is kept alive by using it. */
 static void sign_in(struct place *p)
 {
     struct crypto_hash browser = {{66}};
     struct session s;
-    if (p->caught || thief->cookie || session_read(kit.db, &p->session.id, p->now_us, &s) == KEER_OK)
+    if (p->caught || session_read(kit.db, &p->session.id, p->now_us, &s) == KEER_OK)
         return;
-    p->session = kit_session(&kit, &anna, SESSION_FULL, &browser, p->now_us);
+    p->session = kit_session(&kit, &anna, SESSION_FULL, thief->cookie ? &anna.browser : &browser, p->now_us);
 }
 
 /* What is told to her where he does not read it away. */
@@ -498,15 +499,20 @@ static void search(struct place p, unsigned depth)
 static struct place start(void)
 {
     struct place p = {.now_us = T0, .codes = thief->codes};
-    p.session = anna.session;
-    if (!thief->cookie) {
-        p.session = (struct session){0};
-        sign_in(&p);
-    }
+    sign_in(&p);
     memset(seen, 0, sizeof seen);
     best_minor = 0;
     best = (struct place){0};
     return p;
+}
+
+static int64_t number_of(const char *name, int64_t other)
+{
+    const char *text = getenv(name);
+    int64_t n = other;
+    if (text)
+        ck_ok(num_i64(slice_str(text), 1, 1000000, &n));
+    return n;
 }
 
 static void print_way(void)
@@ -532,7 +538,7 @@ START_TEST(most_that_is_taken)
             owner_reacts = columns[k].reacts;
             horizon_us = columns[k].horizon_us;
             ck_ok(db_exec(kit.db, "SAVEPOINT thief"));
-            search(start(), DEPTH);
+            search(start(), (unsigned)number_of("KEER_BOUND_DEPTH", DEPTH));
             ck_ok(db_exec(kit.db, "ROLLBACK TO thief"));
             ck_ok(db_exec(kit.db, "RELEASE thief"));
             (void)printf("# %-26s %-34s %9" PRId64 ".%02" PRId64 " CNY  ", thief->name, columns[k].name, best_minor / 100,
@@ -550,10 +556,7 @@ END_TEST
 /* Long walks, by seed: a password alone takes nothing either. */
 START_TEST(walks)
 {
-    const char *wanted = getenv("KEER_BOUND_WALKS");
-    int64_t count = 40;
-    if (wanted)
-        ck_ok(num_i64(slice_str(wanted), 1, 1000000, &count));
+    int64_t count = number_of("KEER_BOUND_WALKS", 20);
     for (int64_t seed = 1; seed <= count; seed++) {
         struct rng r;
         rng_seed(&r, (uint64_t)seed);
