@@ -25,8 +25,8 @@
 #include "flow/wallet_calls.h"
 #include "wallet/agreement.h"
 
-struct agreements { /* does not change after the start */
-    const struct steps *steps;    /* accounts, account key, guard */
+struct agreements {            /* does not change after the start */
+    const struct steps *steps; /* accounts, account key, guard */
     struct flow_wallets *wallets;
 };
 
@@ -131,8 +131,9 @@ void agreements_tick(struct desk_worker *w, void *ctx);
 
 /* --- pure over the database --- */
 /* What a wallet says of *a, which was read with the key in this transaction, and is brought up to date. */
-KEER_NODISCARD enum keer_err agreements_take(struct db *db, const struct crypto_hash *key, const struct wallet_agreement *said,
-                                             int64_t now_us, struct agreement *a, enum agreements_taken *ret);
+KEER_NODISCARD enum keer_err agreements_take(struct db *db, const struct crypto_hash *key,
+                                             const struct wallet_agreement *said, int64_t now_us, struct agreement *a,
+                                             enum agreements_taken *ret);
 /* Ends it here: STEP is ENDED, what else lives is ENDING; people are told. KEER_EMISSING when it was ended before. */
 KEER_NODISCARD enum keer_err agreements_close(struct db *db, const struct crypto_hash *key, struct slice why, int64_t now_us,
                                               struct agreement *a);
@@ -152,8 +153,8 @@ void agreements_resume_data(const struct agreement *a, char ret_data[GUARD_DATA_
                             char ret_detail[CHALLENGE_TEXT_BYTES + 1]);
 /* What a challenge of linking shows. `room` backs its texts. */
 struct agreements_shown {
-    char charge[CURRENCY_TEXT_BYTES], day[CURRENCY_TEXT_BYTES], month[CURRENCY_TEXT_BYTES],
-        unverified[CURRENCY_TEXT_BYTES], count[24];
+    char charge[CURRENCY_TEXT_BYTES], day[CURRENCY_TEXT_BYTES], month[CURRENCY_TEXT_BYTES], unverified[CURRENCY_TEXT_BYTES],
+        count[24];
 };
 struct challenge_data agreements_challenge(const struct agreement *a, struct slice store, struct agreements_shown *room);
 #endif

@@ -30,6 +30,6 @@ struct linked_wallets {
 desk_fn linked_wallets_read; /* any */
 
 /* KEER_EMISSING: no charge of this id on an agreement of the visitor's account. */
-KEER_NODISCARD enum keer_err linked_wallets_not_me(const struct agreements *g, struct desk_worker *w, const struct visitor *v,
-                                                   const struct id *charge);
+KEER_NODISCARD enum keer_err linked_wallets_not_me(const struct agreements *g, struct desk_worker *w,
+                                                   const struct visitor *v, const struct id *charge);
 #endif
