@@ -5,6 +5,7 @@ import { accounts } from './answers_account.mjs'
 import { passkeys } from './answers_passkey.mjs'
 import { steps } from './answers_step.mjs'
 import { wallets } from './answers_wallets.mjs'
+import { appstore } from './answers_appstore.mjs'
 
 export async function cases({ ask, ok, event, doc }) {
     const good = { id: 'o1', time: '2018-10-01T12:00:00Z', type: 'purchase', account: 'liu', device: 'd1', amount: 4900, currency: 'EUR' }
@@ -60,6 +61,7 @@ export async function cases({ ask, ok, event, doc }) {
     await passkeys(ask)
     await steps(ask)
     await wallets(ask)
+    await appstore(ask)
     await ask('health', 200, 'GET', '/healthz', { role: null })
     await ask('readiness', 200, 'GET', '/readyz', { role: null })
     await ask('metrics', 200, 'GET', '/metrics', { role: null })
