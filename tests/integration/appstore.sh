@@ -110,6 +110,21 @@ rows 'DROP TRIGGER broken'
 sent 'takes it later' 200 '^\{\}' "$(field EXPIRED 3)"
 stop; ok $? 'stops'
 
+# --- on PostgreSQL
+. tests/lib/postgres.sh
+[ -w /dev/shm ] && PG_DIR=/dev/shm
+if pg_find; then
+    finally() { pg_end; }
+    DATABASE=
+    pg_new a && DATABASE=$(pg_address a) && keys && start "${intake[@]}" || exit 1
+    for type in ONE_TIME_CHARGE CONSUMPTION_REQUEST REFUND TEST REFUND; do sent "$type on PostgreSQL" 200 '^\{\}' "$(field $type 3)"; done
+    get 'the prepared answer' 200 '"customerConsented":false' "$analyst" "intake/appstore/consumption/$request"
+    get 'the decision' 200 '"outcome":"' "$analyst" "decisions/appstore:$(field REFUND 2)"
+    stop; ok $? 'stops'
+else
+    echo 'skipped: no PostgreSQL server to start here (postgresql-15)'
+fi
+
 # --- Apple's own library
 if npm_ready tests/appstore; then node tests/appstore/judge.mjs "$dir" $bundle || failed=1; fi
 exit $failed
