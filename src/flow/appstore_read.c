@@ -321,7 +321,7 @@ bool appstore_account_id(const char *uuid, struct id *ret_id)
             continue;
         if (n == 2 * sizeof bytes || num_hex(slice_of(p, 1), &v) != KEER_OK)
             return false;
-        bytes[n / 2] = (unsigned char)(n % 2 ? bytes[n / 2] << 4 | v : v);
+        bytes[n / 2] = (unsigned char)(n % 2 ? (uint64_t)bytes[n / 2] << 4 | v : v);
         n++;
     }
     if (n != 2 * sizeof bytes)
