@@ -128,7 +128,7 @@ ask.quiet = async (method, path) => {
 const { cases } = await import('./answers.mjs')
 await cases({ ask, ok, event, doc })
 // Where a person's browser and a client's secret are needed: tests/integration/oidc.sh, with openid-client; what needs somebody's signature: the tests of who sends it.
-const elsewhere = (path) => path.startsWith('/oidc/') || path.startsWith('/v1/intake/') || isSigned(path)
+const elsewhere = (path) => path.startsWith('/oidc/') || path === '/v1/wallets/{id}/notices'
 for (const { path, method } of operations.filter((o) => !asked.has(o.op) && !elsewhere(o.path))) ok(false, `an answer of ${method} ${path} was asked for`, 'add it to tests/npm/answers.mjs')
 const decision = { id: 'a', time: '2018-10-01T12:00:00Z', type: 'sign_in', outcome: 'maybe', review: false, score: null, rules: [], because: [], reasons: [], degraded: [] }
 const control = compile({ $ref: '#/components/schemas/Decision' }, true)
