@@ -418,7 +418,7 @@ static enum net_end fetch(struct net_fetch *f, const struct fetch_server *s, con
                           .body = SLICE("a=b"),
                           .allowed = &loopback,
                           .connect_us = 500000,
-                          .whole_us = 300000};
+                          .whole_us = strcmp(path, "/silent") == 0 ? 300000 : 5000000};
     return net_fetch(f, &ask, status, head, body, why);
 }
 
@@ -440,9 +440,6 @@ START_TEST(answers_are_kept_as_they_came)
     ck_slice_eq(wallet_head_find(buf_view(&head), "x-name"), SLICE("Value: two"));
     ck_assert_ptr_null(wallet_head_find(buf_view(&head), "x-twice").p);
     ck_assert_ptr_null(wallet_head_find(buf_view(&head), "x-interim").p); /* of a 100 before it */
-    ck_slice_eq(slice_str(s.request), SLICE("POST /plain HTTP/1.1"));     /* one line is enough here */
-    ck_assert(strstr(s.received, "X-One: 1\r\n") && strstr(s.received, "\r\n\r\na=b"));
-    ck_assert(!strstr(s.received, "Expect:"));
     unsigned connections = atomic_load(&s.connections);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(fetch(f, &s, "/plain", &status, &head, &body, why), NET_HAS_ANSWER);
@@ -451,7 +448,11 @@ START_TEST(answers_are_kept_as_they_came)
     ck_assert_str_eq(why, "the answer was too large");
     ck_assert_int_eq(fetch(f, &s, "/redirect", &status, &head, &body, why), NET_HAS_ANSWER);
     ck_assert_int_eq(status, 302);
-    fetch_server_stop(&s);
+    ck_assert_int_eq(fetch(f, &s, "/plain", &status, &head, &body, why), NET_HAS_ANSWER);
+    fetch_server_stop(&s); /* what it got is looked at when its thread has ended */
+    ck_slice_eq(slice_str(s.request), SLICE("POST /plain HTTP/1.1"));
+    ck_assert(strstr(s.received, "X-One: 1\r\n") && strstr(s.received, "\r\n\r\na=b"));
+    ck_assert(!strstr(s.received, "Expect:"));
     net_fetch_free(f);
     buf_release(&head);
     buf_release(&body);
@@ -547,8 +548,8 @@ START_TEST(the_network_of_a_daemon)
     struct wallet_request rq = {.method = "POST",
                                 .url = slice_str(url),
                                 .body = SLICE("x"),
-                                .connect_us = 500000,
-                                .whole_us = 500000,
+                                .connect_us = 5000000,
+                                .whole_us = 5000000,
                                 .loopback = true};
     ck_assert_int_eq(fw.calls.send(fw.calls.ctx, &rq, &r), WALLET_ANSWERED);
     ck_assert_int_eq(r.status, 201);
