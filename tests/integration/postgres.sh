@@ -22,7 +22,7 @@ set_all() { pg_sql a "ALTER SYSTEM SET $1" 'SELECT pg_reload_conf()' > /dev/null
 
 pg_new a || { echo 'not ok - a server'; exit 1; }
 a=$(pg_address a)
-for t in store_test serve_test account_test notice_test attempts_test stepup_test guard_test passkey_test oidc_test ledger_test agreement_test; do
+for t in store_test serve_test account_test notice_test attempts_test stepup_test guard_test passkey_test oidc_test ledger_test agreement_test charge_test refund_test pay_test; do
     KEER_TEST_POSTGRES=$a "$BUILD/tests/$t" > "$dir/unit" 2>&1; code=$?
     grep -vE '^1\.\.' "$dir/unit"; [ $code = 0 ] || failed=1
 done
