@@ -709,10 +709,7 @@ static void live(void)
     for (unsigned i = 0; i < LIVE_STEPS && !settled(); i++) {
         sim.step++;
         /* A clock that was set back makes some wait until it is there again: so much time is given too. */
-        sim.now_us += rng_between(&sim.rng, 1,
-                                  task_count()         ? US_SECOND / 5
-                                  : i < LIVE_STEPS / 2 ? 10 * US_SECOND
-                                                       : US_HOUR);
+        sim.now_us += rng_between(&sim.rng, 1, task_count() ? US_SECOND / 5 : i < LIVE_STEPS / 2 ? 10 * US_SECOND : US_HOUR);
         purse_tick();
         if (task_count()) {
             (void)task_step();
