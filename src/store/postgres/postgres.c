@@ -34,9 +34,15 @@ struct pg {
     unsigned queued;    /* statements in the pipeline */
     bool warned;        /* the server warned since this was set to false; the text is in why */
     unsigned last_name; /* of a statement */
+    struct pg_stmt
+        *kept; /* freed ones, the last first, for the next of the same text: a session's own, whatever is rolled back */
+    unsigned kept_count;
 };
+#define KEPT_MAX 256
 struct pg_stmt {
     struct db_stmt base;
+    struct pg_stmt *next; /* of those kept */
+    char *sql;
     char name[16];
     int parameters;
     Oid type[DB_PARAMETERS_MAX];
@@ -201,6 +207,11 @@ static enum keer_err pg_exec(struct db *db, const char *sql)
 static void pg_close(struct db *db)
 {
     struct pg *pg = pg_of(db);
+    for (struct pg_stmt *k = pg->kept, *next; k; k = next) {
+        next = k->next;
+        free(k->sql);
+        free(k);
+    }
     PQfinish(pg->conn); /* NULL is fine */
     free(pg);
 }
@@ -400,12 +411,43 @@ static enum keer_err pg_copy(const char *from, const char *to, enum db_copy_kind
 
 /* --- statements --- */
 
+/* One of that text which nobody uses; NULL when there is none. */
+static struct pg_stmt *take_kept(struct pg *pg, const char *sql)
+{
+    for (struct pg_stmt **at = &pg->kept; *at; at = &(*at)->next)
+        if (strcmp((*at)->sql, sql) == 0) {
+            struct pg_stmt *s = *at;
+            *at = s->next;
+            s->next = NULL;
+            pg->kept_count--;
+            return s;
+        }
+    return NULL;
+}
+
+static void drop_stmt(struct pg *pg, struct pg_stmt *s)
+{
+    char sql[40];
+    (void)snprintf(sql, sizeof sql, "DEALLOCATE %s", s->name);
+    if (PQtransactionStatus(pg->conn) == PQTRANS_IDLE || PQtransactionStatus(pg->conn) == PQTRANS_INTRANS)
+        PQclear(PQexec(pg->conn, sql)); /* else it goes with the session */
+    free(s->sql);
+    free(s);
+}
+
 static enum keer_err pg_prepare(struct db *db, const char *sql, struct db_stmt **ret_stmt)
 {
     struct pg *pg = pg_of(db);
-    struct pg_stmt *s = calloc(1, sizeof *s);
-    if (!s)
+    struct pg_stmt *s = take_kept(pg, sql);
+    if (s) {
+        *ret_stmt = &s->base;
+        return KEER_OK;
+    }
+    s = calloc(1, sizeof *s);
+    if (!s || !(s->sql = strdup(sql))) {
+        free(s);
         return KEER_ENOMEM;
+    }
     s->base.db = db;
     (void)snprintf(s->name, sizeof s->name, "k%u", ++pg->last_name);
     PGresult *r = NULL;
@@ -422,6 +464,7 @@ static enum keer_err pg_prepare(struct db *db, const char *sql, struct db_stmt *
     }
     PQclear(r);
     if (err != KEER_OK) {
+        free(s->sql);
         free(s);
         return err;
     }
@@ -441,15 +484,19 @@ static void pg_reset(struct db_stmt *base)
 static void pg_free(struct db_stmt *base)
 {
     struct pg *pg = pg_of(base->db);
-    struct pg_stmt *s = stmt_of(base);
-    char sql[40];
+    struct pg_stmt *s = stmt_of(base), **last = &pg->kept;
     pg_reset(base);
     if (settle(pg) != DB_END)
         base->db->spoiled = true;
-    (void)snprintf(sql, sizeof sql, "DEALLOCATE %s", s->name);
-    if (PQtransactionStatus(pg->conn) == PQTRANS_IDLE || PQtransactionStatus(pg->conn) == PQTRANS_INTRANS)
-        PQclear(PQexec(pg->conn, sql)); /* else it goes with the session */
-    free(s);
+    s->next = pg->kept;
+    pg->kept = s;
+    if (++pg->kept_count <= KEPT_MAX)
+        return;
+    while ((*last)->next)
+        last = &(*last)->next;
+    drop_stmt(pg, *last);
+    *last = NULL;
+    pg->kept_count--;
 }
 
 static void bind(struct pg_stmt *s, unsigned parameter, const char *p, size_t len)
