@@ -119,13 +119,13 @@ static bool send_answer(int fd, struct server_answer *an, bool keep)
     bool ok = an->body.err == KEER_OK;
     if (first.len < ONE_PACKET_BYTES) { /* one packet rather than two */
         buf_slice(&head, first);
-        body = slice_of(body.p + first.len, body.len - first.len);
+        body = body.p ? slice_of(body.p + first.len, body.len - first.len) : body;
         first.len = 0;
     }
     ok = ok && head.err == KEER_OK && send_all(fd, buf_view(&head)) && send_all(fd, first);
     if (ok && an->slow_us)
         server_sleep(an->slow_us);
-    ok = ok && send_all(fd, slice_of(body.p + first.len, body.len - first.len));
+    ok = ok && (!body.len || send_all(fd, slice_of(body.p + first.len, body.len - first.len)));
     buf_release(&head);
     return ok;
 }

@@ -4,7 +4,7 @@
 #include "stepup/authenticator.h"
 #include "store/query.h"
 
-enum wait { FIRST, OTHER, NEVER };
+enum wait { FIRST, OTHER, MONEY, NEVER };
 static const struct {
     const char *name, *what;
     enum wait wait;
@@ -182,7 +182,7 @@ static enum keer_err ask_step(struct db *db, const struct guard_request *r, int6
     return KEER_OK;
 }
 
-static enum keer_err use_step(struct db *db, const struct guard_request *r, int64_t now_us, bool *ret_ok)
+static enum keer_err use_step(struct db *db, const struct guard_request *r, int64_t now_us, bool *ret_ok, unsigned *ret_by)
 {
     struct challenge_data d = data_of(r);
     struct challenge used;
@@ -201,7 +201,23 @@ static enum keer_err use_step(struct db *db, const struct guard_request *r, int6
                             now_us, &used);
     if (err == KEER_OK || err == KEER_EMISSING)
         *ret_ok = err == KEER_OK;
+    if (err == KEER_OK)
+        *ret_by = used.done_by;
     return err == KEER_EMISSING ? KEER_OK : err;
+}
+
+/* Whether a step may have been answered by what was added lately: a thief with one code adds an authenticator of his own, and
+ * all further steps are his. */
+static enum keer_err answered_by_new(struct db *db, const struct id *account, unsigned by, int64_t since_us, bool *ret)
+{
+    struct authenticator list[AUTHENTICATORS_MAX];
+    unsigned n = 0;
+    enum keer_err err = authenticators_list(db, account, list, &n);
+    *ret = false;
+    for (unsigned i = 0; err == KEER_OK && i < n; i++)
+        *ret = *ret || ((by & AUTHENTICATOR_BIT(list[i].kind)) && list[i].state == AUTHENTICATOR_ACTIVE &&
+                        list[i].created_us > since_us);
+    return err;
 }
 
 static enum keer_err fill(const struct guard_request *r, int64_t now_us, struct guard_full *f)
@@ -304,7 +320,8 @@ enum keer_err guard_ask(struct db *db, const struct guard *g, const struct guard
     struct account account = {.state = ACCOUNT_CLOSED};
     struct session session;
     struct guard_full f;
-    bool bound = true, wallet = true, stepped = false;
+    bool bound = true, wallet = true, stepped = false, fresh = false;
+    unsigned by = 0;
     enum keer_err err = fill(r, now_us, &f);
     if (err == KEER_OK)
         err = account_read(db, &r->session->account, &account);
@@ -325,8 +342,12 @@ enum keer_err guard_ask(struct db *db, const struct guard *g, const struct guard
         err = ask_step(db, r, now_us, &a);
     } else if (bound) {
         a.outcome = GUARD_BAD_STEP;
-        err = use_step(db, r, now_us, &stepped);
-        if (err == KEER_OK && stepped)
+        err = use_step(db, r, now_us, &stepped, &by);
+        if (err == KEER_OK && stepped && changes[r->change].wait == MONEY)
+            err = answered_by_new(db, &account.id, by, now_us - g->first_us, &fresh);
+        if (err == KEER_OK && stepped && fresh)
+            err = wait_for(db, g, &f, g->first_us, now_us, &a);
+        else if (err == KEER_OK && stepped)
             err = apply_now(db, g, &f, now_us, &a);
     } else if (changes[r->change].wait == NEVER) {
         a.outcome = GUARD_REFUSED;

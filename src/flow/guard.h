@@ -16,6 +16,8 @@
  * its own transaction. It is no flag but a question to the rows that wait, so that it can't be left behind.
  * 5. A step is for one change of one thing: the challenge binds change, thing and detail, and is used once.
  * 6. An account that is not active changes nothing: what waits is cancelled when it is frozen.
+ * 7. An authenticator that is younger than first_us raises no limit of a wallet at once: who got in with one stolen code adds
+ *    one of his own, and would answer every step from then on.
  * 'Not me' undoes the change, ends every session, refuses every challenge, freezes the account and calls off all that waits.
  * All functions run in a transaction of the writing connection unless they say `any`. KEER_EIO leaves its words in db_why.
  */

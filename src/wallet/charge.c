@@ -240,7 +240,7 @@ enum keer_err charge_due(struct db *db, const char *wallet, int64_t now_us, unsi
         db, &s,
         "SELECT c.id" FROM "WHERE c.state IN (0, 1, 2, 3, 4, 5, 7) AND c.ask_us > 0"
         " AND (c.ask_us <= $1 OR (c.state > 1 AND c.ask_us > $4)) AND a.wallet = $2 ORDER BY c.ask_us, c.id LIMIT $3",
-        Q_NUMBER(now_us), Q_STR(wallet), Q_NUMBER(max), Q_NUMBER(now_us + ASK_MAX_US));
+        Q_NUMBER(now_us), Q_STR(wallet), Q_NUMBER(max), Q_NUMBER(ask_latest(now_us)));
     if (err != KEER_OK)
         return err;
     while (err == KEER_OK && count < max && (step = db_step(s)) == DB_ROW)

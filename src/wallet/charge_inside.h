@@ -13,6 +13,11 @@ static_assert(CHARGE_CREATED == 0 && CHARGE_NEEDS_STEP == 1 && CHARGE_SUBMITTED 
 void charge_why_print(enum charge_why why, const char *words, char ret_text[WALLET_WHY_BYTES + 1]);
 /* No wait before an asking is longer: what is due later than that was written before the clock was set back, and is due now. */
 #define ASK_MAX_US (60 * INT64_C(1000000))
+/* No row that waits is due later than that: one that says so was written before the clock was set back. */
+static inline int64_t ask_latest(int64_t now_us)
+{
+    return now_us > INT64_MAX - ASK_MAX_US ? INT64_MAX : now_us + ASK_MAX_US;
+}
 /* 32 letters and digits. */
 void wallet_number_make(char ret_number[WALLET_NUMBER_BYTES + 1]);
 /* A top-up's hold, when its money has come; released at once when `until_us` is not in the future. */

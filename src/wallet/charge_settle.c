@@ -297,7 +297,7 @@ enum keer_err charge_settle(struct db *db, const struct charge_terms *t, const s
 enum keer_err charge_turn(struct db *db, int64_t now_us, struct charge *c)
 {
     enum keer_err err = charge_read(db, &c->id, c);
-    bool waits = c->state == CHARGE_CREATED || c->state == CHARGE_NEEDS_STEP || c->ask_us <= now_us + ASK_MAX_US;
+    bool waits = c->state == CHARGE_CREATED || c->state == CHARGE_NEEDS_STEP || c->ask_us <= ask_latest(now_us);
     if (err == KEER_OK && (c->ask_us == 0 || (c->ask_us > now_us && waits)))
         err = KEER_EMISSING;
     if (err != KEER_OK)

@@ -113,7 +113,7 @@ enum keer_err refund_due(struct db *db, const char *wallet, int64_t now_us, unsi
         QUERY_ROWS(db, &s,
                    "SELECT r.id" FROM "WHERE r.state IN (0, 1, 2, 3) AND r.ask_us > 0"
                    " AND (r.ask_us <= $1 OR r.ask_us > $4) AND a.wallet = $2 ORDER BY r.ask_us, r.id LIMIT $3",
-                   Q_NUMBER(now_us), Q_STR(wallet), Q_NUMBER(max), Q_NUMBER(now_us + ASK_MAX_US));
+                   Q_NUMBER(now_us), Q_STR(wallet), Q_NUMBER(max), Q_NUMBER(ask_latest(now_us)));
     if (err != KEER_OK)
         return err;
     while (err == KEER_OK && count < max && (step = db_step(s)) == DB_ROW)
@@ -475,7 +475,7 @@ enum keer_err refund_settle(struct db *db, const struct charge_terms *t, const s
 enum keer_err refund_turn(struct db *db, int64_t now_us, struct refund *r)
 {
     enum keer_err err = refund_read(db, &r->id, r);
-    if (err == KEER_OK && (r->ask_us == 0 || (r->ask_us > now_us && r->ask_us <= now_us + ASK_MAX_US)))
+    if (err == KEER_OK && (r->ask_us == 0 || (r->ask_us > now_us && r->ask_us <= ask_latest(now_us))))
         err = KEER_EMISSING;
     if (err == KEER_OK)
         err =

@@ -52,7 +52,7 @@ run() {
     w=$(sed -n 's/.*listening on \(http[^ ]*\).*/\1/p' "$dir/emulator")
     : > "$dir/notices"
     rm -f "$dir/anna" "$dir/bob"
-    keys && start --notices "$dir/notices" --wallets "$dir/wallet/wallets.json" || exit 1
+    keys && start --notices "$dir/notices" --wallets "$dir/wallet/wallets.json" --guard-first 1s || exit 1
 
     as anna 'anna signs up' 200 '"next":"code"' sign-up "{\"email\":\"anna@example.org\",\"password\":\"$password\"}"; c=$(the .flow)
     until_true 'a code is sent' told sign_up_code
@@ -122,7 +122,7 @@ run() {
     until_true 'she is told' told wallet_ended
     kill -9 "$pid"; wait "$pid" 2> /dev/null; pid=
     faults ''
-    start --notices "$dir/notices" --wallets "$dir/wallet/wallets.json" || exit 1
+    start --notices "$dir/notices" --wallets "$dir/wallet/wallets.json" --guard-first 1s || exit 1
     until_true 'the next daemon ends it at the wallet' state_is "$id" ended
     curl -s "$w/emulator/journal" > "$dir/journal"; grep -q '"what":"ended"' "$dir/journal"; ok $? 'which says so'
     by "$key" 'ended is ended' 200 '"state":"ended"' "agreements/$id/end" '{}'

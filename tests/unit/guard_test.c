@@ -188,7 +188,7 @@ END_TEST
 START_TEST(with_an_authenticator_it_wants_a_step)
 {
     struct person bert = kit_person(&kit, "bert", LONG_AGO, T0);
-    struct id app = kit_totp(&kit, &anna, AUTHENTICATOR_ACTIVE, T0);
+    struct id app = kit_totp(&kit, &anna, AUTHENTICATOR_ACTIVE, LONG_AGO);
     struct guard_request other = request((enum guard_change)_i), r = request((enum guard_change)_i);
     kit.guard.wallet_limit = wallet_limit;
     UNUSED(app);
@@ -229,6 +229,34 @@ START_TEST(with_an_authenticator_it_wants_a_step)
     ck_assert_int_eq(state_of(&done.change), GUARD_DONE);
     ck_assert_int_eq(ask(&r, T0 + 2).outcome, GUARD_BAD_STEP); /* twice */
     ck_assert(!hold(T0 + 2).held);
+}
+END_TEST
+
+/* Who got in with one stolen code adds an authenticator of his own: it raises nothing before the owner could say so. */
+START_TEST(a_new_authenticator_raises_no_limit_at_once)
+{
+    struct guard_request r = request(GUARD_WALLET_LIMIT);
+    kit.guard.wallet_limit = wallet_limit;
+    limit_raised = 0;
+    (void)kit_totp(&kit, &anna, AUTHENTICATOR_ACTIVE, LONG_AGO);
+    (void)kit_totp(&kit, &anna, AUTHENTICATOR_ACTIVE, T0 - GUARD_FIRST_US + 2);
+    r.challenge = ask(&r, T0).challenge;
+    kit_answer(&kit, &r.challenge, T0);
+    struct guard_answer a = ask(&r, T0 + 1);
+    ck_assert_int_eq(a.outcome, GUARD_WAITS);
+    ck_assert_int_eq(a.until_us, T0 + 1 + GUARD_FIRST_US);
+    ck_assert(hold(T0 + 1).held);
+    ck_assert_uint_ge(kit_notices(&kit, NOTICE_CHANGE_PENDING, &a.change), 1);
+    ck_assert_uint_eq(tick(a.until_us - 1), 0);
+    ck_assert_int_eq(limit_raised, 0);
+    ck_assert_uint_eq(tick(a.until_us), 1);
+    ck_assert_int_eq(limit_raised, a.until_us);
+    struct session later = kit_session(&kit, &anna, SESSION_FULL, &anna.browser, a.until_us);
+    r = request(GUARD_WALLET_LIMIT); /* by now it is old enough */
+    r.session = &later;
+    r.challenge = ask(&r, a.until_us + 1).challenge;
+    kit_answer(&kit, &r.challenge, a.until_us + 1);
+    ck_assert_int_eq(ask(&r, a.until_us + 2).outcome, GUARD_APPLIED);
 }
 END_TEST
 
@@ -411,7 +439,7 @@ START_TEST(not_me_takes_it_back)
         if (_i == GUARD_AUTHENTICATOR_REMOVE && waits)
             continue;
         if (!waits)
-            (void)kit_totp(&kit, &anna, AUTHENTICATOR_ACTIVE, T0);
+            (void)kit_totp(&kit, &anna, AUTHENTICATOR_ACTIVE, LONG_AGO);
         struct guard_request r = request((enum guard_change)_i);
         struct guard_answer a = ask(&r, T0);
         if (!waits) {
@@ -782,6 +810,7 @@ int main(void)
     tcase_set_timeout(c, 60);
     tcase_add_loop_test(c, without_an_authenticator_it_waits, 0, GUARD_CHANGE_MAX);
     tcase_add_loop_test(c, with_an_authenticator_it_wants_a_step, 0, GUARD_CHANGE_MAX);
+    tcase_add_test(c, a_new_authenticator_raises_no_limit_at_once);
     tcase_add_test(c, what_is_confirmed_is_remembered);
     tcase_add_test(c, a_disabled_authenticator_is_no_way_around);
     tcase_add_test(c, what_a_session_may);
