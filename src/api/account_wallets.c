@@ -82,11 +82,11 @@ static void use(struct http_exchange *x, use_fn *fn)
     struct id id, challenge;
     struct api_body b = {0};
     struct agreements_who who = {.v = &v};
-    const struct agreements *g = wallets_on(x);
+    const struct agreements *g = NULL;
     struct agreements_answer *a = calloc(1, sizeof *a);
     if (!a)
         http_problem(x, HTTP_NO_MEMORY, "%s", "");
-    else if (g && visit_begin(x, VISIT_FULL, &v) && visit_id(x, &id) && step_header(x, &challenge) &&
+    else if (visit_begin(x, VISIT_FULL, &v) && (g = wallets_on(x)) && visit_id(x, &id) && step_header(x, &challenge) &&
              api_body_read(x, &b, ""))
         answer(x, fn(g, x->worker, &who, &id, &challenge, a), a);
     free(a);
@@ -118,11 +118,11 @@ void account_wallet_caps(struct http_exchange *x)
     struct agreement_limits to;
     bool caps;
     struct agreements_who who = {.v = &v};
-    const struct agreements *g = wallets_on(x);
+    const struct agreements *g = NULL;
     struct agreements_answer *a = calloc(1, sizeof *a);
     if (!a)
         http_problem(x, HTTP_NO_MEMORY, "%s", "");
-    else if (g && visit_begin(x, VISIT_FULL, &v) && visit_id(x, &id) && step_header(x, &challenge) &&
+    else if (visit_begin(x, VISIT_FULL, &v) && (g = wallets_on(x)) && visit_id(x, &id) && step_header(x, &challenge) &&
              api_body_read(x, &b, "caps unverified_spend_limit")) {
         enum keer_err err = agreements_look(g, x->worker, &who, &id, a); /* its currency says what an amount is */
         if (!wallets_problem(x, err, a) && wallets_read_limits(x, &b, a->agreement.currency, &to, &caps))
@@ -137,8 +137,8 @@ void account_charge_not_me(struct http_exchange *x)
     struct visitor v;
     struct id id;
     struct api_body b = {0};
-    const struct agreements *g = wallets_on(x);
-    if (g && visit_begin(x, VISIT_FULL, &v) && visit_id(x, &id) && api_body_read(x, &b, "")) {
+    const struct agreements *g = NULL;
+    if (visit_begin(x, VISIT_FULL, &v) && (g = wallets_on(x)) && visit_id(x, &id) && api_body_read(x, &b, "")) {
         enum keer_err err = linked_wallets_not_me(g, x->worker, &v, &id);
         notifier_wake(visit_accounts(x)->notifier);
         if (err == KEER_EMISSING)

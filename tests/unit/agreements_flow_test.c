@@ -61,7 +61,7 @@ static enum keer_err open_accounts(struct db *db, void *ctx)
     struct visitor *const visitors[] = {&anna_there, &bert_there};
     struct identifier email = {.kind = IDENTIFIER_EMAIL, .text = "anna@example.org"},
                       subject = {.kind = IDENTIFIER_SUBJECT, .text = "liu"};
-    struct authenticator a = {.kind = AUTHENTICATOR_TOTP, .state = AUTHENTICATOR_ACTIVE, .created_us = T0};
+    struct authenticator a = {.kind = AUTHENTICATOR_TOTP, .state = AUTHENTICATOR_ACTIVE, .created_us = T0 - 2 * US_DAY};
     struct id contact;
     UNUSED(ctx);
     for (int i = 0; i < 2; i++) {
@@ -83,7 +83,7 @@ static enum keer_err open_accounts(struct db *db, void *ctx)
     ck_ok(contact_add(db, &anna, &email, T0, T0, &contact));
     ck_ok(identifier_add(db, &anna, &subject, T0));
     a.account = anna;
-    ck_ok(authenticator_add(db, &a));
+    ck_ok(authenticator_add(db, &a)); /* old enough to raise limits */
     totp = a.id;
     return KEER_OK;
 }
