@@ -36,7 +36,7 @@ static void refuse(struct http_exchange *x, const struct wallet *w, const struct
     int status = n->reply.status;
     if (n->verdict != WALLET_GENUINE && n->verdict != WALLET_PROBE)
         log_put(desk_log(x->worker), LOG_WARNING, "wallet %s: a notice was refused: %s", wallet_name(w), n->why);
-    if (n->verdict != WALLET_GENUINE && status < 400)
+    if (n->verdict != WALLET_GENUINE)
         status = 401;
     buf_slice(&x->reply, body);
     http_reply(x, status, n->reply.type);

@@ -64,7 +64,7 @@ most() { echo "[.ways[] | select(.holds == \"$1\").taken_minor] | max"; }
 is 'the password' "$(most 'the password')" 0
 is 'the cookies of a session' "$(most 'the cookies of a session')" 0
 is 'password and one code of the app: one charge' "$(most 'password and one code of the app')" 70000
-is 'two codes are a sign-in and an authenticator of his own: all that the wallet lets him' "$(most 'password and two codes of the app')" 300000
+is 'two codes are a sign-in and an authenticator of his own: the cap of a day, since a new one raises nothing at once' "$(most 'password and two codes of the app')" 100000
 is 'a trusted device: the cap of a day' "$(most 'a trusted device, unlocked')" 100000
 is 'password and mailbox: after days in which nobody objects' "[.ways[] | select(.holds == \"password and mailbox\" and .taken_minor > 0).waits] | unique" '["3 days, then 24 h"]'
 cmp -s "$dir/page.md" docs/reference/loss-bound.md; ok $? 'its page is docs/reference/loss-bound.md'
