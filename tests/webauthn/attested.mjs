@@ -17,7 +17,7 @@ async function post(path, body = {}) {
 }
 
 const add = '/v1/account/authenticators/passkey'
-let r = await post('/v1/account/sign-up', { email: 'anna@example.org' })
+let r = await post('/v1/account/sign-up', { email: 'maker@example.org' })
 for (let i = 0; i < 100 && !readFileSync(notices, 'utf8').length; i++) await new Promise(done => setTimeout(done, 50))
 r = await post('/v1/account/sign-up/confirm', { flow: r.json.flow, code: readFileSync(notices, 'utf8').match(/\d{4}[ -]?\d{4}/g).at(-1) })
 ok(r.json.next === 'done', 'an account', r)
