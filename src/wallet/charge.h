@@ -1,12 +1,13 @@
 /* charge.h - a charge on an agreement: its row, its gate, its ends. The gate is the loss bound: whatever a policy says.
  *
- *     charge_add ─► CREATED ─┬─ charge_gate ──────────────────────────► SUBMITTED   reserved in the ledger; the wallet is
- * called ├─ charge_gate, charge_wait ─► NEEDS_STEP ─ charge_gate (a used step) ─► SUBMITTED └─ charge_gate, charge_end ─►
- * REFUSED      a cap, a hold, the decision, the agreement, the step CREATED, NEEDS_STEP ── charge_end ─► CANCELLED the
- * store's wish, or nobody came SUBMITTED ─┬─ charge_settle: paid ─► PAID (posted)                refunds: refund.h ├─
- * charge_settle: refused, failed, closed, never there, nothing was sent ─► FAILED (voided) ├─ charge_settle: closed, as the
- * store wished ─► CANCELLED (voided) └─ charge_settle: anything else ─► UNKNOWN             asked by our number until it is
- * one of the three above UNKNOWN ── the same three
+ *     charge_add ─► CREATED ─┬─ charge_gate ───────────────────────────────────────────► SUBMITTED ── the wallet is called
+ *                            ├─ charge_gate, charge_wait ─► NEEDS_STEP ── charge_gate ──► │ (reserved in the ledger)
+ *                            └─ charge_gate, charge_end ──► REFUSED: a cap, a hold, the decision, the agreement, the step
+ *     CREATED, NEEDS_STEP ──── charge_end ────────────────► CANCELLED: the store's wish, or nobody came
+ *     SUBMITTED, UNKNOWN ─┬─── charge_settle: paid ───────► PAID (posted)         refunds: refund.h
+ *                         ├─── charge_settle: refused, failed, closed, never there, nothing was sent ─► FAILED (voided)
+ *                         ├─── charge_settle: closed, as the store wished ─► CANCELLED (voided)
+ *                         └─── charge_settle: else ───────► UNKNOWN: asked by our number until it is one of the three above
  *
  * Invariants
  * 1. One id of the caller's is one charge for ever: the same again gives the row as it stands, with other data
