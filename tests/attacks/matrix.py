@@ -53,7 +53,8 @@ class Victim(Person):
         self.totp_made = self.must(b.post('/v1/account/authenticators/totp'))
         authenticator = next((a['id'] for a in b.me().json['authenticators'] if a['state'] == 'active'), self.totp_made['id'])
         self.things = {'sessions/': next(s['id'] for s in me['sessions'] if not s['current'] and s['rights'] == 'full'), 'devices/': device, 'contacts/{id}/confirm': waits, 'contacts/': mine,
-                       'invitations/': invitation, 'members/': member.account, 'approvals/': approval, 'challenges/': challenge, 'prompts/': prompt, 'authenticators/': authenticator, 'changes/': pending, 'change': change}
+                       'invitations/': invitation, 'members/': member.account, 'approvals/': approval, 'challenges/': challenge, 'prompts/': prompt, 'authenticators/': authenticator, 'changes/': pending, 'change': change,
+                       'wallets/': 'A' * 22, 'charges/': 'A' * 22}  # there are no wallets here: tests/integration/agreements.sh has what they say to whom
         self.asked = b.post('/v1/account/authenticators/passkey/options').json
         self.recovering = Browser().post('/v1/account/recovery', {'name': self.email}).json['flow']
         self.request = urllib.parse.parse_qs(urllib.parse.urlsplit(urllib.parse.parse_qs(urllib.parse.urlsplit(Browser().get(authorization(rp)).header('Location')).query)['continue'][0]).query)['request'][0]
@@ -92,7 +93,7 @@ def body(path, v):
             '/v1/account/password': {'password': 'whoever has this has all of it'}, '/v1/account/family/invitations': {'name': attacker.email, 'role': 'adult'}, '/v1/account/family/invitations/{id}': {'accept': True},
             '/v1/account/family/approvals/{id}': {'granted': True}, '/v1/account/challenges/{id}/totp': lambda: {'code': totp(v.secret) if v.armed else '123456'}, '/v1/account/challenges/{id}/recovery-code': lambda: {'code': v.codes[0] if v.armed else 'aaaa'},
             '/v1/account/challenges/{id}/passkey': lambda: {'credential': signed(v)}, '/v1/account/prompts/{id}': {'answer': 'no'}, '/v1/account/authenticators/totp/confirm': {'id': v.totp_made['id'], 'code': totp(v.totp_made['secret'])},
-            '/v1/account/authenticators/passkey': lambda: {'flow': v.asked['flow'], 'credential': Passkey().create(v.asked['publicKey'])}, '/v1/account/not-me': {'token': 'A' * 22}, '/v1/account/recovery': {'name': v.email},
+            '/v1/account/authenticators/passkey': lambda: {'flow': v.asked['flow'], 'credential': Passkey().create(v.asked['publicKey'])}, '/v1/account/not-me': {'token': 'A' * 22}, '/v1/account/visit': {'token': 'A' * 22}, '/v1/account/wallets/{id}/caps': {'caps': {'charge': '9999.00'}}, '/v1/account/recovery': {'name': v.email},
             '/v1/account/recovery/code': {'flow': v.recovering, 'code': '12345678'}, '/v1/account/recovery/finish': {'flow': v.recovering, 'password': 'whoever has this has all of it'}, '/v1/account/recovery/cancel': {},
             '/v1/challenges': {'account': v.account, 'kind': 'payment', 'amount': '6.48', 'currency': 'EUR', 'payee': 'Game Store'}}.get(path, {})
 
