@@ -187,7 +187,7 @@ run() {
     by "$key" 'what is there does' 201 '"state":"paid"' refunds "{\"id\":\"r-6\",\"charge\":\"$id\",\"amount\":\"29.00\",\"currency\":\"CNY\"}"
 
     # --- what is not genuine, and what has ended
-    ask 'a forged notice' 401 . -H 'Content-Type: application/x-www-form-urlencoded' -d 'notify_id=1&out_trade_no=1&sign=AAAA&sign_type=RSA2' "$u/v1/wallets/alipay/notices"
+    [ "$(curl -s -w '%{http_code}' -H 'Content-Type: application/x-www-form-urlencoded' -d 'notify_id=1&out_trade_no=1&sign=AAAA&sign_type=RSA2' "$u/v1/wallets/alipay/notices")" = fail401 ]; ok $? 'a forged notice is answered in the wallet'\''s own words'
     ask 'a wallet that is none' 404 NOT_FOUND -H 'Content-Type: application/json' -d '{}' "$u/v1/wallets/nobody/notices"
     by "$key" 'a pause' 200 '"state":"paused"' "agreements/$link/pause" '{}'
     by "$key" 'stops charges' 201 '"why":"agreement_not_active"' charges "$(order z-1 1.00)"
