@@ -1,4 +1,6 @@
-/* agreements.c - /v1/agreements, for stores: linking a wallet, its page, limits, pausing, ending. */
+/* agreements.c - /v1/agreements, for stores: linking a wallet, its page, limits, pausing, ending; and for administrators, how high
+ * the caps of an account may be.
+ */
 #include "api/wallets.h"
 #include "base/num.h"
 
@@ -179,6 +181,62 @@ void agreements_caps_post(struct http_exchange *x)
     }
 out:
     free(a);
+    api_body_release(&b);
+}
+
+/* --- the ceiling of an account --- */
+
+struct ceiling {
+    struct id account;
+    enum currency currency;
+    struct agreement_caps caps;
+    struct slice by;
+    int64_t now_us;
+};
+static enum keer_err set_ceiling(struct db *db, void *ctx)
+{
+    struct ceiling *c = ctx;
+    return agreement_set_ceiling(db, &c->account, c->currency, &c->caps, c->by, c->now_us);
+}
+
+static bool read_ceiling(struct http_exchange *x, const struct api_body *b, struct ceiling *c)
+{
+    struct slice currency = {NULL, 0};
+    struct agreement_limits limits;
+    bool caps;
+    if (!api_body_line(x, b, "currency", /* required */ true, 3, &currency))
+        return false;
+    c->currency = currency_parse(currency);
+    if (c->currency == CUR_MAX) {
+        http_problem(x, HTTP_BAD_BODY, "currency: an ISO 4217 code, as EUR");
+        return false;
+    }
+    if (!wallets_read_limits(x, b, c->currency, &limits, &caps))
+        return false;
+    c->caps = limits.caps;
+    if (agreement_check(c->currency, &c->caps, 0) == KEER_OK)
+        return true;
+    http_problem(x, HTTP_BAD_BODY, "caps: all four are needed; a charge is at most a day's, a day's at most a month's");
+    return false;
+}
+
+void accounts_ceiling(struct http_exchange *x)
+{
+    struct api_body b = {0};
+    struct ceiling c = {.by = slice_str(x->caller), .now_us = desk_wall_us(x->worker)};
+    if (visit_id(x, &c.account) && api_body_read(x, &b, "currency caps") && read_ceiling(x, &b, &c)) {
+        enum keer_err err = desk_write(x->worker, set_ceiling, &c);
+        if (err == KEER_EMISSING) {
+            http_problem(x, HTTP_NOT_FOUND, "no account of this id");
+        } else if (err != KEER_OK) {
+            visit_failed(x, err);
+        } else {
+            buf_fmt(&x->reply, "{\"account\":\"%s\",\"currency\":\"%s\"", c.account.text, currency_code(c.currency));
+            wallets_put_caps(&x->reply, "ceiling", &c.caps, c.currency);
+            buf_puts(&x->reply, "}\n");
+            http_reply(x, 200, HTTP_JSON);
+        }
+    }
     api_body_release(&b);
 }
 

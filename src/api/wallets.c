@@ -25,19 +25,26 @@ static void put_text(struct buf *b, const char *name, const char *text)
     buf_json(b, slice_str(text));
 }
 
-void wallets_put_agreement(struct buf *b, const struct agreement *a)
+void wallets_put_caps(struct buf *b, const char *name, const struct agreement_caps *caps, enum currency currency)
 {
     char charge[CURRENCY_TEXT_BYTES];
+    buf_fmt(b, ",\"%s\":{\"charge\":\"%s\"", name, currency_print(caps->charge_minor, currency, charge));
+    wallets_put_money(b, "day", caps->day_minor, currency);
+    wallets_put_money(b, "month", caps->month_minor, currency);
+    buf_fmt(b, ",\"count\":%lld}", (long long)caps->day_count);
+}
+
+void wallets_put_agreement(struct buf *b, const struct agreement *a)
+{
     buf_fmt(b, "\"id\":\"%s\"", a->id.text);
     put_text(b, "reference", a->reference);
     buf_fmt(b, ",\"account\":\"%s\",\"state\":\"%s\"", a->account.text, agreement_state_name(a->state));
     put_text(b, "wallet", a->wallet);
     put_text(b, "payer", a->user);
-    buf_fmt(b, ",\"currency\":\"%s\",\"caps\":{\"charge\":\"%s\"", currency_code(a->currency),
-            currency_print(a->caps.charge_minor, a->currency, charge));
-    wallets_put_money(b, "day", a->caps.day_minor, a->currency);
-    wallets_put_money(b, "month", a->caps.month_minor, a->currency);
-    buf_fmt(b, ",\"count\":%lld}", (long long)a->caps.day_count);
+    buf_fmt(b, ",\"currency\":\"%s\"", currency_code(a->currency));
+    wallets_put_caps(b, "caps", &a->caps, a->currency);
+    if (a->has_ceiling)
+        wallets_put_caps(b, "ceiling", &a->ceiling, a->currency);
     wallets_put_money(b, "unverified_spend_limit", a->unverified_limit_minor, a->currency);
     wallets_put_money(b, "unverified_used", a->unverified_used_minor, a->currency);
     step_put_time(b, "created", a->created_us);
@@ -118,6 +125,21 @@ static void caps_problem(struct http_exchange *x, const struct agreements_answer
                      currency_code(c));
 }
 
+static void ceiling_problem(struct http_exchange *x, const struct agreement *a)
+{
+    char charge[CURRENCY_TEXT_BYTES], day[CURRENCY_TEXT_BYTES], month[CURRENCY_TEXT_BYTES];
+    if (!a->has_ceiling)
+        http_problem(x, HTTP_BAD_BODY, "caps: in %s they are not raised", currency_code(a->currency));
+    else
+        http_problem(x, HTTP_BAD_BODY,
+                     "caps: of this account at most %s a charge, %s a day, %s a month in %s, and %lld charges a day; an "
+                     "administrator lifts that (/v1/accounts/{id}/ceiling)",
+                     currency_print(a->ceiling.charge_minor, a->currency, charge),
+                     currency_print(a->ceiling.day_minor, a->currency, day),
+                     currency_print(a->ceiling.month_minor, a->currency, month), currency_code(a->currency),
+                     (long long)a->ceiling.day_count);
+}
+
 bool wallets_problem(struct http_exchange *x, enum keer_err err, const struct agreements_answer *a)
 {
     const struct agreement *g = &a->agreement;
@@ -147,6 +169,7 @@ bool wallets_problem(struct http_exchange *x, enum keer_err err, const struct ag
         http_problem(x, HTTP_BAD_BODY, "caps: this currency has no default ones, so that all four must be given");
         break;
     case AGREEMENTS_BAD_CAPS: caps_problem(x, a); break;
+    case AGREEMENTS_CEILING: ceiling_problem(x, g); break;
     case AGREEMENTS_FULL: http_problem(x, HTTP_TOO_MANY, "%d agreements of an account at most", AGREEMENTS_MAX); break;
     case AGREEMENTS_DENIED: http_problem(x, HTTP_DENIED, "%s", ""); break;
     case AGREEMENTS_STEP: http_problem(x, HTTP_STEP_WAITS, "challenge %s is not done", a->challenge.text); break;

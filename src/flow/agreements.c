@@ -198,8 +198,10 @@ static enum keer_err link_in_db(struct db *db, void *ctx)
     if (!fill(ask, a, l->ret))
         return KEER_OK;
     err = agreement_add(db, agreements_key(l->g), a, l->c.now_us, &l->ret->fresh);
-    l->ret->outcome = err == KEER_EFULL ? AGREEMENTS_FULL : AGREEMENTS_OK;
-    return err == KEER_EFULL ? KEER_OK : err;
+    l->ret->outcome = err == KEER_EFULL    ? AGREEMENTS_FULL
+                      : err == KEER_ERANGE ? AGREEMENTS_CEILING /* `fill` has seen to the rest */
+                                           : AGREEMENTS_OK;
+    return err == KEER_EFULL || err == KEER_ERANGE ? KEER_OK : err;
 }
 
 /* The decision counts: what it denies is ended before the person hears of it. What else it says is asked for anyway. */
@@ -437,9 +439,11 @@ static enum keer_err lower_in_db(struct db *db, void *ctx)
     err = agreements_lower(db, l->to, &l->c->a, &l->want, &l->ret->lowered, &l->raises);
     if (err == KEER_ERANGE)
         l->ret->outcome = AGREEMENTS_BAD_CAPS;
+    else if (err == KEER_EFULL)
+        l->ret->outcome = AGREEMENTS_CEILING;
     else if (err == KEER_EMISSING)
         l->ret->outcome = AGREEMENTS_STATE;
-    return err == KEER_ERANGE || err == KEER_EMISSING ? KEER_OK : err;
+    return err == KEER_ERANGE || err == KEER_EFULL || err == KEER_EMISSING ? KEER_OK : err;
 }
 
 /* Another raise of the same agreement that waits makes room: one at a time, the last that was asked for. */

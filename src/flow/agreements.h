@@ -3,7 +3,7 @@
  *     agreements_link ─► wallet_linked is decided ─► STEP and a challenge of the kind link, which shows the caps
  *     agreements_sign ─► the challenge was done and is used: SIGNING ─► the wallet's page ─► its notice, or a query ─► ACTIVE
  *     agreements_limits ─┬─ what is lower ──────────────────────────────────────────────► at once
- *                        └─ what is higher ─ guard_ask: a step bound to it, or a wait ──► agreements_wallet_limit
+ *                        └─ what is higher ─ guard_ask: a step bound to it, and a wait ─► agreements_wallet_limit
  *     agreements_end ─► ENDING is committed ─► the wallet is asked to end it ─► it says so, or a query does ─► ENDED
  *
  * Invariants
@@ -40,6 +40,7 @@ enum agreements_outcome {
     AGREEMENTS_REUSED,      /* the store's id was used for something else */
     AGREEMENTS_NO_CAPS,     /* the currency has no default caps */
     AGREEMENTS_BAD_CAPS,    /* agreement_check */
+    AGREEMENTS_CEILING,     /* above what the account's caps may be: agreement.ceiling */
     AGREEMENTS_FULL,        /* AGREEMENTS_MAX */
     AGREEMENTS_DENIED,      /* by the decision */
     AGREEMENTS_STEP,        /* the challenge `challenge` is not done */
@@ -138,14 +139,16 @@ KEER_NODISCARD enum keer_err agreements_take(struct db *db, const struct crypto_
 KEER_NODISCARD enum keer_err agreements_close(struct db *db, const struct crypto_hash *key, struct slice why, int64_t now_us,
                                               struct agreement *a);
 /* What of `to` is lower than *a is done; *ret_raises: what is left is higher. Members below 0 stay. KEER_ERANGE;
- * KEER_EMISSING: it is ended, or not signed yet. */
+ * KEER_EMISSING: it is ended, or not signed yet; KEER_EFULL: something would be above the ceiling, and nothing is done. */
 KEER_NODISCARD enum keer_err agreements_lower(struct db *db, const struct agreement_limits *to, struct agreement *a,
                                               struct agreement_limits *ret_to, bool *ret_lowered, bool *ret_raises);
-/* The guard's: struct guard's wallet_limit and wallet_end (guard.h). */
+/* The guard's: struct guard's wallet_limit, wallet_waits and wallet_end (guard.h). */
 KEER_NODISCARD enum keer_err agreements_wallet_limit(struct db *db, const struct id *account, struct slice data, bool raise,
                                                      char was[GUARD_DATA_BYTES + 1], int64_t now_us);
 KEER_NODISCARD enum keer_err agreements_wallet_end(struct db *db, const struct id *account, const struct id *agreement,
                                                    int64_t now_us);
+KEER_NODISCARD enum keer_err agreements_wallet_waits(struct db *db, const struct id *account, struct slice data,
+                                                     int64_t now_us, bool *ret);
 /* What that needs, and what the person is shown: "alipay: 1500.00 / 2000.00 / 6000.00 CNY, 10x, 0.00". */
 void agreements_limit_data(const struct agreement *a, const struct agreement_limits *to, char ret_data[GUARD_DATA_BYTES + 1],
                            char ret_detail[CHALLENGE_TEXT_BYTES + 1]);

@@ -159,9 +159,11 @@ enum keer_err agreements_lower(struct db *db, const struct agreement_limits *to,
     enum keer_err err = agreement_check(a->currency, &want.caps, want.unverified_limit_minor);
     if (err == KEER_OK && a->state != AGREEMENT_SIGNING && a->state != AGREEMENT_ACTIVE && a->state != AGREEMENT_PAUSED)
         err = KEER_EMISSING; /* in STEP they are what the challenge shows */
+    if (err == KEER_OK && agreement_pace(a, &want, /* now_us */ 0) == AGREEMENT_PACE_NEVER)
+        err = KEER_EFULL;
     bool lower = !limits_eq(&low, &now);
     if (err == KEER_OK && lower)
-        err = agreement_set_caps(db, &a->id, a->currency, &now, &low);
+        err = agreement_set_caps(db, &a->id, a->currency, &now, &low, /* raises nothing */ 0);
     if (err != KEER_OK)
         return err;
     *ret_to = want;
@@ -263,7 +265,27 @@ static enum keer_err undo(struct db *db, const struct raise *r, const struct agr
     if (r->resume)
         return agreement_pause(db, &a->id, SLICE("the person said that resuming was not him"), now_us);
     struct agreement_limits now = limits_of(a), low = limits_min(&now, &r->was);
-    return agreement_set_caps(db, &a->id, a->currency, &now, &low);
+    return agreement_set_caps(db, &a->id, a->currency, &now, &low, now_us);
+}
+
+enum keer_err agreements_wallet_waits(struct db *db, const struct id *account, struct slice data, int64_t now_us, bool *ret)
+{
+    struct raise r;
+    struct agreement a;
+    enum keer_err err = read_raise(data, &r);
+    if (err == KEER_OK)
+        err = agreement_get(db, /* seal */ NULL, &r.id, &a);
+    if (err == KEER_OK && !id_eq(&a.account, account))
+        err = KEER_EMISSING;
+    if (err != KEER_OK)
+        return err;
+    switch (r.resume ? AGREEMENT_PACE_NOW : agreement_pace(&a, &r.to, now_us)) {
+    case AGREEMENT_PACE_LOWER:
+    case AGREEMENT_PACE_NOW: *ret = false; return KEER_OK;
+    case AGREEMENT_PACE_WAITS: *ret = true; return KEER_OK;
+    case AGREEMENT_PACE_NEVER: break;
+    }
+    return KEER_ERANGE;
 }
 
 /* Raised from what was shown to what was shown, or not at all. */
@@ -281,8 +303,8 @@ enum keer_err agreements_wallet_limit(struct db *db, const struct id *account, s
         return err;
     if (!raise)
         return undo(db, &r, &a, now_us);
-    err = r.resume ? agreement_resume(db, &a.id, now_us) : agreement_set_caps(db, &a.id, a.currency, &r.was, &r.to);
-    err = err == KEER_ERANGE ? KEER_EINVALID : err; /* unverified.def allows less than when it was asked for */
+    err = r.resume ? agreement_resume(db, &a.id, now_us) : agreement_set_caps(db, &a.id, a.currency, &r.was, &r.to, now_us);
+    err = err == KEER_ERANGE ? KEER_EINVALID : err; /* less is allowed than when it was asked for */
     if (err == KEER_OK)
         (void)snprintf(was, GUARD_DATA_BYTES + 1, "%.*s", (int)data.len, data.p);
     return err;

@@ -220,6 +220,14 @@ static enum keer_err answered_by_new(struct db *db, const struct id *account, un
     return err;
 }
 
+/* What a raise of a limit waits for beside its step. */
+static enum keer_err money_waits(struct db *db, const struct guard *g, const struct guard_request *r, int64_t now_us,
+                                 bool *ret_slow)
+{
+    *ret_slow = true;
+    return g->wallet_waits ? g->wallet_waits(db, &r->session->account, r->data, now_us, ret_slow) : KEER_OK;
+}
+
 static enum keer_err fill(const struct guard_request *r, int64_t now_us, struct guard_full *f)
 {
     if (r->detail.len > CHALLENGE_TEXT_BYTES || r->data.len > GUARD_DATA_BYTES || r->where.len > SESSION_IP_BYTES)
@@ -320,7 +328,8 @@ enum keer_err guard_ask(struct db *db, const struct guard *g, const struct guard
     struct account account = {.state = ACCOUNT_CLOSED};
     struct session session;
     struct guard_full f;
-    bool bound = true, wallet = true, stepped = false, fresh = false;
+    bool bound = true, wallet = true, stepped = false, fresh = false, slow = false;
+    bool money = changes[r->change].wait == MONEY;
     unsigned by = 0;
     enum keer_err err = fill(r, now_us, &f);
     if (err == KEER_OK)
@@ -329,6 +338,12 @@ enum keer_err guard_ask(struct db *db, const struct guard *g, const struct guard
         err = session_read(db, &r->session->id, now_us, &session); /* as it is in this transaction */
     if (err == KEER_EMISSING || (err == KEER_OK && (account.state != ACCOUNT_ACTIVE || !may(&session, r->change) ||
                                                     !id_eq(&session.account, &account.id)))) {
+        *ret = a;
+        return KEER_OK;
+    }
+    if (err == KEER_OK && money)
+        err = money_waits(db, g, r, now_us, &slow);
+    if (err == KEER_ERANGE) {
         *ret = a;
         return KEER_OK;
     }
@@ -343,9 +358,9 @@ enum keer_err guard_ask(struct db *db, const struct guard *g, const struct guard
     } else if (bound) {
         a.outcome = GUARD_BAD_STEP;
         err = use_step(db, r, now_us, &stepped, &by);
-        if (err == KEER_OK && stepped && changes[r->change].wait == MONEY)
+        if (err == KEER_OK && stepped && money)
             err = answered_by_new(db, &account.id, by, now_us - g->first_us, &fresh);
-        if (err == KEER_OK && stepped && fresh)
+        if (err == KEER_OK && stepped && (fresh || slow))
             err = wait_for(db, g, &f, g->first_us, now_us, &a);
         else if (err == KEER_OK && stepped)
             err = apply_now(db, g, &f, now_us, &a);
@@ -354,7 +369,7 @@ enum keer_err guard_ask(struct db *db, const struct guard *g, const struct guard
     } else if (!wallet && in_grace(g, &account, &session, now_us)) {
         err = apply_now(db, g, &f, now_us, &a);
     } else {
-        int64_t wait_us = wallet && changes[r->change].wait == FIRST ? g->first_us : g->wait_us;
+        int64_t wait_us = slow || (wallet && changes[r->change].wait == FIRST) ? g->first_us : g->wait_us;
         err = wait_for(db, g, &f, wait_us, now_us, &a);
     }
     if (err == KEER_OK)

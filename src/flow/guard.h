@@ -17,7 +17,8 @@
  * 5. A step is for one change of one thing: the challenge binds change, thing and detail, and is used once.
  * 6. An account that is not active changes nothing: what waits is cancelled when it is frozen.
  * 7. An authenticator that is younger than first_us raises no limit of a wallet at once: who got in with one stolen code adds
- *    one of his own, and would answer every step from then on.
+ *    one of his own, and would answer every step from then on. An older one raises it at once as far as wallet_waits lets it:
+ *    who holds an unlocked device answers every step too.
  * 'Not me' undoes the change, ends every session, refuses every challenge, freezes the account and calls off all that waits.
  * All functions run in a transaction of the writing connection unless they say `any`. KEER_EIO leaves its words in db_why.
  */
@@ -47,6 +48,9 @@ struct guard {
      * NULL: refused. */
     enum keer_err (*wallet_limit)(struct db *db, const struct id *account, struct slice data, bool raise,
                                   char was[GUARD_DATA_BYTES + 1], int64_t now_us);
+    /* Whether the raise that `data` says waits as long as first_us whatever was proved. KEER_ERANGE: it is not to be had at all;
+     * KEER_EMISSING: it is not any more what was shown. NULL: it waits. */
+    enum keer_err (*wallet_waits)(struct db *db, const struct id *account, struct slice data, int64_t now_us, bool *ret);
     /* 'Not me' to a wallet that was linked: ends the agreement. NULL: there are no wallets. */
     enum keer_err (*wallet_end)(struct db *db, const struct id *account, const struct id *agreement, int64_t now_us);
 };

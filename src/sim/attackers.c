@@ -8,12 +8,12 @@
 #define NEW_PASSWORD "a quiet canal with eleven bridges"
 #define WAIT_US (30 * US_SECOND) /* for what the daemon does by its clock */
 #define LOOK_US ((int64_t)100000)
-#define RAISED "20000.00"
+#define RAISED "10000.00"      /* the ceiling of a day */
 #define BALANCE INT64_C(30000) /* that she has topped up, where it is about that */
 
 /* What he buys, one after the other, until nothing more passes. */
 static const int64_t baskets[] = {70000, 70000, 30000, 10000, 100};
-static const int64_t raised_baskets[] = {2000000, 70000, 70000, 70000, 70000, 20000, 100};
+static const int64_t raised_baskets[] = {1000000, 140000, 70000, 70000, 60000, 70000, 20000, 100};
 
 struct attack {
     enum attacker attacker;

@@ -12,7 +12,9 @@ static_assert(AGREEMENT_STEP == 0 && AGREEMENT_SIGNING == 1 && AGREEMENT_ACTIVE 
 #define COLUMNS                                                                                                          \
     "id, account, client, reference, wallet, number, ref, refresh, payer, return_url, device, ip, currency, state,"      \
     " cap_charge, cap_day, cap_month, cap_count, unverified_limit, unverified_used, verified_us, challenge, created_us," \
-    " state_us, signed_us, synced_us, why, by_wallet"
+    " state_us, signed_us, synced_us, why, by_wallet, raised_us, COALESCE(most_charge, -1), most_day, most_month, "      \
+    "most_count"
+#define FROM " FROM agreement LEFT JOIN account_ceiling ON owner = account AND money = currency "
 
 const char *agreement_state_name(enum agreement_state state) { return states[state]; }
 
@@ -34,9 +36,10 @@ void agreement_wipe(struct agreement *a)
 
 static const struct {
     enum currency currency;
-    struct agreement_caps caps;
+    struct agreement_caps caps, ceiling;
 } defaults[] = {
-#define AGREEMENT_CAPS(code, charge, day, month, count) {CUR_##code, {charge, day, month, count}},
+#define AGREEMENT_CAPS(code, charge, day, month, count, most_charge, most_day, most_month, most_count) \
+    {CUR_##code, {charge, day, month, count}, {most_charge, most_day, most_month, most_count}},
 #include "wallet/caps.def"
 #undef AGREEMENT_CAPS
 };
@@ -54,6 +57,16 @@ bool agreement_default_caps(enum currency currency, struct agreement_caps *ret)
     for (size_t i = 0; i < ARRAY_LEN(defaults); i++)
         if (defaults[i].currency == currency) {
             *ret = defaults[i].caps;
+            return true;
+        }
+    return false;
+}
+
+static bool default_ceiling(enum currency currency, struct agreement_caps *ret)
+{
+    for (size_t i = 0; i < ARRAY_LEN(defaults); i++)
+        if (defaults[i].currency == currency) {
+            *ret = defaults[i].ceiling;
             return true;
         }
     return false;
@@ -94,6 +107,51 @@ bool agreement_caps_eq(const struct agreement_caps *a, const struct agreement_ca
 {
     return a->charge_minor == b->charge_minor && a->day_minor == b->day_minor && a->month_minor == b->month_minor &&
            a->day_count == b->day_count;
+}
+
+static bool caps_within(const struct agreement_caps *caps, const struct agreement_caps *most)
+{
+    struct agreement_caps low = agreement_caps_min(caps, most);
+    return agreement_caps_eq(&low, caps);
+}
+
+struct agreement_caps agreement_caps_now(const struct agreement *a)
+{
+    return a->has_ceiling ? agreement_caps_min(&a->caps, &a->ceiling) : a->caps;
+}
+
+static int64_t times(int64_t n) { return n > INT64_MAX / AGREEMENT_RAISE_AT_ONCE ? INT64_MAX : n * AGREEMENT_RAISE_AT_ONCE; }
+
+/* Each is not above what it was, or not above the ceiling. */
+static bool allowed(const struct agreement *a, const struct agreement_caps *was, const struct agreement_caps *to)
+{
+    const struct agreement_caps *most = a->has_ceiling ? &a->ceiling : was;
+    return caps_within(to, &(struct agreement_caps){.charge_minor = MAX_OF(was->charge_minor, most->charge_minor),
+                                                    .day_minor = MAX_OF(was->day_minor, most->day_minor),
+                                                    .month_minor = MAX_OF(was->month_minor, most->month_minor),
+                                                    .day_count = MAX_OF(was->day_count, most->day_count)});
+}
+
+static bool raises(const struct agreement_limits *was, const struct agreement_limits *to)
+{
+    return !caps_within(&to->caps, &was->caps) || to->unverified_limit_minor > was->unverified_limit_minor;
+}
+
+enum agreement_pace agreement_pace(const struct agreement *a, const struct agreement_limits *to, int64_t now_us)
+{
+    const struct agreement_limits was = {a->caps, a->unverified_limit_minor};
+    const struct agreement_caps at_once = {times(a->caps.charge_minor), times(a->caps.day_minor), times(a->caps.month_minor),
+                                           times(a->caps.day_count)};
+    if (!raises(&was, to))
+        return AGREEMENT_PACE_LOWER;
+    if (!allowed(a, &a->caps, &to->caps))
+        return AGREEMENT_PACE_NEVER;
+    /* A clock that was set back leaves a raise in what is to come: that rests too. */
+    if (a->raised_us && now_us - a->raised_us < AGREEMENT_RAISE_REST_DAYS * US_DAY)
+        return AGREEMENT_PACE_WAITS;
+    return to->unverified_limit_minor <= was.unverified_limit_minor && caps_within(&to->caps, &at_once)
+               ? AGREEMENT_PACE_NOW
+               : AGREEMENT_PACE_WAITS;
 }
 
 /* China has one zone and no summer time. */
@@ -206,7 +264,13 @@ static enum keer_err take(struct db_stmt *s, const struct crypto_hash *seal, str
                               .state_us = db_i64(s, 23),
                               .signed_us = db_i64(s, 24),
                               .synced_us = db_i64(s, 25),
-                              .by_wallet = db_i64(s, 27) != 0};
+                              .by_wallet = db_i64(s, 27) != 0,
+                              .raised_us = db_i64(s, 28)};
+    ret->has_ceiling = db_i64(s, 29) >= 0;
+    if (ret->has_ceiling)
+        ret->ceiling = (struct agreement_caps){db_i64(s, 29), db_i64(s, 30), db_i64(s, 31), db_i64(s, 32)};
+    else
+        ret->has_ceiling = default_ceiling(currency, &ret->ceiling);
     enum keer_err err = take_texts(s, seal, ret);
     if (err != KEER_OK)
         agreement_wipe(ret);
@@ -226,7 +290,7 @@ static enum keer_err one(enum keer_err err, struct db_stmt *s, const struct cryp
 enum keer_err agreement_get(struct db *db, const struct crypto_hash *seal, const struct id *id, struct agreement *ret)
 {
     struct db_stmt *s = NULL;
-    enum keer_err err = QUERY_ONE(db, &s, "SELECT " COLUMNS " FROM agreement WHERE id = $1", Q_ID(id));
+    enum keer_err err = QUERY_ONE(db, &s, "SELECT " COLUMNS FROM "WHERE id = $1", Q_ID(id));
     return one(err, s, seal, ret);
 }
 
@@ -234,15 +298,15 @@ enum keer_err agreement_by_reference(struct db *db, const struct crypto_hash *se
                                      struct slice reference, struct agreement *ret)
 {
     struct db_stmt *s = NULL;
-    enum keer_err err = QUERY_ONE(db, &s, "SELECT " COLUMNS " FROM agreement WHERE client = $1 AND reference = $2",
-                                  Q_TEXT(client), Q_TEXT(reference));
+    enum keer_err err =
+        QUERY_ONE(db, &s, "SELECT " COLUMNS FROM "WHERE client = $1 AND reference = $2", Q_TEXT(client), Q_TEXT(reference));
     return one(err, s, seal, ret);
 }
 
 enum keer_err agreement_by_number(struct db *db, const struct crypto_hash *seal, struct slice number, struct agreement *ret)
 {
     struct db_stmt *s = NULL;
-    enum keer_err err = QUERY_ONE(db, &s, "SELECT " COLUMNS " FROM agreement WHERE number = $1", Q_TEXT(number));
+    enum keer_err err = QUERY_ONE(db, &s, "SELECT " COLUMNS FROM "WHERE number = $1", Q_TEXT(number));
     return one(err, s, seal, ret);
 }
 
@@ -253,7 +317,7 @@ enum keer_err agreement_by_ref(struct db *db, const struct crypto_hash *seal, st
     struct crypto_hash hash;
     hash_of(seal, wallet, ref, &hash);
     enum keer_err err = QUERY_ONE(db, &s,
-                                  "SELECT " COLUMNS " FROM agreement WHERE wallet = $1 AND ref_hash = $2"
+                                  "SELECT " COLUMNS FROM "WHERE wallet = $1 AND ref_hash = $2"
                                   " ORDER BY created_us DESC, id LIMIT 1",
                                   Q_TEXT(wallet), Q_HASH(&hash));
     return one(err, s, seal, ret);
@@ -267,7 +331,7 @@ enum keer_err agreements_list(struct db *db, const struct agreement_find *find, 
     unsigned n = 0, bits = find->states ? find->states : AGREEMENT_BIT(AGREEMENT_STATE_MAX) - 1;
     enum keer_err err =
         QUERY_ROWS(db, &s,
-                   "SELECT " COLUMNS " FROM agreement WHERE ($1 = '' OR account = $1)"
+                   "SELECT " COLUMNS FROM "WHERE ($1 = '' OR account = $1)"
                    " AND ($2 = '' OR client = $2) AND (CAST($3 AS BIGINT) >> CAST(state AS INTEGER)) & 1 = 1"
                    " AND ($4 = '' OR (created_us, id) < (SELECT b.created_us, b.id FROM agreement b"
                    " WHERE b.id = $4)) ORDER BY created_us DESC, id DESC LIMIT $5",
@@ -343,6 +407,41 @@ static void make_number(char ret_number[WALLET_NUMBER_BYTES + 1])
         (void)snprintf(ret_number + 2 * i, 3, "%02x", bytes[i]);
 }
 
+enum keer_err agreement_ceiling(struct db *db, const struct id *account, enum currency currency, struct agreement_caps *ret)
+{
+    struct db_stmt *s;
+    enum keer_err err =
+        QUERY_ONE(db, &s,
+                  "SELECT most_charge, most_day, most_month, most_count FROM account_ceiling WHERE owner = $1"
+                  " AND money = $2",
+                  Q_ID(account), Q_STR(currency_code(currency)));
+    if (err == KEER_EMISSING)
+        return default_ceiling(currency, ret) ? KEER_OK : KEER_EMISSING;
+    if (err != KEER_OK)
+        return err;
+    *ret = (struct agreement_caps){db_i64(s, 0), db_i64(s, 1), db_i64(s, 2), db_i64(s, 3)};
+    db_free(s);
+    return KEER_OK;
+}
+
+enum keer_err agreement_set_ceiling(struct db *db, const struct id *account, enum currency currency,
+                                    const struct agreement_caps *caps, struct slice by, int64_t now_us)
+{
+    enum keer_err err = agreement_check(currency, caps, 0);
+    if (err == KEER_OK)
+        err = QUERY_MET(db, "SELECT id FROM account WHERE id = $1", Q_ID(account));
+    if (err != KEER_OK)
+        return err;
+    return QUERY_DO(
+        db,
+        "INSERT INTO account_ceiling (owner, money, most_charge, most_day, most_month, most_count, set_by, set_us)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (owner, money) DO UPDATE SET"
+        " most_charge = EXCLUDED.most_charge, most_day = EXCLUDED.most_day, most_month = EXCLUDED.most_month,"
+        " most_count = EXCLUDED.most_count, set_by = EXCLUDED.set_by, set_us = EXCLUDED.set_us",
+        Q_ID(account), Q_STR(currency_code(currency)), Q_NUMBER(caps->charge_minor), Q_NUMBER(caps->day_minor),
+        Q_NUMBER(caps->month_minor), Q_NUMBER(caps->day_count), Q_TEXT(by), Q_NUMBER(now_us));
+}
+
 static enum keer_err insert(struct db *db, const struct agreement *a)
 {
     return QUERY_MET(db,
@@ -374,6 +473,12 @@ enum keer_err agreement_add(struct db *db, const struct crypto_hash *seal, struc
     }
     if (err != KEER_EMISSING)
         return err;
+    err = agreement_ceiling(db, &a->account, a->currency, &a->ceiling);
+    a->has_ceiling = err == KEER_OK;
+    if (err != KEER_OK && err != KEER_EMISSING)
+        return err;
+    if (a->has_ceiling && !caps_within(&a->caps, &a->ceiling))
+        return KEER_ERANGE;
     if (!id_is(&a->id))
         id_make(&a->id);
     if (!a->number[0])
@@ -519,19 +624,26 @@ enum keer_err agreement_synced(struct db *db, const struct id *id, int64_t now_u
 /* --- caps, and what passed without a step --- */
 
 enum keer_err agreement_set_caps(struct db *db, const struct id *id, enum currency currency,
-                                 const struct agreement_limits *was, const struct agreement_limits *to)
+                                 const struct agreement_limits *was, const struct agreement_limits *to, int64_t now_us)
 {
+    struct agreement a;
     enum keer_err err = agreement_check(currency, &to->caps, to->unverified_limit_minor);
+    if (err == KEER_OK)
+        err = agreement_get(db, /* seal */ NULL, id, &a);
+    if (err == KEER_OK && !allowed(&a, &was->caps, &to->caps))
+        err = KEER_ERANGE;
     if (err != KEER_OK)
         return err;
     return QUERY_MET(db,
                      "UPDATE agreement SET cap_charge = $1, cap_day = $2, cap_month = $3, cap_count = $4,"
-                     " unverified_limit = $5 WHERE id = $6 AND currency = $7 AND state < 4 AND cap_charge = $8"
+                     " unverified_limit = $5, raised_us = CASE WHEN CAST($13 AS BIGINT) = 0 THEN raised_us ELSE CAST($13 AS "
+                     "BIGINT) END WHERE id = $6 AND currency = $7 AND state < 4 AND cap_charge = $8"
                      " AND cap_day = $9 AND cap_month = $10 AND cap_count = $11 AND unverified_limit = $12 RETURNING id",
                      Q_NUMBER(to->caps.charge_minor), Q_NUMBER(to->caps.day_minor), Q_NUMBER(to->caps.month_minor),
                      Q_NUMBER(to->caps.day_count), Q_NUMBER(to->unverified_limit_minor), Q_ID(id),
                      Q_STR(currency_code(currency)), Q_NUMBER(was->caps.charge_minor), Q_NUMBER(was->caps.day_minor),
-                     Q_NUMBER(was->caps.month_minor), Q_NUMBER(was->caps.day_count), Q_NUMBER(was->unverified_limit_minor));
+                     Q_NUMBER(was->caps.month_minor), Q_NUMBER(was->caps.day_count), Q_NUMBER(was->unverified_limit_minor),
+                     Q_NUMBER(raises(was, to) ? now_us : 0));
 }
 
 enum keer_err agreement_spend_unverified(struct db *db, const struct id *id, int64_t amount_minor)

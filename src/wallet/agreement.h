@@ -15,8 +15,10 @@
  * 2. ENDED is for good: a signing notice that comes afterwards, or again, meets no row. What the wallet has then is nothing to
  *    us, and is ended there (flow/agreements.h).
  * 3. Caps are of what is charged, whatever pays for it behind the wallet: a charge, a calendar day and month of the zone of the
- *    currency (UTC+8 for CNY, else UTC), and a number of charges a day. agreement_set_caps does what it is told: who may, and
- *    that raising goes through the guard, is the flow's.
+ *    currency (UTC+8 for CNY, else UTC), and a number of charges a day. agreement_set_caps does what it is told up to the
+ *    ceiling: who may, and that raising goes through the guard, is the flow's; how fast it may be is agreement_pace's.
+ *    Nothing raises caps above the ceiling of the account in that currency (caps.def, or agreement_set_ceiling), and the gate
+ *    of charges compares with it again: it bounds a thief who holds everything but the administrator's key.
  * 4. unverified_limit_minor is what may be charged without a second step since the last one, in sum; at most what unverified.def
  *    lets a charge and a sum be in that currency, and 0 unless the person agreed to more.
  * 5. The wallet's reference and refresh token are sealed by the account key, bound to the agreement's id; it is found by a keyed
@@ -73,6 +75,9 @@ struct agreement {
     enum currency currency;
     enum agreement_state state;
     struct agreement_caps caps;
+    bool has_ceiling;              /* false: a currency without a row in caps.def, whose caps are never raised */
+    struct agreement_caps ceiling; /* of the account in this currency */
+    int64_t raised_us;             /* caps or limit were raised last; 0: never */
     int64_t unverified_limit_minor;
     int64_t unverified_used_minor; /* since verified_us */
     int64_t verified_us;           /* last second step that was bound to it: link or payment */
@@ -92,11 +97,24 @@ bool agreement_unverified_max(enum currency currency, int64_t *ret_charge_minor,
 /* What an agreement may hold: none below 0, a charge at most a day's, a day's at most a month's, the limit within
  * unverified.def. KEER_ERANGE. */
 #define AGREEMENT_COUNT_MAX 1000 /* charges a day */
+struct agreement_limits {
+    struct agreement_caps caps;
+    int64_t unverified_limit_minor;
+};
 KEER_NODISCARD enum keer_err agreement_check(enum currency currency, const struct agreement_caps *caps,
                                              int64_t unverified_limit_minor);
+/* What the account's caps in a currency may be at most: as an administrator set it, else caps.def. KEER_EMISSING: neither. */
+KEER_NODISCARD enum keer_err agreement_ceiling(struct db *db, const struct id *account, enum currency currency,
+                                               struct agreement_caps *ret);
+/* Sets it, higher or lower; `by`: whose key it was. What agreements hold above it stays, and counts no more. KEER_EMISSING: no
+ * such account; KEER_ERANGE as agreement_check. */
+KEER_NODISCARD enum keer_err agreement_set_ceiling(struct db *db, const struct id *account, enum currency currency,
+                                                   const struct agreement_caps *caps, struct slice by, int64_t now_us);
 /* The smaller of each. */
 struct agreement_caps agreement_caps_min(const struct agreement_caps *a, const struct agreement_caps *b);
 bool agreement_caps_eq(const struct agreement_caps *a, const struct agreement_caps *b);
+/* Caps that count: of the row, and of the ceiling where there is one. */
+struct agreement_caps agreement_caps_now(const struct agreement *a);
 /* When the calendar day and month of the currency's zone began, that now_us is in. */
 int64_t agreement_day_us(enum currency currency, int64_t now_us);
 int64_t agreement_month_us(enum currency currency, int64_t now_us);
@@ -108,7 +126,7 @@ bool agreement_passes_unverified(const struct agreement *a, int64_t amount_minor
 /* Makes one in STEP: account, client, reference, wallet, return_url, device, ip, currency, caps and limit of *a are the caller's;
  * id and number are made unless they are given. One of the same client and reference that is there already is read instead
  * (*ret_new false): whether it is the same is the caller's to see. KEER_EFULL beyond AGREEMENTS_MAX; KEER_ERANGE as
- * agreement_check. */
+ * agreement_check, or above the ceiling, which is in *a then. */
 KEER_NODISCARD enum keer_err agreement_add(struct db *db, const struct crypto_hash *seal, struct agreement *a,
                                            int64_t now_us, bool *ret_new);
 /* KEER_EMISSING. */
@@ -167,13 +185,18 @@ KEER_NODISCARD enum keer_err agreements_strays(struct db *db, int64_t asked_us, 
 
 /* --- caps and what passed without a step --- */
 /* Caps and limit become `to`, if they are still what `was` says and it is not ENDING or ENDED: KEER_EMISSING else. KEER_ERANGE
- * as agreement_check. */
-struct agreement_limits {
-    struct agreement_caps caps;
-    int64_t unverified_limit_minor;
-};
+ * as agreement_check, or something is raised above the ceiling. What is raised is noted as raised now. */
 KEER_NODISCARD enum keer_err agreement_set_caps(struct db *db, const struct id *id, enum currency currency,
-                                                const struct agreement_limits *was, const struct agreement_limits *to);
+                                                const struct agreement_limits *was, const struct agreement_limits *to,
+                                                int64_t now_us);
+/* How fast caps and limit become `to`, after the person's step (the rules stand in caps.def). */
+enum agreement_pace {
+    AGREEMENT_PACE_LOWER, /* nothing is raised */
+    AGREEMENT_PACE_NOW,
+    AGREEMENT_PACE_WAITS,
+    AGREEMENT_PACE_NEVER /* above the ceiling */
+};
+enum agreement_pace agreement_pace(const struct agreement *a, const struct agreement_limits *to, int64_t now_us);
 /* Charges an amount to the unverified limit, if it is ACTIVE and the limit holds it: KEER_EMISSING when not. It is not given
  * back when the charge fails. */
 KEER_NODISCARD enum keer_err agreement_spend_unverified(struct db *db, const struct id *id, int64_t amount_minor);

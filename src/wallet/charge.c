@@ -291,6 +291,7 @@ static enum keer_err why_not(struct db *db, const struct charge_gate *g, const s
                              enum charge_why *ret)
 {
     const struct agreement *a = g->agreement;
+    const struct agreement_caps caps = agreement_caps_now(a);
     struct charge_used used;
     *ret = CHARGE_WHY_NONE;
     if (a->state != AGREEMENT_ACTIVE)
@@ -309,7 +310,7 @@ static enum keer_err why_not(struct db *db, const struct charge_gate *g, const s
         return KEER_OK;
     enum keer_err err = charge_used(db, &c->agreement, c->currency, now_us, &used);
     if (err == KEER_OK)
-        *ret = over_cap(&a->caps, &used, c->amount_minor);
+        *ret = over_cap(&caps, &used, c->amount_minor);
     return err;
 }
 

@@ -105,6 +105,18 @@ run() {
     as anna 'with it' 200 '^\{\}' "wallets/$id/caps" '{"caps":{"charge":"200.00"}}' -H "Keer-Challenge: $c"
     as anna 'once' 403 BAD_STEP "wallets/$id/caps" '{"caps":{"charge":"250.00"}}' -H "Keer-Challenge: $c"
     as anna 'it is there' 200 '"charge":"200.00"' wallets
+    as anna 'above the ceiling of her account' 400 'at most 10000.00 a charge, 10000.00 a day, 20000.00 a month in CNY, and 100 charges a day' "wallets/$id/caps" '{"caps":{"charge":"10000.01","day":"10000.01","month":"10000.01"}}'
+    by "$key" 'which no store lifts' 403 WRONG_ROLE "accounts/$anna/ceiling" '{"currency":"CNY","caps":{"charge":"1.00","day":"1.00","month":"1.00","count":1}}'
+    by "$admin" 'a ceiling wants all four' 400 'all four' "accounts/$anna/ceiling" '{"currency":"CNY","caps":{"charge":"1.00"}}'
+    by "$admin" 'of an account' 404 NOT_FOUND accounts/AAAAAAAAAAAAAAAAAAAAAA/ceiling '{"currency":"CNY","caps":{"charge":"1.00","day":"1.00","month":"1.00","count":1}}'
+    by "$admin" 'an administrator does' 200 '"ceiling":\{"charge":"12000.00","day":"12000.00","month":"20000.00","count":50\}' "accounts/$anna/ceiling" '{"currency":"CNY","caps":{"charge":"12000.00","day":"12000.00","month":"20000.00","count":50}}'
+    by "$key" 'the store sees it' 200 '"ceiling":\{"charge":"12000.00"' "agreements/$id"
+    as anna 'a telephone: a step' 200 '"next":"step"' "wallets/$id/caps" '{"caps":{"charge":"12000.00","day":"12000.00","month":"12000.00"}}'; c=$(the .challenge)
+    as anna 'she looks at it' 200 '"detail":"alipay: 12000.00' "challenges/$c"
+    step "$c"
+    as anna 'and a wait' 200 '"pending":' "wallets/$id/caps" '{"caps":{"charge":"12000.00","day":"12000.00","month":"12000.00"}}' -H "Keer-Challenge: $c"
+    until_true 'she is told' told change_pending
+    until_true 'then it is there' sh -c "curl -s -H 'Authorization: Bearer $key' '$u/v1/agreements/$id' | grep -q '\"charge\":\"12000.00\"'"
     as anna 'another site changes nothing' 403 FOREIGN_ORIGIN "wallets/$id/pause" '{}' -H 'Origin: https://thief.example'
     as bob 'nobody else does' 401 NO_SESSION "wallets/$id/pause" '{}'
     as anna 'she pauses' 200 '^\{\}' "wallets/$id/pause" '{}'

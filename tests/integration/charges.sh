@@ -94,6 +94,8 @@ run() {
     by "$analyst" 'wallets, and whether they answer' 200 '"name":"alipay","kind":"alipay","breaker":"closed"' wallets
 
     # --- within an unverified limit
+    by "$key" 'more than a telephone costs' 400 'at most 10000.00 a charge, 10000.00 a day, 20000.00 a month in CNY' agreements "{\"id\":\"two\",\"account\":\"$anna\",\"wallet\":\"alipay\",\"currency\":\"CNY\",\"return_url\":\"https://shop.example/back\"$wide}"
+    by "$admin" 'an administrator lifts her ceiling' 200 '"ceiling":{"charge":"900.00","day":"30000.00","month":"30000.00","count":1000}' "accounts/$anna/ceiling" '{"currency":"CNY","caps":{"charge":"900.00","day":"30000.00","month":"30000.00","count":1000}}'
     link two "$wide"
     by "$key" 'passes without a step' 201 '"state":"paid".*"verified":false' charges "$(order p-1 100.00)"; id=$(the .id)
     by "$key" 'but not when the policy asks' 201 '"state":"needs_step"' charges "$(order p-2 1.00 ',"item":"odd"')"

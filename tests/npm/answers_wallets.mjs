@@ -69,6 +69,12 @@ export async function wallets(ask) {
     await step(raise.challenge)
     await mine('with the step', 200, `wallets/${id}/caps`, { caps: { charge: '200.00' } }, { 'keer-challenge': raise.challenge })
     await mine('no limit at all', 400, `wallets/${id}/caps`, { caps: { charge: '5000.00' } })
+    await mine('above the ceiling', 400, `wallets/${id}/caps`, { caps: { charge: '20000.00', day: '20000.00', month: '20000.00' } })
+    const ceiling = { currency: 'CNY', caps: { charge: '12000.00', day: '12000.00', month: '20000.00', count: 50 } }
+    const lift = (name, status, body, role = 'admin') => ask(name, status, 'POST', `/v1/accounts/${account}/ceiling`, { body, role })
+    await lift('lifted by a store', 403, ceiling, 'store')
+    await lift('lifted', 200, ceiling)
+    await lift('a ceiling that is none', 400, { ...ceiling, caps: { charge: '1.00' } })
     await mine('a pause', 200, `wallets/${id}/pause`)
     await store('a store pauses too', 200, `agreements/${id}/pause`)
     await store('and resumes nothing', 200, `agreements/${id}/resume`)

@@ -326,16 +326,103 @@ START_TEST(caps_change_once_from_what_they_were)
     struct id id = in_state(AGREEMENT_ACTIVE), ended = in_state(AGREEMENT_ENDED);
     struct agreement a = get(&id);
     struct agreement_limits was = {a.caps, 0}, low = {{100, 200, 300, 2}, 50}, bad = {{300, 200, 300, 2}, 0};
-    ck_err(agreement_set_caps(db, &id, a.currency, &was, &bad), KEER_ERANGE);
-    ck_ok(agreement_set_caps(db, &id, a.currency, &was, &low));
+    ck_err(agreement_set_caps(db, &id, a.currency, &was, &bad, T0), KEER_ERANGE);
+    ck_ok(agreement_set_caps(db, &id, a.currency, &was, &low, T0));
     a = get(&id);
     ck_assert(agreement_caps_eq(&a.caps, &low.caps));
     ck_assert_int_eq(a.unverified_limit_minor, 50);
-    ck_err(agreement_set_caps(db, &id, a.currency, &was, &low), KEER_EMISSING); /* changed since it was read */
-    ck_err(agreement_set_caps(db, &id, CUR_EUR, &low, &low), KEER_EMISSING);
-    ck_err(agreement_set_caps(db, &ended, a.currency, &was, &low), KEER_EMISSING);
+    ck_err(agreement_set_caps(db, &id, a.currency, &was, &low, T0), KEER_EMISSING); /* changed since it was read */
+    ck_err(agreement_set_caps(db, &id, CUR_EUR, &low, &low, T0), KEER_EMISSING);
+    ck_err(agreement_set_caps(db, &ended, a.currency, &was, &low, T0), KEER_EMISSING);
     struct agreement_caps min = agreement_caps_min(&was.caps, &(struct agreement_caps){1, INT64_MAX, 2, INT64_MAX});
     ck_assert(agreement_caps_eq(&min, &(struct agreement_caps){1, was.caps.day_minor, 2, was.caps.day_count}));
+}
+END_TEST
+
+/* How fast caps are raised: caps.def. */
+START_TEST(caps_are_raised_slowly)
+{
+    struct id id = in_state(AGREEMENT_ACTIVE);
+    const struct agreement a = get(&id); /* 700 / 1,000 / 3,000 yuan, 10 a day */
+    const struct agreement_caps now = a.caps;
+    const struct {
+        struct agreement_caps caps;
+        int64_t unverified;
+        enum agreement_pace fresh, rests;
+    } rows[] = {
+        {now, 0, AGREEMENT_PACE_LOWER, AGREEMENT_PACE_LOWER},
+        {{100, 200, 300, 1}, 0, AGREEMENT_PACE_LOWER, AGREEMENT_PACE_LOWER},
+        {{140000, 200000, 600000, 20}, 0, AGREEMENT_PACE_NOW, AGREEMENT_PACE_WAITS}, /* twice */
+        {{70001, 100000, 300000, 10}, 0, AGREEMENT_PACE_NOW, AGREEMENT_PACE_WAITS},
+        {{140001, 200000, 600000, 20}, 0, AGREEMENT_PACE_WAITS, AGREEMENT_PACE_WAITS},
+        {{70000, 200001, 600000, 20}, 0, AGREEMENT_PACE_WAITS, AGREEMENT_PACE_WAITS},
+        {{70000, 100000, 600001, 10}, 0, AGREEMENT_PACE_WAITS, AGREEMENT_PACE_WAITS},
+        {{70000, 100000, 300000, 21}, 0, AGREEMENT_PACE_WAITS, AGREEMENT_PACE_WAITS},
+        {{800000, 1000000, 1000000, 10}, 0, AGREEMENT_PACE_WAITS, AGREEMENT_PACE_WAITS}, /* a telephone */
+        {now, 1, AGREEMENT_PACE_WAITS, AGREEMENT_PACE_WAITS},                            /* what takes the step away */
+        {{1000000, 1000000, 2000000, 100}, 100000, AGREEMENT_PACE_WAITS, AGREEMENT_PACE_WAITS},
+        {{1000001, 1000001, 2000000, 100}, 0, AGREEMENT_PACE_NEVER, AGREEMENT_PACE_NEVER},
+        {{100, 1000001, 2000000, 10}, 0, AGREEMENT_PACE_NEVER, AGREEMENT_PACE_NEVER},
+        {{100, 200, 2000001, 10}, 0, AGREEMENT_PACE_NEVER, AGREEMENT_PACE_NEVER},
+        {{100, 200, 300, 101}, 0, AGREEMENT_PACE_NEVER, AGREEMENT_PACE_NEVER},
+    };
+    struct agreement rests = a, rested = a, later = a, poor = a;
+    rests.raised_us = T0 - 7 * US_DAY + 1;
+    rested.raised_us = T0 - 7 * US_DAY;
+    later.raised_us = T0 + US_DAY; /* the clock was set back */
+    poor.has_ceiling = false;
+    ck_assert(a.has_ceiling && a.raised_us == 0);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct agreement_limits to = {rows[i].caps, rows[i].unverified};
+        ck_assert_int_eq(agreement_pace(&a, &to, T0), rows[i].fresh);
+        ck_assert_int_eq(agreement_pace(&rested, &to, T0), rows[i].fresh);
+        ck_assert_int_eq(agreement_pace(&rests, &to, T0), rows[i].rests);
+        ck_assert_int_eq(agreement_pace(&later, &to, T0), rows[i].rests);
+        bool caps_raised = rows[i].fresh != AGREEMENT_PACE_LOWER && !agreement_caps_eq(&rows[i].caps, &now);
+        ck_assert(!caps_raised || agreement_pace(&poor, &to, T0) == AGREEMENT_PACE_NEVER);
+    }
+}
+END_TEST
+
+/* Nothing is raised above the ceiling, whoever asks; an administrator moves it, and what a row holds above it counts no more. */
+START_TEST(caps_have_a_ceiling)
+{
+    struct id id = in_state(AGREEMENT_ACTIVE);
+    struct agreement a = get(&id), high = wanted("high");
+    struct agreement_caps most, two = {1500000, 2000000, 3000000, 200}, none = {-1, 2, 3, 4}, low = {50000, 60000, 70000, 5};
+    struct agreement_limits was = {a.caps, 0}, to = {{1000001, 1000001, 2000000, 100}, 0};
+    bool fresh;
+    ck_err(agreement_set_caps(db, &id, a.currency, &was, &to, T0), KEER_ERANGE);
+    ck_assert_int_eq(get(&id).raised_us, 0);
+    high.caps = to.caps;
+    ck_err(agreement_add(db, &kit_key, &high, T0, &fresh), KEER_ERANGE);
+    ck_assert(high.has_ceiling && high.ceiling.charge_minor == 1000000);
+
+    ck_err(agreement_set_ceiling(db, &a.account, CUR_CNY, &none, SLICE("admin"), T0), KEER_ERANGE);
+    ck_err(agreement_set_ceiling(db, &id, CUR_CNY, &two, SLICE("admin"), T0), KEER_EMISSING); /* no account */
+    ck_ok(agreement_set_ceiling(db, &a.account, CUR_CNY, &low, SLICE("admin"), T0));
+    ck_ok(agreement_set_ceiling(db, &a.account, CUR_CNY, &two, SLICE("admin"), T0));
+    ck_ok(agreement_ceiling(db, &a.account, CUR_CNY, &most));
+    ck_assert(agreement_caps_eq(&most, &two));
+    ck_ok(agreement_ceiling(db, &a.account, CUR_EUR, &most)); /* another currency's is the table's */
+    ck_assert_int_eq(most.month_minor, 300000);
+    ck_err(agreement_ceiling(db, &a.account, CUR_CHF, &most), KEER_EMISSING);
+    ck_ok(agreement_set_caps(db, &id, a.currency, &was, &to, T0 + 5));
+    ck_ok(agreement_add(db, &kit_key, &high, T0, &fresh));
+    a = get(&id);
+    ck_assert(agreement_caps_eq(&a.caps, &to.caps) && a.raised_us == T0 + 5);
+
+    ck_ok(agreement_set_ceiling(db, &a.account, CUR_CNY, &low, SLICE("admin"), T0));
+    a = get(&id);
+    most = agreement_caps_now(&a);
+    ck_assert(agreement_caps_eq(&a.caps, &to.caps) && agreement_caps_eq(&most, &low));
+    was = to;
+    to.caps.charge_minor = 900000; /* lower, though above the ceiling */
+    ck_ok(agreement_set_caps(db, &id, a.currency, &was, &to, T0 + 9));
+    ck_assert_int_eq(get(&id).raised_us, T0 + 5);
+    was = to;
+    to.caps.charge_minor++;
+    ck_err(agreement_set_caps(db, &id, a.currency, &was, &to, T0), KEER_ERANGE);
 }
 END_TEST
 
@@ -372,7 +459,7 @@ START_TEST(what_passes_without_a_step)
     ck_assert(!agreement_passes_unverified(&a, 1)); /* 0 unless the person agreed to more */
     ck_err(agreement_spend_unverified(db, &id, 1), KEER_EMISSING);
     struct agreement_limits was = {a.caps, 0}, to = {a.caps, 30000};
-    ck_ok(agreement_set_caps(db, &id, a.currency, &was, &to));
+    ck_ok(agreement_set_caps(db, &id, a.currency, &was, &to, T0));
     ck_err(agreement_spend_unverified(db, &id, 20001), KEER_EMISSING); /* 200 yuan a charge */
     ck_err(agreement_spend_unverified(db, &id, 0), KEER_EMISSING);
     ck_err(agreement_spend_unverified(db, &id, -5), KEER_EMISSING);
@@ -407,7 +494,7 @@ static enum keer_err whole_life(void)
     was = low = (struct agreement_limits){a.caps, 0};
     low.unverified_limit_minor = 100;
     if (err == KEER_OK)
-        err = agreement_set_caps(db, &a.id, a.currency, &was, &low);
+        err = agreement_set_caps(db, &a.id, a.currency, &was, &low, T0);
     if (err == KEER_OK)
         err = agreement_spend_unverified(db, &a.id, 10);
     if (err == KEER_OK)
@@ -459,6 +546,8 @@ int main(void)
     tcase_add_test(t, lists_and_what_is_due);
     tcase_add_test(t, caps_that_can_be_none);
     tcase_add_test(t, caps_change_once_from_what_they_were);
+    tcase_add_test(t, caps_are_raised_slowly);
+    tcase_add_test(t, caps_have_a_ceiling);
     tcase_add_test(t, days_and_months_of_a_currency);
     tcase_add_test(t, what_passes_without_a_step);
     tcase_add_test(t, a_failing_database_is_told);

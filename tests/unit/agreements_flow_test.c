@@ -115,6 +115,7 @@ static void setup(void)
                                      .wait_us = GUARD_WAIT_US,
                                      .recovery_us = RECOVERY_WAIT_US,
                                      .wallet_limit = agreements_wallet_limit,
+                                     .wallet_waits = agreements_wallet_waits,
                                      .wallet_end = agreements_wallet_end}};
     flow = (struct agreements){.steps = &steps, .wallets = &wallets};
     id_make(&anna);
@@ -566,7 +567,7 @@ static void limits(struct desk_worker *w)
 {
     struct agreements_answer a;
     struct agreement g = linked(w, "g");
-    struct agreement_limits low = {{10000, 20000, -1, -1}, -1}, high = {{90000, 110000, -1, -1}, -1},
+    struct agreement_limits low = {{10000, 20000, -1, -1}, -1}, high = {{10000, 40000, -1, -1}, -1},
                             mixed = {{5000, 30000, -1, -1}, -1}, bad = {{20001, -1, -1, -1}, -1}, limit = {KEEP, 50000};
     ck_ok(agreements_limits(&flow, w, &other_store, &g.id, &low, &none, &a));
     ck_assert_int_eq(a.outcome, AGREEMENTS_MISSING);
@@ -575,7 +576,8 @@ static void limits(struct desk_worker *w)
     ck_ok(agreements_limits(&flow, w, &store, &g.id, &bad, &none, &a));
     ck_assert_int_eq(a.outcome, AGREEMENTS_BAD_CAPS);
     ck_ok(agreements_limits(&flow, w, &store, &g.id, &high, &none, &a)); /* a store raises nothing */
-    ck_assert(a.outcome == AGREEMENTS_PERSON && a.agreement.caps.charge_minor == 10000);
+    ck_assert(a.outcome == AGREEMENTS_PERSON && a.agreement.caps.charge_minor == 10000 &&
+              a.agreement.caps.day_minor == 20000);
     ck_ok(agreements_limits(&flow, w, &store, &g.id, &mixed, &none, &a)); /* but lowers what is lower */
     ck_assert(a.outcome == AGREEMENTS_PERSON && a.lowered && a.agreement.caps.charge_minor == 5000 &&
               a.agreement.caps.day_minor == 20000);
@@ -587,17 +589,31 @@ static void limits(struct desk_worker *w)
     ck_assert(a.outcome == AGREEMENTS_GUARD && a.guard.outcome == GUARD_STEP && a.agreement.caps.charge_minor == 5000);
     struct id challenge = a.guard.challenge;
     do_step(w, &challenge);
-    struct agreement_limits higher = {{100000, 110000, -1, -1}, -1};
+    struct agreement_limits higher = {{11000, 41000, -1, -1}, -1}, phone = {{800000, 1000000, 1000000, -1}, -1},
+                            never = {{5000, 1000001, 1000001, -1}, -1};
     ck_ok(agreements_limits(&flow, w, &anna_herself, &g.id, &higher, &challenge, &a));
     ck_assert(a.outcome == AGREEMENTS_GUARD && a.guard.outcome == GUARD_BAD_STEP);
     ck_ok(agreements_limits(&flow, w, &bert_himself, &g.id, &high, &challenge, &a));
     ck_assert_int_eq(a.outcome, AGREEMENTS_MISSING);
     ck_ok(agreements_limits(&flow, w, &anna_herself, &g.id, &high, &challenge, &a));
     ck_assert(a.outcome == AGREEMENTS_GUARD && a.guard.outcome == GUARD_APPLIED);
-    ck_assert(a.agreement.caps.charge_minor == 90000 && a.agreement.caps.day_minor == 110000);
+    ck_assert(a.agreement.caps.charge_minor == 10000 && a.agreement.caps.day_minor == 40000);
     ck_ok(agreements_limits(&flow, w, &anna_herself, &g.id, &higher, &challenge, &a)); /* once */
     ck_assert_int_eq(a.guard.outcome, GUARD_BAD_STEP);
     ck_assert_int_eq(told(w, NOTICE_WALLET_LIMIT_RAISED), 1);
+
+    /* a second one within seven days waits, and so does a telephone; above the ceiling there is nothing */
+    ck_ok(agreements_limits(&flow, w, &anna_herself, &g.id, &phone, &none, &a));
+    ck_assert_int_eq(a.guard.outcome, GUARD_STEP);
+    challenge = a.guard.challenge;
+    do_step(w, &challenge);
+    ck_ok(agreements_limits(&flow, w, &anna_herself, &g.id, &phone, &challenge, &a));
+    ck_assert(a.outcome == AGREEMENTS_GUARD && a.guard.outcome == GUARD_WAITS && a.agreement.caps.charge_minor == 10000);
+    ck_ok(agreements_look(&flow, w, &store, &g.id, &a));
+    ck_assert(a.hold.held && strcmp(a.hold.why, "change_waits") == 0);
+    ck_ok(agreements_limits(&flow, w, &anna_herself, &g.id, &never, &none, &a));
+    ck_assert(a.outcome == AGREEMENTS_CEILING && a.agreement.caps.charge_minor == 10000); /* nor lowered */
+    ck_assert_int_eq(a.agreement.ceiling.day_minor, 1000000);
 
     /* what a policy denies */
     struct visitor thief = anna_there;

@@ -142,6 +142,17 @@ static enum keer_err wallet_limit(struct db *db, const struct id *account, struc
     return KEER_OK;
 }
 
+static int waits_say; /* what wallet_waits answers: 0 at once, 1 waits, 2 never */
+static enum keer_err wallet_waits(struct db *db, const struct id *account, struct slice data, int64_t now_us, bool *ret)
+{
+    UNUSED(db);
+    UNUSED(now_us);
+    UNUSED(account);
+    UNUSED(data);
+    *ret = waits_say == 1;
+    return waits_say == 2 ? KEER_ERANGE : KEER_OK;
+}
+
 /* On an account that has no authenticator, everything waits: told to everybody, wallets paused, made once when it is due. */
 START_TEST(without_an_authenticator_it_waits)
 {
@@ -154,6 +165,7 @@ START_TEST(without_an_authenticator_it_waits)
             continue;
         }
         kit.guard.wallet_limit = wallet_limit;
+        kit.guard.wallet_waits = wallet_waits;
         if (wallet)
             ck_ok(guard_wallet_linked(kit.db, &anna.account, SLICE("agreement"), T0));
         bool first = _i == GUARD_AUTHENTICATOR_ADD || _i == GUARD_RECOVERY_CODES;
@@ -191,6 +203,7 @@ START_TEST(with_an_authenticator_it_wants_a_step)
     struct id app = kit_totp(&kit, &anna, AUTHENTICATOR_ACTIVE, LONG_AGO);
     struct guard_request other = request((enum guard_change)_i), r = request((enum guard_change)_i);
     kit.guard.wallet_limit = wallet_limit;
+    kit.guard.wallet_waits = wallet_waits;
     UNUSED(app);
     struct guard_answer a = ask(&r, T0);
     ck_assert_int_eq(a.outcome, GUARD_STEP);
@@ -237,6 +250,7 @@ START_TEST(a_new_authenticator_raises_no_limit_at_once)
 {
     struct guard_request r = request(GUARD_WALLET_LIMIT);
     kit.guard.wallet_limit = wallet_limit;
+    kit.guard.wallet_waits = wallet_waits;
     limit_raised = 0;
     (void)kit_totp(&kit, &anna, AUTHENTICATOR_ACTIVE, LONG_AGO);
     (void)kit_totp(&kit, &anna, AUTHENTICATOR_ACTIVE, T0 - GUARD_FIRST_US + 2);
@@ -358,6 +372,43 @@ START_TEST(grace_after_a_sign_up)
 }
 END_TEST
 
+/* What is more than caps.def lets happen at once waits, however old the authenticator; what is above the ceiling is not to be
+ * had; and who does not know how much it is waits. */
+START_TEST(a_step_raises_a_limit_only_so_far)
+{
+    struct guard_request r = request(GUARD_WALLET_LIMIT);
+    (void)kit_totp(&kit, &anna, AUTHENTICATOR_ACTIVE, LONG_AGO);
+    kit.guard.wallet_limit = wallet_limit;
+    for (int i = 0; i < 2; i++) {
+        kit.guard.wallet_waits = i ? NULL : wallet_waits;
+        waits_say = 1;
+        limit_raised = 0;
+        r.challenge = (struct id){""};
+        r.challenge = ask(&r, T0 + i).challenge;
+        kit_answer(&kit, &r.challenge, T0 + i);
+        struct guard_answer a = ask(&r, T0 + 1 + i);
+        ck_assert_int_eq(a.outcome, GUARD_WAITS);
+        ck_assert_int_eq(a.until_us, T0 + 1 + i + GUARD_FIRST_US);
+        ck_assert(hold(T0 + 1 + i).held);
+        ck_assert_uint_ge(kit_notices(&kit, NOTICE_CHANGE_PENDING, &a.change), 1);
+        ck_ok(guard_cancel(kit.db, &kit.guard, &anna.account, &a.change, SLICE(""), T0 + 2));
+        ck_assert_int_eq(limit_raised, 0);
+    }
+    kit.guard.wallet_waits = wallet_waits;
+    waits_say = 2;
+    r.challenge = (struct id){""};
+    ck_assert_int_eq(ask(&r, T0 + 3).outcome, GUARD_REFUSED); /* no step is asked for */
+    waits_say = 0;
+    r.challenge = ask(&r, T0 + 4).challenge;
+    kit_answer(&kit, &r.challenge, T0 + 4);
+    waits_say = 2; /* what was allowed when it was asked for */
+    ck_assert_int_eq(ask(&r, T0 + 5).outcome, GUARD_REFUSED);
+    waits_say = 0;
+    ck_assert_int_eq(ask(&r, T0 + 6).outcome, GUARD_APPLIED);
+    ck_assert_int_eq(limit_raised, T0 + 6);
+}
+END_TEST
+
 START_TEST(a_wait_is_called_off)
 {
     struct person bert = kit_person(&kit, "bert", LONG_AGO, T0);
@@ -365,6 +416,7 @@ START_TEST(a_wait_is_called_off)
         if (c == GUARD_AUTHENTICATOR_REMOVE)
             continue;
         kit.guard.wallet_limit = wallet_limit;
+        kit.guard.wallet_waits = wallet_waits;
         limit_raised = 0;
         struct guard_request r = request((enum guard_change)c);
         struct guard_answer a = ask(&r, T0);
@@ -436,6 +488,7 @@ START_TEST(not_me_takes_it_back)
         struct contact left;
         bool fresh;
         kit.guard.wallet_limit = wallet_limit;
+        kit.guard.wallet_waits = wallet_waits;
         if (_i == GUARD_AUTHENTICATOR_REMOVE && waits)
             continue;
         if (!waits)
@@ -811,6 +864,7 @@ int main(void)
     tcase_add_loop_test(c, without_an_authenticator_it_waits, 0, GUARD_CHANGE_MAX);
     tcase_add_loop_test(c, with_an_authenticator_it_wants_a_step, 0, GUARD_CHANGE_MAX);
     tcase_add_test(c, a_new_authenticator_raises_no_limit_at_once);
+    tcase_add_test(c, a_step_raises_a_limit_only_so_far);
     tcase_add_test(c, what_is_confirmed_is_remembered);
     tcase_add_test(c, a_disabled_authenticator_is_no_way_around);
     tcase_add_test(c, what_a_session_may);

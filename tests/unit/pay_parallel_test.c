@@ -75,6 +75,7 @@ static void seed(void)
     pay_begin();
     ck_ok(db_exec(db, "UPDATE agreement SET unverified_limit = 100000, cap_count = 1000, cap_charge = 20000,"
                       " cap_day = 1000000000, cap_month = 1000000000"));
+    kit_lift_ceilings();
 }
 
 static void setup(void)

@@ -506,6 +506,7 @@ START_TEST(a_database_that_fails_anywhere)
     struct id link = pay_agreement(&pk.anna, 100000);
     ck_ok(db_exec(db, "UPDATE agreement SET cap_count = 1000, cap_day = 90000000, cap_month = 90000000,"
                       " unverified_limit = 90000000"));
+    kit_lift_ceilings();
     kit_keep();
     int64_t paid = 0;
     for (int lands = 0; lands < 2; lands++) {
