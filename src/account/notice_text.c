@@ -36,12 +36,25 @@ static void print_time(struct buf *b, int64_t us)
 
 /* Values come from people who are not the reader: what would become a link in his mail reader is broken by a space. An
  * address alone stays whole: it is looked for in a message. */
+/* The point of an amount, as in "648.00 CNY", is none of a name's or of an address's of the net: digits before it from the
+ * beginning or a space on, two or three after it, and then no more. */
+static bool is_amount(const char *value, const char *point)
+{
+    const char *from = point;
+    size_t after = strspn(point + 1, "0123456789");
+    while (from > value && ascii_digit(from[-1]))
+        from--;
+    char end = point[1 + after];
+    return from < point && (from == value || from[-1] == ' ') && (after == 2 || after == 3) &&
+           (end == '\0' || end == ' ' || end == ',');
+}
+
 static void print_value(struct buf *b, const char *value)
 {
     const char *at = strchr(value, '@');
     bool address = at && at[1] && !strchr(at + 1, '@') && !strpbrk(value, " /:");
     for (const char *p = value; *p; p++) {
-        bool link = !address && (*p == '/' || (*p == '.' && p[1] && p[1] != ' '));
+        bool link = !address && (*p == '/' || (*p == '.' && p[1] && p[1] != ' ' && !is_amount(value, p)));
         buf_char(b, *p);
         if (link)
             buf_char(b, ' ');

@@ -1,4 +1,5 @@
 /* account_wallets.c - /v1/account/wallets: a person's linked wallets, what they were charged, limits, pausing, ending. */
+#include "api/money.h"
 #include "api/wallets.h"
 #include "flow/linked_wallets.h"
 #include "flow/notifier.h"
@@ -7,8 +8,8 @@ static void put_charge(struct buf *b, const struct charge *c, bool first)
 {
     buf_fmt(b, "%s{\"id\":\"%s\",\"kind\":\"%s\",\"state\":\"%s\"", first ? "" : ",", c->id.text, charge_kind_name(c->kind),
             charge_state_name(c->state));
-    wallets_put_money(b, "amount", c->amount_minor, c->currency);
-    wallets_put_money(b, "refunded", c->refunded_minor, c->currency);
+    money_put(b, "amount", c->amount_minor, c->currency);
+    money_put(b, "refunded", c->refunded_minor, c->currency);
     buf_fmt(b, ",\"currency\":\"%s\",\"payee\":", currency_code(c->currency));
     buf_json(b, slice_str(c->payee));
     buf_puts(b, ",\"item\":");
@@ -24,7 +25,7 @@ static void put_wallet(struct buf *b, const struct linked_wallet *l)
     buf_char(b, '{');
     wallets_put_agreement(b, a);
     buf_fmt(b, ",\"used\":{\"day\":\"%s\"", currency_print(l->used.day_minor, a->currency, day));
-    wallets_put_money(b, "month", l->used.month_minor, a->currency);
+    money_put(b, "month", l->used.month_minor, a->currency);
     buf_fmt(b, ",\"count\":%lld},\"charges\":[", (long long)l->used.day_count);
     for (unsigned i = 0; i < l->charges_count; i++)
         put_charge(b, &l->charges[i], i == 0);

@@ -87,6 +87,17 @@ void accounts_thaw(struct http_exchange *x)
     api_body_release(&b);
 }
 
+void accounts_close(struct http_exchange *x)
+{
+    struct api_body b = {0};
+    struct store_case c = case_of(x);
+    if (visit_id(x, &c.id) && api_body_read(x, &b, "")) {
+        answer_account(x, desk_write(x->worker, store_account_close, &c), &c);
+        notifier_wake(c.a->notifier);
+    }
+    api_body_release(&b);
+}
+
 /* The link is a secret until it was used: it is told here alone. */
 void accounts_visit(struct http_exchange *x)
 {

@@ -47,6 +47,7 @@ struct api {
     const struct enrich *enrich;         /* NULL: nothing is added */
     struct oidc *oidc;                   /* NULL: there is no issuer */
     const struct pay *pay;               /* the next two as well */
+    const struct orphans *orphans;       /* NULL in tests */
     const struct wallet_notices *notices;
     int64_t (*now_us)(void), (*wall_us)(void);
     unsigned batches_max; /* at once */
@@ -118,7 +119,7 @@ http_fn agreements_post, agreements_get_list, agreements_get, agreements_sign_po
     agreements_pause_post, agreements_resume_post, agreements_end_post, agreements_sync_post;
 http_fn account_wallets_get, account_wallet_caps, account_wallet_pause, account_wallet_resume, account_wallet_end,
     account_charge_not_me;
-http_fn accounts_post, accounts_get, accounts_freeze, accounts_thaw, accounts_ceiling, accounts_visit, approvals_post, approvals_use;
+http_fn accounts_post, accounts_get, accounts_freeze, accounts_thaw, accounts_close, accounts_ceiling, accounts_visit, approvals_post, approvals_use;
 http_fn step_get, step_totp_post, step_code_post, step_prompt_post, step_cancel_post, prompts_get, prompt_post;
 http_fn enrol_totp_post, enrol_totp_confirm_post, enrol_codes_post, enrol_delete, changes_get, change_cancel_post;
 http_fn recovery_post, recovery_code_post, recovery_finish_post, recovery_cancel_post, not_me_post;

@@ -3,7 +3,7 @@
 
 #include "api/money.h"
 
-#define NAMES "id account amount currency payee item beneficiary merchant device ip user_agent session return_url"
+#define NAMES MONEY_ORDER_NAMES " account amount currency"
 
 static void answer(struct http_exchange *x, const struct spending *c)
 {
@@ -25,30 +25,9 @@ static void answer(struct http_exchange *x, const struct spending *c)
 
 static bool read_ask(struct http_exchange *x, const struct api_body *b, struct spending_ask *a)
 {
-    const struct {
-        const char *name;
-        bool required;
-        size_t max;
-        struct slice *to;
-    } texts[] = {{"id", true, LIMIT_NAME_BYTES, &a->key},
-                 {"payee", true, CHALLENGE_TEXT_BYTES, &a->payee},
-                 {"item", false, LIMIT_NAME_BYTES, &a->item},
-                 {"beneficiary", false, 128, &a->beneficiary},
-                 {"merchant", false, 128, &a->merchant},
-                 {"device", false, LIMIT_NAME_BYTES, &a->device},
-                 {"ip", false, 45, &a->ip},
-                 {"user_agent", false, 1000, &a->user_agent},
-                 {"session", false, 128, &a->session},
-                 {"return_url", false, CHALLENGE_URL_BYTES, &a->return_url}};
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        if (!api_body_line(x, b, texts[i].name, texts[i].required, texts[i].max, texts[i].to))
-            return false;
-    if (a->return_url.p && !api_url_good(a->return_url)) {
-        http_problem(x, HTTP_BAD_BODY,
-                     "return_url: an address that begins with https://, without # and unescaped characters");
-        return false;
-    }
-    return visit_body_id(x, b, "account", &a->account) &&
+    const struct money_order order = {&a->key,    &a->payee, &a->item,       &a->beneficiary, &a->merchant,
+                                      &a->device, &a->ip,    &a->user_agent, &a->session,     &a->return_url};
+    return money_read_order(x, b, &order) && visit_body_id(x, b, "account", &a->account) &&
            money_read(x, b, /* required */ true, &a->amount_minor, &a->currency);
 }
 

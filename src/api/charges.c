@@ -2,8 +2,7 @@
 #include "api/money.h"
 #include "base/timefmt.h"
 
-#define NAMES \
-    "id agreement account type amount currency payee item beneficiary merchant device ip user_agent session return_url"
+#define NAMES MONEY_ORDER_NAMES " agreement account type amount currency"
 #define LIST_MAX 100
 #define MISSING "no charge of this id that this key made"
 
@@ -73,32 +72,11 @@ static bool read_ids(struct http_exchange *x, struct slice agreement, struct sli
 static bool read_ask(struct http_exchange *x, const struct api_body *b, struct pay_ask *a)
 {
     struct slice agreement = {NULL, 0}, account = {NULL, 0}, type = {NULL, 0};
-    const struct {
-        const char *name;
-        bool required;
-        size_t max;
-        struct slice *to;
-    } texts[] = {{"id", true, LIMIT_NAME_BYTES, &a->key},
-                 {"agreement", true, 64, &agreement},
-                 {"account", false, 64, &account},
-                 {"type", true, 16, &type},
-                 {"payee", true, CHALLENGE_TEXT_BYTES, &a->payee},
-                 {"item", false, LIMIT_NAME_BYTES, &a->item},
-                 {"beneficiary", false, 128, &a->beneficiary},
-                 {"merchant", false, 128, &a->merchant},
-                 {"device", false, LIMIT_NAME_BYTES, &a->device},
-                 {"ip", false, 45, &a->ip},
-                 {"user_agent", false, 1000, &a->user_agent},
-                 {"session", false, 128, &a->session},
-                 {"return_url", false, CHALLENGE_URL_BYTES, &a->return_url}};
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        if (!api_body_line(x, b, texts[i].name, texts[i].required, texts[i].max, texts[i].to))
-            return false;
-    if (a->return_url.p && !api_url_good(a->return_url)) {
-        http_problem(x, HTTP_BAD_BODY,
-                     "return_url: an address that begins with https://, without # and unescaped characters");
+    const struct money_order order = {&a->key,    &a->payee, &a->item,       &a->beneficiary, &a->merchant,
+                                      &a->device, &a->ip,    &a->user_agent, &a->session,     &a->return_url};
+    if (!money_read_order(x, b, &order) || !api_body_line(x, b, "agreement", /* required */ true, 64, &agreement) ||
+        !api_body_line(x, b, "account", false, 64, &account) || !api_body_line(x, b, "type", /* required */ true, 16, &type))
         return false;
-    }
     return read_ids(x, agreement, account, type, a) && money_read(x, b, /* required */ true, &a->amount_minor, &a->currency);
 }
 

@@ -55,6 +55,32 @@ bool money_read(struct http_exchange *x, const struct api_body *b, bool required
     return false;
 }
 
+bool money_read_order(struct http_exchange *x, const struct api_body *b, const struct money_order *to)
+{
+    const struct {
+        const char *name;
+        bool required;
+        size_t max;
+        struct slice *to;
+    } texts[] = {{"id", true, LIMIT_NAME_BYTES, to->key},
+                 {"payee", true, CHALLENGE_TEXT_BYTES, to->payee},
+                 {"item", false, LIMIT_NAME_BYTES, to->item},
+                 {"beneficiary", false, 128, to->beneficiary},
+                 {"merchant", false, 128, to->merchant},
+                 {"device", false, LIMIT_NAME_BYTES, to->device},
+                 {"ip", false, 45, to->ip},
+                 {"user_agent", false, 1000, to->user_agent},
+                 {"session", false, 128, to->session},
+                 {"return_url", false, CHALLENGE_URL_BYTES, to->return_url}};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        if (!api_body_line(x, b, texts[i].name, texts[i].required, texts[i].max, texts[i].to))
+            return false;
+    if (!to->return_url->p || api_url_good(*to->return_url))
+        return true;
+    http_problem(x, HTTP_BAD_BODY, "return_url: an address that begins with https://, without # and unescaped characters");
+    return false;
+}
+
 void money_put(struct buf *b, const char *name, int64_t minor, enum currency currency)
 {
     char text[CURRENCY_TEXT_BYTES];

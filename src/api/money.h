@@ -12,6 +12,13 @@ struct slice money_client(struct http_exchange *x);
  * required, *ret_minor is 0 and *ret_currency CUR_MAX. False when BAD_BODY was told. */
 bool money_read(struct http_exchange *x, const struct api_body *b, bool required, int64_t *ret_minor,
                 enum currency *ret_currency);
+/* What a charge and a spend say of an order: names and bounds of their texts stand here. `key` is the member `id`. */
+#define MONEY_ORDER_NAMES "id payee item beneficiary merchant device ip user_agent session return_url"
+struct money_order { /* where each goes */
+    struct slice *key, *payee, *item, *beneficiary, *merchant, *device, *ip, *user_agent, *session, *return_url;
+};
+/* False when BAD_BODY was told. */
+bool money_read_order(struct http_exchange *x, const struct api_body *b, const struct money_order *to);
 /* ,"name":"648.00" */
 void money_put(struct buf *b, const char *name, int64_t minor, enum currency currency);
 /* ,"name":"..." */

@@ -3,6 +3,7 @@
  */
 #include "api/api.h"
 #include "flow/notifier.h"
+#include "flow/settle.h"
 
 void health_get(struct http_exchange *x) { http_reply_fixed(x, 200, HTTP_JSON, SLICE("{\"alive\":true}\n")); }
 
@@ -34,6 +35,9 @@ void ready_get(struct http_exchange *x)
     put_snapshot(&x->reply, &s->snapshot);
     if (a->pay && a->pay->open_2018)
         buf_puts(&x->reply, ",\"unsafe_2018\":true");
+    long long orphans = a->orphans ? (long long)atomic_load(&a->orphans->rows) : 0;
+    if (orphans)
+        buf_fmt(&x->reply, ",\"waiting_for_unknown_wallets\":%lld", orphans);
     buf_puts(&x->reply, "}\n");
     http_reply(x, ready ? 200 : 503, HTTP_JSON);
 }

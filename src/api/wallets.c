@@ -1,6 +1,7 @@
 /* wallets.c - what the files of linked wallets share. */
 #include "api/wallets.h"
 
+#include "api/money.h"
 #include "base/timefmt.h"
 
 const struct agreements *wallets_on(struct http_exchange *x)
@@ -13,46 +14,34 @@ const struct agreements *wallets_on(struct http_exchange *x)
 
 /* --- answers --- */
 
-void wallets_put_money(struct buf *b, const char *name, int64_t minor, enum currency currency)
-{
-    char text[CURRENCY_TEXT_BYTES];
-    buf_fmt(b, ",\"%s\":\"%s\"", name, currency_print(minor, currency, text));
-}
-
-static void put_text(struct buf *b, const char *name, const char *text)
-{
-    buf_fmt(b, ",\"%s\":", name);
-    buf_json(b, slice_str(text));
-}
-
 void wallets_put_caps(struct buf *b, const char *name, const struct agreement_caps *caps, enum currency currency)
 {
     char charge[CURRENCY_TEXT_BYTES];
     buf_fmt(b, ",\"%s\":{\"charge\":\"%s\"", name, currency_print(caps->charge_minor, currency, charge));
-    wallets_put_money(b, "day", caps->day_minor, currency);
-    wallets_put_money(b, "month", caps->month_minor, currency);
+    money_put(b, "day", caps->day_minor, currency);
+    money_put(b, "month", caps->month_minor, currency);
     buf_fmt(b, ",\"count\":%lld}", (long long)caps->day_count);
 }
 
 void wallets_put_agreement(struct buf *b, const struct agreement *a)
 {
     buf_fmt(b, "\"id\":\"%s\"", a->id.text);
-    put_text(b, "reference", a->reference);
+    money_put_text(b, "reference", a->reference);
     buf_fmt(b, ",\"account\":\"%s\",\"state\":\"%s\"", a->account.text, agreement_state_name(a->state));
-    put_text(b, "wallet", a->wallet);
-    put_text(b, "payer", a->user);
+    money_put_text(b, "wallet", a->wallet);
+    money_put_text(b, "payer", a->user);
     buf_fmt(b, ",\"currency\":\"%s\"", currency_code(a->currency));
     wallets_put_caps(b, "caps", &a->caps, a->currency);
     if (a->has_ceiling)
         wallets_put_caps(b, "ceiling", &a->ceiling, a->currency);
-    wallets_put_money(b, "unverified_spend_limit", a->unverified_limit_minor, a->currency);
-    wallets_put_money(b, "unverified_used", a->unverified_used_minor, a->currency);
+    money_put(b, "unverified_spend_limit", a->unverified_limit_minor, a->currency);
+    money_put(b, "unverified_used", a->unverified_used_minor, a->currency);
     step_put_time(b, "created", a->created_us);
     step_put_time(b, "since", a->state_us);
     step_put_time(b, "signed", a->signed_us);
     step_put_time(b, "verified", a->verified_us);
     step_put_time(b, "synced", a->synced_us);
-    put_text(b, "why", a->why);
+    money_put_text(b, "why", a->why);
     buf_fmt(b, ",\"by_wallet\":%s", a->by_wallet ? "true" : "false");
 }
 

@@ -10,8 +10,6 @@ const struct agreements *wallets_on(struct http_exchange *x);
 void wallets_put_agreement(struct buf *b, const struct agreement *a);
 /* ,"name":{"charge":"700.00","day":...,"month":...,"count":10} */
 void wallets_put_caps(struct buf *b, const char *name, const struct agreement_caps *caps, enum currency currency);
-/* ,"name":"648.00" */
-void wallets_put_money(struct buf *b, const char *name, int64_t minor, enum currency currency);
 /* Members caps and unverified_spend_limit of a body; those that are not there are -1. An amount is minor units or a text with
  * the decimals of its currency. False when BAD_BODY was told. */
 bool wallets_read_limits(struct http_exchange *x, const struct api_body *b, enum currency currency,

@@ -51,3 +51,11 @@ bool utf8_line(struct slice s)
             return false;
     return true;
 }
+
+struct slice utf8_cut(struct slice s, size_t max)
+{
+    size_t len = MIN_OF(s.len, max);
+    while (len < s.len && len && ((unsigned char)s.p[len] & 0xC0) == 0x80)
+        len--;
+    return slice_of(s.p, len);
+}

@@ -2,6 +2,7 @@
 #include "base/timefmt.h"
 #include "cli/cli.h"
 #include "flow/ledger_view.h"
+#include "wallet/open.h"
 
 #define PIECE_BYTES ((size_t)1 << 16)
 #define AMOUNT_BYTES 48
@@ -340,6 +341,35 @@ static int show_statement(struct showing *s, enum keer_err *ret_err)
     return code;
 }
 
+/* --- what waits for its wallet --- */
+
+#define OPEN_MAX 64
+
+static enum keer_err show_open(struct showing *s)
+{
+    struct wallet_open rows[OPEN_MAX];
+    unsigned n = 0;
+    enum keer_err err = wallet_open_rows(s->db, OPEN_MAX, rows, &n);
+    for (unsigned i = 0; err == KEER_OK && i < n; i++) {
+        const struct wallet_open *r = &rows[i];
+        if (s->cli->json)
+            buf_fmt(&s->b, "{\"wallet\":\"%s\",\"charges\":%lld,\"refunds\":%lld,\"agreements\":%lld,\"since\":\"",
+                    r->wallet, (long long)r->charges, (long long)r->refunds, (long long)r->agreements);
+        else
+            buf_fmt(&s->b, "%-24s %6lld charges %6lld refunds %6lld agreements  since ", r->wallet, (long long)r->charges,
+                    (long long)r->refunds, (long long)r->agreements);
+        if (s->cli->json)
+            time_print(&s->b, r->since_us);
+        else
+            put_moment(&s->b, r->since_us);
+        buf_puts(&s->b, s->cli->json ? "\"}\n" : "\n");
+        err = flush(s);
+    }
+    if (err == KEER_OK && !n && !s->cli->json)
+        buf_puts(&s->b, "nothing waits for a wallet\n");
+    return err == KEER_OK ? flush(s) : err;
+}
+
 /* --- checking --- */
 
 static int verify(struct showing *s, enum keer_err *ret_err)
@@ -378,6 +408,8 @@ static int run(struct showing *s, const char *action)
         code = show_statement(s, &err);
     else if (strcmp(action, "export") == 0)
         err = ledger_export(s->db, put_json, s);
+    else if (strcmp(action, "open") == 0)
+        err = show_open(s);
     else
         code = verify(s, &err);
     if (err == KEER_OK || s->cli->out.err != KEER_OK) /* a broken output is told at the end */
@@ -388,13 +420,13 @@ static int run(struct showing *s, const char *action)
 int cmd_ledger(struct cli *cli)
 {
     const char *action = cli->args[0];
-    static const char *const actions[] = {"accounts", "entries", "statement", "export", "verify"};
+    static const char *const actions[] = {"accounts", "entries", "statement", "export", "verify", "open"};
     struct db_why why;
     bool known = false, one = cli_text(cli, "account") != NULL, agreement = cli_text(cli, "agreement") != NULL;
     for (size_t i = 0; i < ARRAY_LEN(actions); i++)
         known = known || strcmp(action, actions[i]) == 0;
     if (!known)
-        return cli_usage(cli, "keer ledger %s: accounts, entries, statement, export or verify was expected", action);
+        return cli_usage(cli, "keer ledger %s: accounts, entries, statement, export, verify or open was expected", action);
     if (one && agreement)
         return cli_usage(cli, "--account and --agreement exclude each other");
     if (strcmp(action, "statement") == 0 && !one && !agreement)

@@ -31,6 +31,7 @@ struct serving {
     struct appstore appstore;
     struct pay pay;
     struct settle settle[WALLETS_MAX];
+    struct orphans orphans;
     struct wallet_notices notices;
     char url[NET_URL_BYTES]; /* of the service */
     struct http_server *server;

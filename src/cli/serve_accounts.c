@@ -133,6 +133,7 @@ int serve_accounts_open(struct serving *s)
                                         .recovery_us = cli_duration(cli, "recovery-wait", 0),
                                         .wallet_limit = agreements_wallet_limit,
                                         .wallet_waits = agreements_wallet_waits,
+                                        .wallet_charge = agreements_wallet_charge,
                                         .wallet_end = agreements_wallet_end}};
     s->api.steps = &s->steps;
     s->api.passkeys = &s->passkeys;

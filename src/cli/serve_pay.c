@@ -26,6 +26,9 @@ static enum keer_err take_agreement(void *ctx, struct desk_worker *w, struct wal
 int serve_pay_open(struct serving *s)
 {
     struct cli *cli = s->cli;
+    s->orphans.list = s->api.wallets ? s->wallets.list : NULL;
+    s->api.orphans = &s->orphans;
+    desk_every(s->api.desk, ORPHANS_TICK_US, orphans_tick, &s->orphans);
     if (!s->api.wallets)
         return cli_flag(cli, "unsafe-2018") ? cli_usage(cli, "--unsafe-2018 needs --wallets") : CLI_DONE;
     s->pay = (struct pay){.steps = &s->steps,
@@ -33,6 +36,7 @@ int serve_pay_open(struct serving *s)
                           .terms = {.resend_us = cli_duration(cli, "charge-resend", 0),
                                     .gone_us = cli_duration(cli, "charge-gone", 0),
                                     .hold_us = cli_duration(cli, "top-up-hold", 0)},
+                          .tell_all = cli_choice(cli, "charge-notices") == 1,
                           .open_2018 = cli_flag(cli, "unsafe-2018")};
     if (s->pay.terms.gone_us <= s->pay.terms.resend_us)
         return cli_usage(cli, "--charge-gone must be longer than --charge-resend");
@@ -45,5 +49,6 @@ int serve_pay_open(struct serving *s)
         desk_every(s->api.desk, SETTLE_TICK_US, settle_tick, &s->settle[i]);
     }
     desk_every(s->api.desk, BALANCE_TICK_US, balance_tick, &s->pay);
+    desk_every(s->api.desk, GIVE_TICK_US, give_tick, &s->pay);
     return code;
 }

@@ -110,7 +110,8 @@ static void answer(struct alipay *x)
         buf_slice(&c->an->body, members.len ? slice_of(members.p + 1, members.len - 1) : members); /* without its comma */
         buf_char(&c->an->body, '}');
     }
-    sign_answer(c);
+    if (c->an->status < 400 || c->an->status >= 500 || !c->unsigned_errors)
+        sign_answer(c);
 }
 
 /* Queries of a GET become the members of an object. */

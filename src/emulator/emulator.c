@@ -19,6 +19,7 @@ enum call_go call_before(struct call *c)
     if (strikes(c, FAULT_delay_before, &us))
         server_sleep(us);
     c->bad_signature = strikes(c, FAULT_bad_signature, &us);
+    c->unsigned_errors = strikes(c, FAULT_unsigned_errors, &us);
     c->an->drop = strikes(c, FAULT_drop_before, &us);
     if (c->an->drop)
         return CALL_DROP;

@@ -81,7 +81,7 @@ struct call {
     struct tape json;                 /* of the body, when it is JSON */
     struct buf room;                  /* what slices of the call point into */
     struct buf out;                   /* the answer that is being made */
-    bool bad_signature;
+    bool bad_signature, unsigned_errors;
 };
 enum call_go { CALL_GO, CALL_DROP, CALL_ERROR };
 /* Before the effect: may wait; CALL_DROP: return at once; CALL_ERROR: the wallet's own words for 'system error'. */

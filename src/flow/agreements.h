@@ -142,13 +142,15 @@ KEER_NODISCARD enum keer_err agreements_close(struct db *db, const struct crypto
  * KEER_EMISSING: it is ended, or not signed yet; KEER_EFULL: something would be above the ceiling, and nothing is done. */
 KEER_NODISCARD enum keer_err agreements_lower(struct db *db, const struct agreement_limits *to, struct agreement *a,
                                               struct agreement_limits *ret_to, bool *ret_lowered, bool *ret_raises);
-/* The guard's: struct guard's wallet_limit, wallet_waits and wallet_end (guard.h). */
+/* The guard's: struct guard's wallet_limit, wallet_waits, wallet_charge and wallet_end (guard.h). */
 KEER_NODISCARD enum keer_err agreements_wallet_limit(struct db *db, const struct id *account, struct slice data, bool raise,
                                                      char was[GUARD_DATA_BYTES + 1], int64_t now_us);
 KEER_NODISCARD enum keer_err agreements_wallet_end(struct db *db, const struct id *account, const struct id *agreement,
                                                    int64_t now_us);
 KEER_NODISCARD enum keer_err agreements_wallet_waits(struct db *db, const struct id *account, struct slice data,
                                                      int64_t now_us, bool *ret);
+KEER_NODISCARD enum keer_err agreements_wallet_charge(struct db *db, const struct id *account, const struct id *charge,
+                                                      int64_t now_us, char ret_event[LIMIT_NAME_BYTES + 1]);
 /* What that needs, and what the person is shown: "alipay: 1500.00 / 2000.00 / 6000.00 CNY, 10x, 0.00". */
 void agreements_limit_data(const struct agreement *a, const struct agreement_limits *to, char ret_data[GUARD_DATA_BYTES + 1],
                            char ret_detail[CHALLENGE_TEXT_BYTES + 1]);

@@ -1,6 +1,7 @@
 /* agreements_db.c - what becomes of agreements in one transaction: what a wallet says, an end, limits lower and higher. */
 #include "base/num.h"
 #include "flow/agreements.h"
+#include "wallet/charge.h"
 
 static enum keer_err tell(struct db *db, const struct crypto_hash *key, enum notice_kind kind, const struct agreement *a,
                           int64_t now_us)
@@ -122,6 +123,24 @@ enum keer_err agreements_wallet_end(struct db *db, const struct id *account, con
     if (err == KEER_OK && !id_eq(&a.account, account))
         err = KEER_EMISSING;
     return err == KEER_OK ? agreement_end(db, agreement, SLICE("the person said that it was not him"), now_us, &state) : err;
+}
+
+#define NOT_HIM SLICE("the person said that a charge was not him")
+
+enum keer_err agreements_wallet_charge(struct db *db, const struct id *account, const struct id *charge, int64_t now_us,
+                                       char ret_event[LIMIT_NAME_BYTES + 1])
+{
+    struct charge c;
+    char event[CHARGE_EVENT_BYTES + 1];
+    enum keer_err err = charge_read(db, charge, &c);
+    if (err == KEER_OK && !id_eq(&c.payer, account))
+        err = KEER_EMISSING;
+    if (err != KEER_OK)
+        return err;
+    charge_event_id(charge, event);
+    (void)snprintf(ret_event, LIMIT_NAME_BYTES + 1, "%s", event);
+    err = agreement_pause(db, &c.agreement, NOT_HIM, now_us);
+    return err == KEER_EMISSING ? KEER_OK : err; /* it is paused, or over */
 }
 
 /* --- limits --- */

@@ -229,20 +229,26 @@ static enum keer_err find_due(struct db *db, void *ctx)
 {
     struct due *d = ctx;
     int64_t lapsed = d->now_us - AGREEMENT_SIGN_US, retry = d->now_us - AGREEMENTS_RETRY_US;
+    struct agreement_due due = {.since_us = INT64_MAX, .asked_us = retry, .now_us = d->now_us};
     switch (d->kind) {
     case DUE_STEP:
-        return agreements_due(db, AGREEMENT_BIT(AGREEMENT_STEP), lapsed, d->now_us, d->ids, AGREEMENTS_A_TICK, &d->count);
+        due.states = AGREEMENT_BIT(AGREEMENT_STEP);
+        due.since_us = lapsed;
+        due.asked_us = d->now_us;
+        break;
     case DUE_SIGNING:
-        return agreements_due(db, AGREEMENT_BIT(AGREEMENT_SIGNING), lapsed, retry, d->ids, AGREEMENTS_A_TICK, &d->count);
-    case DUE_ENDING:
-        return agreements_due(db, AGREEMENT_BIT(AGREEMENT_ENDING), d->now_us, retry, d->ids, AGREEMENTS_A_TICK, &d->count);
+        due.states = AGREEMENT_BIT(AGREEMENT_SIGNING);
+        due.since_us = lapsed;
+        break;
+    case DUE_ENDING: due.states = AGREEMENT_BIT(AGREEMENT_ENDING); break;
     case DUE_STRAY: return agreements_strays(db, retry, d->now_us, d->ids, AGREEMENTS_A_TICK, &d->count);
     case DUE_SYNC:
-        return agreements_due(db, AGREEMENT_BIT(AGREEMENT_ACTIVE) | AGREEMENT_BIT(AGREEMENT_PAUSED), d->now_us,
-                              d->now_us - AGREEMENT_SYNC_US, d->ids, AGREEMENTS_A_TICK, &d->count);
-    case DUE_MAX: break;
+        due.states = AGREEMENT_BIT(AGREEMENT_ACTIVE) | AGREEMENT_BIT(AGREEMENT_PAUSED);
+        due.asked_us = d->now_us - AGREEMENT_SYNC_US;
+        break;
+    case DUE_MAX: return KEER_EINVALID;
     }
-    return KEER_EINVALID;
+    return agreements_due(db, &due, d->ids, AGREEMENTS_A_TICK, &d->count);
 }
 
 /* Before a wallet is asked: one that gives no answer is not asked again at once, by nobody. */

@@ -504,12 +504,19 @@ enum keer_err guard_freeze(struct db *db, const struct guard *g, const struct id
 }
 
 /* What a notice told of: a change that waits or was made, a device, or nothing that can be taken back by itself. */
-static enum keer_err undo(struct db *db, const struct guard *g, const struct notice *n, int64_t now_us, bool *ret_undone,
-                          bool *ret_nothing)
+static enum keer_err undo(struct db *db, const struct guard *g, const struct notice *n, int64_t now_us,
+                          struct guard_not_me *r, bool *ret_nothing)
 {
     struct guard_full f;
+    bool *ret_undone = &r->undone;
     if (!id_is(&n->about))
         return KEER_OK;
+    if (n->kind == NOTICE_CHARGE_PAID) {
+        enum keer_err paused =
+            g->wallet_charge ? g->wallet_charge(db, &n->account, &n->about, now_us, r->event) : KEER_EMISSING;
+        *ret_undone = paused == KEER_OK;
+        return paused == KEER_EMISSING ? KEER_OK : paused;
+    }
     if (n->kind == NOTICE_WALLET_LINKED || n->kind == NOTICE_WALLET_ENDED) { /* it tells of an agreement */
         enum keer_err ended = g->wallet_end ? g->wallet_end(db, &n->account, &n->about, now_us) : KEER_EMISSING;
         *ret_undone = ended == KEER_OK;
@@ -561,7 +568,7 @@ enum keer_err guard_not_me(struct db *db, const struct guard *g, struct slice to
     if (err == KEER_OK && id_eq(&c.account, &n.account))
         memcpy(r.event, c.event, sizeof r.event);
     if (err == KEER_OK || err == KEER_EMISSING)
-        err = undo(db, g, &n, now_us, &r.undone, &nothing);
+        err = undo(db, g, &n, now_us, &r, &nothing);
     r.frozen = !nothing;
     if (err == KEER_OK && r.frozen)
         err = guard_freeze(db, g, &n.account, SLICE("You said that something in your account was not you."), now_us);

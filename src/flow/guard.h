@@ -51,6 +51,9 @@ struct guard {
     /* Whether the raise that `data` says waits as long as first_us whatever was proved. KEER_ERANGE: it is not to be had at all;
      * KEER_EMISSING: it is not any more what was shown. NULL: it waits. */
     enum keer_err (*wallet_waits)(struct db *db, const struct id *account, struct slice data, int64_t now_us, bool *ret);
+    /* 'Not me' to a charge: its agreement is paused; *ret_event: of the event that is to be reported. NULL: there are none. */
+    enum keer_err (*wallet_charge)(struct db *db, const struct id *account, const struct id *charge, int64_t now_us,
+                                   char ret_event[LIMIT_NAME_BYTES + 1]);
     /* 'Not me' to a wallet that was linked: ends the agreement. NULL: there are no wallets. */
     enum keer_err (*wallet_end)(struct db *db, const struct id *account, const struct id *agreement, int64_t now_us);
 };

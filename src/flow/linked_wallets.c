@@ -35,6 +35,7 @@ struct not_me {
     struct agreements_case c; /* of the agreement */
     const struct id *id;
     struct charge charge;
+    char event[LIMIT_NAME_BYTES + 1];
 };
 
 static enum keer_err not_me(struct db *db, void *ctx)
@@ -45,10 +46,8 @@ static enum keer_err not_me(struct db *db, void *ctx)
     if (err == KEER_OK)
         err = agreements_find(db, c); /* of the visitor's account alone */
     agreement_wipe(&c->a);
-    if (err == KEER_OK) {
-        err = agreement_pause(db, &c->a.id, SLICE("the person said that a charge was not him"), c->now_us);
-        err = err == KEER_EMISSING ? KEER_OK : err; /* it is paused, or over */
-    }
+    if (err == KEER_OK)
+        err = agreements_wallet_charge(db, &c->a.account, n->id, c->now_us, n->event);
     return err == KEER_OK ? guard_freeze(db, &c->g->steps->guard, &c->a.account,
                                          SLICE("You said that a charge was not you."), c->now_us)
                           : err;
@@ -59,16 +58,14 @@ enum keer_err linked_wallets_not_me(const struct agreements *g, struct desk_work
 {
     struct agreements_who who = {.v = v};
     struct not_me n = {.id = charge};
-    char event[CHARGE_EVENT_BYTES + 1];
     struct desk_decision d = {0};
     n.c = (struct agreements_case){.g = g, .who = &who, .id = &n.charge.agreement, .now_us = desk_wall_us(w)};
     enum keer_err err = desk_write(w, not_me, &n);
     if (err != KEER_OK)
         return err;
     struct desk_event e = visitor_event(v, &v->now.account, "fraud_reported");
-    charge_event_id(charge, event);
     e.account = slice_str(n.c.name.text);
-    e.target = slice_str(event);
+    e.target = slice_str(n.event);
     err = desk_decide(w, &e, &d);
     buf_release(&d.answer);
     if (err != KEER_OK && err != KEER_EIO) { /* the lock stands; what could not be reported is told */

@@ -3,6 +3,8 @@
 
 #include "account/family.h"
 #include "base/timefmt.h"
+#include "base/utf8.h"
+#include "flow/notifier.h"
 
 static const struct crypto_hash *seal_of(const struct pay_case *c) { return c->p->steps->guard.key; }
 
@@ -239,12 +241,31 @@ enum keer_err pay_gate(struct db *db, void *ctx)
 
 /* --- step 5, and the timer --- */
 
+enum keer_err pay_tell(struct db *db, const struct pay *p, const struct charge *c, int64_t now_us)
+{
+    char money[CURRENCY_TEXT_BYTES], what[NOTICE_VALUE_BYTES + 1];
+    unsigned count;
+    if (!c->paid_now || p->open_2018 || (c->verified && !p->tell_all))
+        return KEER_OK;
+    (void)snprintf(what, sizeof what, "%s %s, ", currency_print(c->amount_minor, c->currency, money),
+                   currency_code(c->currency));
+    size_t n = strlen(what);
+    struct slice payee = utf8_cut(slice_str(c->payee), NOTICE_VALUE_BYTES - n);
+    memcpy(what + n, payee.p, payee.len);
+    return notice_add(
+        db, p->steps->guard.key,
+        &(struct notice_new){
+            .account = c->payer, .kind = NOTICE_CHARGE_PAID, .about = c->id, .what = slice_of(what, n + payee.len)},
+        now_us, &count);
+}
+
 enum keer_err pay_settle(struct db *db, void *ctx)
 {
     struct pay_case *c = ctx;
     c->charge.id = c->id;
     c->next = PAY_ANSWER;
-    return charge_settle(db, &c->p->terms, &c->said, c->now_us, &c->charge, &c->settled);
+    enum keer_err err = charge_settle(db, &c->p->terms, &c->said, c->now_us, &c->charge, &c->settled);
+    return err == KEER_OK ? pay_tell(db, c->p, &c->charge, c->now_us) : err;
 }
 
 enum keer_err pay_turn(struct db *db, void *ctx)
@@ -252,6 +273,7 @@ enum keer_err pay_turn(struct db *db, void *ctx)
     struct pay_case *c = ctx;
     c->charge.id = c->id;
     enum keer_err err = charge_turn(db, c->now_us, &c->charge);
+    c->refused = err == KEER_OK && c->charge.reason == WALLET_UNSIGNED_REFUSAL;
     bool lapsed = err == KEER_OK && c->charge.ask_us == 0;
     bool open = err == KEER_OK && c->charge.state == CHARGE_UNKNOWN;
     c->next = lapsed ? PAY_ANSWER : open && c->can_cancel && charge_is_cancelling(&c->charge) ? PAY_CANCEL : PAY_QUERY;
@@ -301,14 +323,7 @@ static bool wallet_of(const struct pay *p, const char *name, struct wallet **ret
 }
 
 /* The payee, cut to what fits on a statement: whole characters of UTF-8. The same whenever it is sent. */
-static struct slice subject_of(const struct charge *c)
-{
-    size_t len = strlen(c->payee);
-    if (len > 128)
-        for (len = 128; len && ((unsigned char)c->payee[len] & 0xC0) == 0x80;)
-            len--;
-    return slice_of(c->payee, len);
-}
+static struct slice subject_of(const struct charge *c) { return utf8_cut(slice_str(c->payee), 128); }
 
 static void send_it(const struct pay *p, struct wallet *wallet, struct pay_case *c)
 {
@@ -352,6 +367,34 @@ void pay_call(const struct pay *p, struct pay_case *c)
     agreement_wipe(&c->agreement);
 }
 
+enum pay_next pay_after(struct pay_case *c)
+{
+    bool open = c->charge.state == CHARGE_SUBMITTED || c->charge.state == CHARGE_UNKNOWN;
+    bool refused = c->said.answer == WALLET_UNKNOWN && c->said.why.reason == WALLET_UNSIGNED_REFUSAL;
+    c->next = PAY_ANSWER;
+    if (open && refused && c->said.way == CHARGE_BY_ANSWER)
+        c->next = PAY_QUERY;
+    else if (open && c->refused && c->can_cancel && c->said.way == CHARGE_BY_QUERY &&
+             (refused || c->settled == CHARGE_IS_ABSENT))
+        c->next = PAY_CANCEL;
+    c->refused = c->refused || refused;
+    return c->next;
+}
+
+/* Calls, settles, and goes on while there is something to ask at once. */
+static enum keer_err call_and_settle(struct desk_worker *w, struct pay_case *c)
+{
+    struct wallet *wallet;
+    enum keer_err err;
+    c->can_cancel = wallet_of(c->p, c->charge.wallet, &wallet) && (wallet_driver(wallet)->can & WALLET_CAN_CANCEL);
+    do {
+        pay_call(c->p, c);
+        c->now_us = desk_wall_us(w);
+        err = desk_write(w, pay_settle, c);
+    } while (err == KEER_OK && pay_after(c) != PAY_ANSWER);
+    return err;
+}
+
 /* From a row that is to be decided, to its answer. */
 static enum keer_err go_on(struct desk_worker *w, struct pay_case *c, struct pay_answer *ret)
 {
@@ -370,9 +413,9 @@ static enum keer_err go_on(struct desk_worker *w, struct pay_case *c, struct pay
         agreement_wipe(&c->agreement);
         return KEER_OK;
     }
-    pay_call(c->p, c);
-    c->now_us = desk_wall_us(w);
-    return desk_write(w, pay_settle, c);
+    err = call_and_settle(w, c);
+    notifier_wake(c->p->steps->accounts->notifier);
+    return err;
 }
 
 static enum keer_err finish(enum keer_err err, struct desk_worker *w, struct pay_case *c, struct pay_answer *ret)

@@ -21,6 +21,7 @@
  * 6. Once an agreement is ENDING, PAUSED or held nothing of it is sent or sent again (pay_gate, pay_again ask in their
  *    transactions); what was on its way is asked for, and settled.
  * 7. A store sees and charges the agreements that its key made, and no others; an analyst reads all.
+ * 8. Whatever is paid without a step of its own is told to every address of the payer, in the transaction that settles it.
  * Functions with a struct db are desk_fn over one struct pay_case: no clock, no threads, no network, so that simulations
  * drive them.
  */
@@ -35,7 +36,8 @@ struct pay {                            /* does not change after the start */
     const struct steps *steps;          /* accounts, account key */
     const struct flow_wallets *wallets; /* NULL in simulations, which call by themselves */
     struct charge_terms terms;
-    bool open_2018; /* --unsafe-2018: no holds, decisions, caps, steps */
+    bool tell_all;  /* --charge-notices all: of charges too that the person did a step for */
+    bool open_2018; /* --unsafe-2018: no holds, decisions, caps, steps, and nobody is told */
 };
 
 struct pay_ask {
@@ -62,7 +64,8 @@ struct pay_case {
     struct id id;              /* of the charge: all but pay_add */
     enum keer_outcome outcome; /* pay_gate: what was decided */
     bool review;
-    bool can_cancel;                    /* pay_turn, pay_again: of the wallet */
+    bool can_cancel;                    /* pay_turn, pay_again, pay_after: of the wallet */
+    bool refused;                       /* pay_after: the wallet has refused it before, without a signature */
     struct charge_said said;            /* pay_settle */
     const struct wallet_notice *notice; /* pay_notice, with */
     const char *wallet;
@@ -91,6 +94,9 @@ desk_fn pay_again;
 /* A store's wish: at once while nothing was sent; else the wallet is asked, soon. KEER_EMISSING; one that has ended is
  * answered as it stands. */
 desk_fn pay_cancel;
+/* Tells the payer of a charge that became PAID now (paid_now), in the transaction in which it did: 'not me' is one click.
+ * pay_settle and pay_notice do it. */
+KEER_NODISCARD enum keer_err pay_tell(struct db *db, const struct pay *p, const struct charge *c, int64_t now_us);
 /* A genuine notice about a charge or refund; the same again is nothing (`fresh`). */
 desk_fn pay_notice;
 
@@ -108,6 +114,10 @@ KEER_NODISCARD enum keer_err pay_charge(const struct pay *p, struct desk_worker 
 /* Goes on from where the row stands. KEER_EMISSING. */
 KEER_NODISCARD enum keer_err pay_confirm(const struct pay *p, struct desk_worker *w, struct slice client,
                                          const struct id *charge, struct pay_answer *ret);
+/* After pay_settle: a refusal that was not signed (WALLET_UNSIGNED_REFUSAL) settles nothing. It is followed by a query at once,
+ * and where that brings no signed word of the number either, by a cancellation, whose answer is signed: PAY_QUERY, PAY_CANCEL,
+ * else PAY_ANSWER. Cancelling is safe whatever has happened: what was paid all the same goes back. */
+enum pay_next pay_after(struct pay_case *c);
 void pay_answer_release(struct pay_answer *a);
 /* What next says, of a wallet: fills in c->said. */
 void pay_call(const struct pay *p, struct pay_case *c);

@@ -63,7 +63,9 @@ static enum keer_err take_charge(struct db *db, struct pay_case *c)
                    : KEER_OK;
     if (err == KEER_OK)
         err = check_agreement(db, c, &said);
-    return err == KEER_OK ? charge_settle(db, &c->p->terms, &said, c->now_us, &c->charge, &c->settled) : err;
+    if (err == KEER_OK)
+        err = charge_settle(db, &c->p->terms, &said, c->now_us, &c->charge, &c->settled);
+    return err == KEER_OK ? pay_tell(db, c->p, &c->charge, c->now_us) : err;
 }
 
 /* How much a refund of the wallet's own was, where its notice tells only what all of the charge come to. */

@@ -4,6 +4,10 @@
  *                                   └─► SUBMITTED ─► wallet_refund ─► give_settle ─► answered
  *     settle.h (a timer) ─► give_turn ─► wallet_refund_query ─► give_settle ─► (not there) wallet_refund, the same number
  *
+ *     once a row says so: give_tell ─► events refund_requested and refund_decided (outcome granted, declined) ─► told
+ *
+ * What a policy says of those events is for whoever looks at them: what a store gives back is the person's, and nothing here
+ * waits for it. They are told at least once, under ids of the row, so that a second telling is the same event.
  * Invariants: those of wallet/refund.h. A store gives back what its own charges took. An agreement that has ended, and an
  * account that is held, get their money back all the same.
  */
@@ -38,6 +42,12 @@ desk_fn give_settle, give_turn;
 /* At the desk; KEER_OK with the row as it stands. */
 KEER_NODISCARD enum keer_err give_back(const struct pay *p, struct desk_worker *w, const struct give_ask *ask,
                                        struct give_case *ret);
+/* Tells of a refund what is to be told (refund_untold). KEER_EFULL, KEER_EUNSUPPORTED, KEER_EIO: the timer tells it later. */
+KEER_NODISCARD enum keer_err give_tell(const struct pay *p, struct desk_worker *w, const struct id *refund);
+/* A timer of the desk: what was not told; ctx: struct pay. */
+void give_tick(struct desk_worker *w, void *ctx);
+#define GIVE_TICK_US US_SECOND
+#define GIVE_A_TICK 16
 void give_call(const struct pay *p, struct give_case *c, bool again);
 void give_query(const struct pay *p, struct give_case *c);
 #endif

@@ -2,6 +2,8 @@
 #include "flow/settle.h"
 
 #include "base/timefmt.h"
+#include "flow/notifier.h"
+#include "wallet/open.h"
 
 struct due {
     const char *wallet;
@@ -31,6 +33,8 @@ static bool call_charge(const struct settle *s, struct desk_worker *w, struct pa
     pay_call(s->p, c);
     c->now_us = desk_wall_us(w);
     enum keer_err err = desk_write(w, pay_settle, c);
+    if (err == KEER_OK && c->charge.paid_now)
+        notifier_wake(s->p->steps->accounts->notifier);
     told(s, w, &c->id, err);
     return err == KEER_OK;
 }
@@ -52,6 +56,10 @@ void settle_charge(const struct settle *s, struct desk_worker *w, const struct i
         c.next = PAY_QUERY;
         if (!call_charge(s, w, &c))
             return;
+    }
+    if (!cancelled && pay_after(&c) == PAY_CANCEL) { /* refused twice, without a signature */
+        (void)call_charge(s, w, &c);
+        return;
     }
     if (cancelled || c.settled != CHARGE_IS_ABSENT)
         return;
@@ -90,6 +98,48 @@ void settle_tick(struct desk_worker *w, void *ctx)
         settle_charge(s, w, &d.charge[i]);
     for (unsigned i = 0; i < d.refunds && desk_wall_us(w) < until_us; i++)
         settle_refund(s, w, &d.refund[i]);
+}
+
+/* --- rows whose wallet is not known --- */
+
+#define OPEN_WALLETS_MAX 64
+struct open_rows {
+    struct wallet_open rows[OPEN_WALLETS_MAX];
+    unsigned count;
+};
+static enum keer_err find_open(struct db *db, void *ctx)
+{
+    struct open_rows *o = ctx;
+    return wallet_open_rows(db, OPEN_WALLETS_MAX, o->rows, &o->count);
+}
+
+void orphans_tick(struct desk_worker *w, void *ctx)
+{
+    struct orphans *o = ctx;
+    struct open_rows open = {.count = 0};
+    int64_t now_us = desk_wall_us(w), rows = 0;
+    enum keer_err err = desk_read(w, find_open, &open);
+    if (err != KEER_OK) {
+        if (err != KEER_EUNSUPPORTED)
+            log_put(desk_log(w), LOG_ERROR, "what waits for wallets can't be read: %s", keer_err_text(err));
+        return;
+    }
+    bool tell = !o->told_us || now_us - o->told_us >= US_HOUR || now_us < o->told_us;
+    for (unsigned i = 0; i < open.count; i++) {
+        const struct wallet_open *r = &open.rows[i];
+        if (o->list && wallets_find(o->list, slice_str(r->wallet)))
+            continue;
+        rows += r->charges + r->refunds + r->agreements;
+        if (tell || rows > atomic_load(&o->rows))
+            log_put(
+                desk_log(w), LOG_WARNING,
+                "wallet %s is not in the file of wallets: %lld charges, %lld refunds and %lld agreements wait for it, and "
+                "nobody settles them; put it back, or see `keer ledger open` and `keer reconcile --wallet %s`",
+                r->wallet, (long long)r->charges, (long long)r->refunds, (long long)r->agreements, r->wallet);
+    }
+    if (rows && (tell || rows > atomic_load(&o->rows)))
+        o->told_us = now_us;
+    atomic_store(&o->rows, rows);
 }
 
 struct releasing {

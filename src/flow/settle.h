@@ -13,6 +13,8 @@
  */
 #ifndef FLOW_SETTLE_H
 #define FLOW_SETTLE_H
+#include <stdatomic.h>
+
 #include "flow/pay.h"
 #include "flow/refund.h"
 
@@ -27,6 +29,16 @@ struct settle { /* of one wallet; does not change */
 void settle_tick(struct desk_worker *w, void *ctx);
 void balance_tick(struct desk_worker *w, void *ctx);
 #define BALANCE_TICK_US US_SECOND
+/* Rows that wait for a wallet that this daemon doesn't know (its row left the file of wallets): nobody settles them. The daemon
+ * serves all the same, since what it knows is no worse for it; it says so in the log, at the start and every hour, and in
+ * /readyz. `keer ledger open` lists them, `keer reconcile` settles them by the wallet's statement. */
+struct orphans {
+    struct wallets *list;     /* NULL: it knows none */
+    atomic_int_fast64_t rows; /* as the last tick saw them */
+    int64_t told_us;          /* of the timer alone */
+};
+void orphans_tick(struct desk_worker *w, void *ctx);
+#define ORPHANS_TICK_US US_MINUTE
 /* One charge, one refund: until there is nothing to do but wait. */
 void settle_charge(const struct settle *s, struct desk_worker *w, const struct id *charge);
 void settle_refund(const struct settle *s, struct desk_worker *w, const struct id *refund);

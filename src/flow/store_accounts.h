@@ -26,6 +26,10 @@ desk_fn store_account_look; /* any; `id`. KEER_EMISSING */
 /* `id`, `why`: every address is told. KEER_EMISSING, KEER_EINVALID. */
 desk_fn store_account_freeze;
 desk_fn store_account_thaw; /* KEER_EMISSING when it is not frozen */
+/* `id`: for good, in one transaction: what waits is called off, its agreements end (the wallets hear of it by the timer of
+ * agreements, which asks until they have said so: none of them can hold a closing up), it leaves its family, every address is
+ * told, and then forgotten. What is on its way to a wallet is settled; a balance stays in the ledger. KEER_EMISSING. */
+desk_fn store_account_close;
 /* `approval`: the organiser is told; its id is in `id`. KEER_EMISSING, KEER_ELIMIT. */
 desk_fn store_approval_ask;
 desk_fn store_approval_use; /* KEER_EMISSING */

@@ -1,6 +1,8 @@
 /* wallet_notices.c - what wallets send. */
 #include "flow/wallet_notices.h"
 
+#include "flow/notifier.h"
+
 static enum keer_err take(const struct wallet_notices *n, struct desk_worker *w, struct wallet *wallet,
                           const struct wallet_notice *notice, enum surprise *ret_surprise)
 {
@@ -8,7 +10,11 @@ static enum keer_err take(const struct wallet_notices *n, struct desk_worker *w,
     enum keer_err err = KEER_OK;
     switch (notice->kind) {
     case WALLET_NOTICE_CHARGE:
-    case WALLET_NOTICE_REFUND: err = desk_write(w, pay_notice, &c); break;
+    case WALLET_NOTICE_REFUND:
+        err = desk_write(w, pay_notice, &c);
+        if (err == KEER_OK && c.charge.paid_now)
+            notifier_wake(n->p->steps->accounts->notifier);
+        break;
     case WALLET_NOTICE_AGREEMENT: err = n->agreement(n->agreement_ctx, w, wallet, notice); break;
     case WALLET_NOTICE_OTHER: break;
     case WALLET_NOTICE_KIND_MAX: return KEER_EFORMAT;

@@ -358,20 +358,21 @@ static enum keer_err take_ids(struct db_stmt *s, struct id *ret_ids, unsigned ro
     return err == KEER_OK && step != DB_ROW && step != DB_END ? KEER_EIO : err;
 }
 
-enum keer_err agreements_due(struct db *db, unsigned of_states, int64_t since_us, int64_t asked_us, struct id *ret_ids,
-                             unsigned rows_max, unsigned *ret_count)
+enum keer_err agreements_due(struct db *db, const struct agreement_due *due, struct id *ret_ids, unsigned rows_max,
+                             unsigned *ret_count)
 {
     struct db_stmt *s;
     unsigned n = 0;
     enum keer_err err = KEER_OK;
     /* State by state: each is a range of the index (state, state_us). */
     for (unsigned state = 0; err == KEER_OK && n < rows_max && state < AGREEMENT_STATE_MAX; state++) {
-        if (!(of_states & AGREEMENT_BIT(state)))
+        if (!(due->states & AGREEMENT_BIT(state)))
             continue;
         err = QUERY_ROWS(db, &s,
-                         "SELECT id FROM agreement WHERE state = $1 AND state_us <= $2 AND synced_us <= $3"
-                         " ORDER BY synced_us, id LIMIT $4",
-                         Q_NUMBER(state), Q_NUMBER(since_us), Q_NUMBER(asked_us), Q_NUMBER(rows_max - n));
+                         "SELECT id FROM agreement WHERE state = $1 AND state_us <= $2 AND (synced_us <= $3 OR"
+                         " synced_us > $4) ORDER BY synced_us, id LIMIT $5",
+                         Q_NUMBER(state), Q_NUMBER(due->since_us), Q_NUMBER(due->asked_us),
+                         Q_NUMBER(due->now_us + AGREEMENT_AHEAD_US), Q_NUMBER(rows_max - n));
         if (err == KEER_OK)
             err = take_ids(s, ret_ids, rows_max, &n);
     }
@@ -385,11 +386,11 @@ enum keer_err agreements_strays(struct db *db, int64_t asked_us, int64_t now_us,
 {
     struct db_stmt *s;
     unsigned n = 0;
-    enum keer_err err =
-        QUERY_ROWS(db, &s,
-                   "SELECT id FROM agreement WHERE state = 5 AND state_us > $1 AND signed_us = 0"
-                   " AND ref <> $2 AND synced_us <= $3 ORDER BY synced_us, id LIMIT $4",
-                   Q_NUMBER(now_us - 2 * US_DAY), Q_BYTES(SLICE("")), Q_NUMBER(asked_us), Q_NUMBER(rows_max));
+    enum keer_err err = QUERY_ROWS(db, &s,
+                                   "SELECT id FROM agreement WHERE state = 5 AND state_us > $1 AND signed_us = 0"
+                                   " AND ref <> $2 AND (synced_us <= $3 OR synced_us > $4) ORDER BY synced_us, id LIMIT $5",
+                                   Q_NUMBER(now_us - 2 * US_DAY), Q_BYTES(SLICE("")), Q_NUMBER(asked_us),
+                                   Q_NUMBER(now_us + AGREEMENT_AHEAD_US), Q_NUMBER(rows_max));
     if (err == KEER_OK)
         err = take_ids(s, ret_ids, rows_max, &n);
     if (err == KEER_OK)

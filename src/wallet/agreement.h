@@ -148,10 +148,16 @@ struct agreement_find {
 };
 KEER_NODISCARD enum keer_err agreements_list(struct db *db, const struct agreement_find *find, struct agreement *ret_rows,
                                              unsigned rows_max, unsigned *ret_count);
-/* Ids of at most rows_max agreements in a state (AGREEMENT_BITs) since `since_us` or longer, of which the wallet was not asked
- * after `asked_us`; the one asked longest ago first. */
-KEER_NODISCARD enum keer_err agreements_due(struct db *db, unsigned states, int64_t since_us, int64_t asked_us,
-                                            struct id *ret_ids, unsigned rows_max, unsigned *ret_count);
+/* Ids of at most rows_max agreements in a state (AGREEMENT_BITs) since `since_us` or longer (INT64_MAX: however short), of which
+ * the wallet was not asked after `asked_us`; the one asked longest ago first. What was asked in what is to come was asked
+ * before the clock was set back: it is due. */
+#define AGREEMENT_AHEAD_US (30 * INT64_C(1000000)) /* clocks of two workers are no further apart */
+struct agreement_due {
+    unsigned states;
+    int64_t since_us, asked_us, now_us;
+};
+KEER_NODISCARD enum keer_err agreements_due(struct db *db, const struct agreement_due *due, struct id *ret_ids,
+                                            unsigned rows_max, unsigned *ret_count);
 
 /* --- states: KEER_EMISSING when it is not in a state from which the arrow goes --- */
 /* The challenge that is to be answered for linking; in STEP alone. */

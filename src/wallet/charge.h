@@ -89,6 +89,7 @@ struct charge {
     char payee[257], item[LIMIT_NAME_BYTES + 1], device[LIMIT_NAME_BYTES + 1];
     struct id challenge;
     bool verified; /* by a step of its own */
+    bool paid_now; /* of charge_settle: it became PAID by what was said now */
     enum wallet_reason reason;
     char why[WALLET_WHY_BYTES + 1]; /* code of charge_whys.def, then perhaps ": " and the wallet's words */
     int64_t created_us, state_us, submitted_us, ask_us; /* ask_us: when the timer comes by next; 0: never */

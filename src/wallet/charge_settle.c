@@ -28,6 +28,7 @@ struct settling {
     int64_t now_us;
     struct charge *c;
     enum charge_settled *settled;
+    bool *paid_now;
 };
 
 static bool is_open(const struct charge *c) { return c->state == CHARGE_SUBMITTED || c->state == CHARGE_UNKNOWN; }
@@ -71,6 +72,7 @@ static enum keer_err end_paid(const struct settling *s)
         err = move(s, CHARGE_PAID, "");
     if (err == KEER_OK)
         err = surprise_done(s->db, c->wallet, c->number, SURPRISE_WRONG_MONEY, s->now_us);
+    *s->paid_now = err == KEER_OK;
     if (err == KEER_OK)
         err = charge_read(s->db, &c->id, c);
     return err == KEER_OK && s->said->charge.refunded_minor > 0
@@ -265,6 +267,7 @@ enum keer_err charge_settle(struct db *db, const struct charge_terms *t, const s
                             struct charge *c, enum charge_settled *ret_settled)
 {
     enum charge_settled settled = CHARGE_IS_SETTLED;
+    bool paid_now = false;
     struct charge_said garbled;
     enum keer_err err = charge_read(db, &c->id, c);
     if (err != KEER_OK)
@@ -275,7 +278,7 @@ enum keer_err charge_settle(struct db *db, const struct charge_terms *t, const s
         garbled.why.reason = WALLET_GARBLED_ANSWER;
         said = &garbled;
     }
-    struct settling s = {db, t, said, now_us, c, &settled};
+    struct settling s = {db, t, said, now_us, c, &settled, &paid_now};
     switch (c->state) {
     case CHARGE_SUBMITTED:
     case CHARGE_UNKNOWN: err = open_said(&s); break;
@@ -289,9 +292,11 @@ enum keer_err charge_settle(struct db *db, const struct charge_terms *t, const s
     }
     if (err == KEER_OK)
         err = charge_read(db, &c->id, c);
-    if (err == KEER_OK)
-        *ret_settled = settled;
-    return err;
+    if (err != KEER_OK)
+        return err;
+    c->paid_now = paid_now;
+    *ret_settled = settled;
+    return KEER_OK;
 }
 
 enum keer_err charge_turn(struct db *db, int64_t now_us, struct charge *c)

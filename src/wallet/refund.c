@@ -9,7 +9,7 @@ static_assert(REFUND_SUBMITTED == 0 && REFUND_UNKNOWN == 1 && REFUND_PAID == 2 &
               "numbers of the statements below");
 #define COLUMNS                                                                                                       \
     "r.id, r.charge, r.key, r.client, r.number, r.ref, r.body, r.state, r.by_wallet, r.amount, r.currency, r.reason," \
-    " r.why, r.created_us, r.state_us, r.ask_us, r.asked"
+    " r.why, r.created_us, r.state_us, r.ask_us, r.asked, r.told"
 #define FROM " FROM refund r JOIN charge c ON c.id = r.charge JOIN agreement a ON a.id = c.agreement "
 
 const char *refund_state_name(enum refund_state state)
@@ -34,7 +34,8 @@ static enum keer_err take(struct db_stmt *s, struct refund *r)
                          .created_us = db_i64(s, 13),
                          .state_us = db_i64(s, 14),
                          .ask_us = db_i64(s, 15),
-                         .asked = db_i64(s, 16)};
+                         .asked = db_i64(s, 16),
+                         .told = db_i64(s, 17)};
     const struct {
         unsigned column;
         char *room;
@@ -125,6 +126,34 @@ enum keer_err refund_due(struct db *db, const char *wallet, int64_t now_us, unsi
         *ret_count = count;
     return err;
 }
+
+enum keer_err refund_untold(struct db *db, unsigned max, struct id *room, unsigned *ret_count)
+{
+    struct db_stmt *s;
+    unsigned count = 0;
+    enum db_step step = DB_END;
+    enum keer_err err = QUERY_ROWS(db, &s,
+                                   "SELECT id FROM refund WHERE told < 2 AND (state > 1 OR (told = 0 AND by_wallet = 0))"
+                                   " ORDER BY told, state_us, id LIMIT $1",
+                                   Q_NUMBER(max));
+    if (err != KEER_OK)
+        return err;
+    while (err == KEER_OK && count < max && (step = db_step(s)) == DB_ROW)
+        err = query_id(s, 0, &room[count++]);
+    if (err == KEER_OK && step == DB_FAILED)
+        err = KEER_EIO;
+    db_free(s);
+    if (err == KEER_OK)
+        *ret_count = count;
+    return err;
+}
+
+enum keer_err refund_was_told(struct db *db, const struct id *refund, int64_t told)
+{
+    return QUERY_DO(db, "UPDATE refund SET told = $1 WHERE id = $2 AND told < $1", Q_NUMBER(told), Q_ID(refund));
+}
+
+bool refund_has_ended(const struct refund *r) { return r->state != REFUND_SUBMITTED && r->state != REFUND_UNKNOWN; }
 
 /* --- reserving --- */
 

@@ -38,7 +38,11 @@ struct refund {
     char reason[129];               /* told to the wallet */
     char why[WALLET_WHY_BYTES + 1]; /* REFUSED, FAILED: as a charge's */
     int64_t created_us, state_us, ask_us, asked;
+    int64_t told; /* REFUND_TOLD_... */
 };
+#define REFUND_TOLD_NOTHING 0
+#define REFUND_TOLD_REQUEST 1 /* that it was asked for is an event */
+#define REFUND_TOLD_END 2     /* and so is its end */
 struct refund_new {
     struct slice client, key, reason; /* reason: at most 128 bytes */
     struct id charge;
@@ -56,6 +60,12 @@ KEER_NODISCARD enum keer_err refund_list(struct db *db, const struct id *charge,
                                          unsigned *ret_count);
 KEER_NODISCARD enum keer_err refund_due(struct db *db, const char *wallet, int64_t now_us, unsigned max, struct id *room,
                                         unsigned *ret_count);
+
+/* Those of which something is to be told: that a store asked for them, or that they have ended; at most `max`. */
+KEER_NODISCARD enum keer_err refund_untold(struct db *db, unsigned max, struct id *room, unsigned *ret_count);
+/* It was. Never back. */
+KEER_NODISCARD enum keer_err refund_was_told(struct db *db, const struct id *refund, int64_t told);
+bool refund_has_ended(const struct refund *r);
 
 struct refund_said {
     enum charge_way way; /* BY_ANSWER, BY_QUERY, BY_NOTICE */

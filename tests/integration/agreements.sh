@@ -147,6 +147,18 @@ run() {
     curl -sf -o /dev/null -H 'Content-Type: application/json' -d "{\"number\":\"$number\"}" "$w/emulator/end"; ok $? "she ends it at the wallet: $number"
     until_true 'its notice ends it here' state_is "$id" ended
     by "$key" 'by the wallet' 200 '"by_wallet":true' "agreements/$id"
+
+    # --- an account that is closed, while the wallet is away
+    link three
+    faults 'drop_before=1'
+    by "$key" 'no store closes an account' 403 WRONG_ROLE "accounts/$anna/close" '{}'
+    by "$admin" 'an administrator does, whatever the wallet says' 200 '"state":"closed"' "accounts/$anna/close" '{}'
+    by "$key" 'nothing is charged from then on' 200 '"state":"ending".*"why":"the account was closed"' "agreements/$id"
+    until_true 'she is told' told account_closed
+    as anna 'and signed out' 401 NO_SESSION me
+    faults ''
+    until_true 'it ends at the wallet when that is back' state_is "$id" ended
+    by "$admin" 'once' 404 NOT_FOUND "accounts/$anna/close" '{}'
     stop; ok $? 'the daemon ends'
     kill "$emulator"; wait "$emulator" 2> /dev/null; emulator=
 }

@@ -54,8 +54,10 @@ rule odd challenge if (purchase or top_up) and item = 'odd'
 END
 POLICY=$dir/policy.keer
 
+decided_event() { [ "$(curl -s -o "$dir/ignored" -w '%{http_code}' -H "Authorization: Bearer $analyst" "$u/v1/decisions/$1")" = 200 ]; }
+
 run() {
-    local anna id id2 link c
+    local anna id id2 link c payer
     codes=() key='' analyst='' admin=''
     "$KEER" emulate wallet --folder "$dir/wallet" > "$dir/emulator" 2>&1 & emulator=$!
     until_true 'the emulator is there' grep -q 'listening on' "$dir/emulator"
@@ -98,6 +100,8 @@ run() {
     by "$admin" 'an administrator lifts her ceiling' 200 '"ceiling":{"charge":"900.00","day":"30000.00","month":"30000.00","count":1000}' "accounts/$anna/ceiling" '{"currency":"CNY","caps":{"charge":"900.00","day":"30000.00","month":"30000.00","count":1000}}'
     link two "$wide"
     by "$key" 'passes without a step' 201 '"state":"paid".*"verified":false' charges "$(order p-1 100.00)"; id=$(the .id)
+    until_true 'she is told of it' told charge_paid
+    jq -es '[.[] | select(.kind == "charge_paid")] | length == 1 and (.[0].text | test("100.00 CNY, Game Store was charged"))' "$dir/notices" > "$dir/ignored"; ok $? 'in words, and not of what she confirmed'
     by "$key" 'but not when the policy asks' 201 '"state":"needs_step"' charges "$(order p-2 1.00 ',"item":"odd"')"
     by "$key" 'cancelled by the store' 200 '"state":"cancelled"' "charges/$(the .id)/cancel" '{}'
     by "$key" 'above what one may be' 201 '"state":"needs_step"' charges "$(order p-3 200.01)"
@@ -152,6 +156,8 @@ run() {
 
     # --- refunds
     by "$key" 'a part' 201 '"state":"paid".*"refunded":"4.00"' refunds "{\"id\":\"r-1\",\"charge\":\"$id\",\"amount\":\"4.00\",\"currency\":\"CNY\"}"
+    by "$analyst" 'it was asked for: an event' 200 '"id":"refund-' "decisions/refund-$(the .id)"
+    until_true 'and decided: another' decided_event "refund-$(the .id)-end"
     by "$key" 'the same again' 200 '"state":"paid".*"refunded":"4.00"' refunds "{\"id\":\"r-1\",\"charge\":\"$id\",\"amount\":\"4.00\",\"currency\":\"CNY\"}"
     by "$key" 'with another amount' 422 KEY_REUSED refunds "{\"id\":\"r-1\",\"charge\":\"$id\",\"amount\":\"4.01\",\"currency\":\"CNY\"}"
     by "$key" 'more than is left' 201 '"state":"refused".*"why":"above_captured"' refunds "{\"id\":\"r-2\",\"charge\":\"$id\",\"amount\":\"6.01\",\"currency\":\"CNY\"}"
@@ -187,6 +193,34 @@ run() {
     by "$key" 'and then spent' 200 '"state":"done"' spends "$(spend s-4 1.00 ',"item":"odd"')"
     by "$key" 'what is spent does not go back' 201 '"state":"refused".*"why":"spent"' refunds "{\"id\":\"r-5\",\"charge\":\"$id\",\"amount\":\"29.01\",\"currency\":\"CNY\"}"
     by "$key" 'what is there does' 201 '"state":"paid"' refunds "{\"id\":\"r-6\",\"charge\":\"$id\",\"amount\":\"29.00\",\"currency\":\"CNY\"}"
+
+    # --- a gateway of Alipay's v3 that leaves its refusals unsigned
+    stop; ok $? 'it ends'
+    (umask 077; jq '(.wallets[] | select(.name == "alipay")).api = "v3"' "$dir/wallet/wallets.json" > "$dir/wallet/v3.json")
+    start "${options[@]/wallets.json/v3.json}" || exit 1
+    faults 'unsigned_errors=1,lose_notice=1'
+    by "$key" 'v3: what passes' 201 '"state":"paid"' charges "$(order v3-1 10.00)"
+    by "$key" 'who pays' 200 '"payer":"' "agreements/$link"; payer=$(the .payer)
+    curl -sf -o /dev/null -H 'Content-Type: application/json' -d "{\"payer\":\"$payer\",\"balance_minor\":0}" "$w/emulator/payer"; ok $? 'has no money there'
+    by "$key" 'v3: a refusal without a signature is settled at once, by the wallet'\''s signed word' 201 '"state":"failed"' charges "$(order v3-2 10.00)"; id=$(the .id)
+    [ "$(effects "$(the .number)")" = 0 ]; ok $? 'and nothing was taken'
+    faults ''
+    curl -sf -o /dev/null -H 'Content-Type: application/json' -d "{\"payer\":\"$payer\"}" "$w/emulator/payer"
+    stop; ok $? 'it ends'
+    start "${options[@]}" || exit 1
+
+    # --- a wallet that left the file of wallets
+    faults 'drop_before=1'
+    by "$key" 'a charge that nobody answers' 202 '"state":"unknown"' charges "$(order orphan 10.00)"; id=$(the .id)
+    stop; ok $? 'it ends'
+    (umask 077; jq '.wallets |= map(select(.name != "alipay"))' "$dir/wallet/wallets.json" > "$dir/wallet/without.json")
+    start "${options[@]/wallets.json/without.json}" || exit 1
+    until_true 'what waits for it is told by /readyz' sh -c "curl -s '$u/readyz' | grep -q '\"ready\":true.*\"waiting_for_unknown_wallets\":1'"
+    grep -q 'wallet alipay is not in the file of wallets: 1 charges, 0 refunds and 0 agreements wait for it' "$dir/log"; ok $? 'and in the log'
+    "$KEER" ledger open --database "${DATABASE:-$dir/k.db}" > "$dir/out" 2>&1; grep -qE '^alipay +1 charges +0 refunds +0 agreements' "$dir/out"; ok $? 'and is listed'
+    stop; faults ''
+    start "${options[@]}" || exit 1
+    until_true 'it is settled when the wallet is back' charge_is "$id" failed
 
     # --- what is not genuine, and what has ended
     [ "$(curl -s -w '%{http_code}' -H 'Content-Type: application/x-www-form-urlencoded' -d 'notify_id=1&out_trade_no=1&sign=AAAA&sign_type=RSA2' "$u/v1/wallets/alipay/notices")" = fail401 ]; ok $? 'a forged notice is answered in the wallet'\''s own words'

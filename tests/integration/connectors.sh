@@ -47,6 +47,11 @@ jq '(.wallets[] | select(.name == "antom")).public_key = [{"version": 2, "file":
 [ "$(said antom)" = 'antom unknown BAD_SIGNATURE' ]; ok $? 'a version of a key that we do not have is not believed'
 jq '(.wallets[] | select(.name == "antom")).key_version = 2 | (.wallets[] | select(.name == "alipay")).private_key = "antom-merchant.pem"' "$w/wallets.json" > "$w/other.json"
 [ "$(said antom)" = 'antom unknown BAD_SIGNATURE' ] && [ "$(said alipay)" = 'alipay unknown BAD_SIGNATURE' ]; ok $? 'a key of ours that the wallet does not have: its refusal is unsigned, and settles nothing'
+jq '(.wallets[] | select(.name == "alipay")).api = "v3"' "$w/wallets.json" > "$w/other.json"
+[ "$(said alipay)" = 'alipay yes ' ]; ok $? 'a signed refusal of v3 is an answer'
+emulator_faults 'unsigned_errors=1'
+[ "$(said alipay)" = 'alipay unknown UNSIGNED_REFUSAL' ]; ok $? 'one that is not signed settles nothing'
+emulator_faults ''
 
 # 4. the daemon
 check() { "$KEER" serve --check-config --policy policies/store.keer --database "$dir/k.db" --wallets "$1" > "$dir/out" 2>&1; }

@@ -9,6 +9,7 @@
 struct pay_kit {
     struct wallet_fake fake;
     struct flow_wallets wallets;
+    struct accounts accounts;
     struct steps steps;
     struct pay pay;
     int64_t now_us;
@@ -42,6 +43,7 @@ static inline void pay_begin(void)
                           .name = "alipay", .driver = &wallet_fake_driver, .self = &pk.fake, .breaker_failures = 1000000}));
     pk.wallets.calls.wall_us = pay_wall;
     pk.wallets.url = "https://id.example";
+    pk.steps.accounts = &pk.accounts;
     pk.steps.guard.key = &kit_key;
     pk.pay = (struct pay){.steps = &pk.steps, .wallets = &pk.wallets, .terms = kit_terms};
     pk.anna = kit_account("anna@example.org");
@@ -92,9 +94,12 @@ static inline enum keer_err pay_way(const struct pay_ask *ask, enum keer_outcome
     ret->outcome = outcome;
     if (err == KEER_OK && ret->next == PAY_DECIDE)
         err = pay_step(pay_gate, ret);
-    if (err == KEER_OK && ret->next == PAY_SEND) {
+    ret->can_cancel = true;
+    bool call = err == KEER_OK && ret->next == PAY_SEND;
+    while (call) {
         pay_call(&pk.pay, ret);
         err = pay_step(pay_settle, ret);
+        call = err == KEER_OK && pay_after(ret) != PAY_ANSWER;
     }
     buf_release(&ret->event);
     return err;
@@ -113,6 +118,10 @@ static inline enum keer_err pay_tick(const struct id *charge, struct pay_case *c
         c->next = PAY_QUERY;
         pay_call(&pk.pay, c);
         err = pay_step(pay_settle, c);
+    }
+    if (err == KEER_OK && !cancelled && pay_after(c) == PAY_CANCEL) {
+        pay_call(&pk.pay, c);
+        return pay_step(pay_settle, c);
     }
     if (err != KEER_OK || cancelled || c->settled != CHARGE_IS_ABSENT)
         return err;

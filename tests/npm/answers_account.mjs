@@ -100,5 +100,8 @@ async function stores(ask, account) {
     await ask('unlocked by a store', 403, 'POST', `/v1/accounts/${id}/thaw`, { body: {} })
     await ask('unlocked', 200, 'POST', `/v1/accounts/${id}/thaw`, { body: {}, ...admin })
     await ask('once', 404, 'POST', `/v1/accounts/${id}/thaw`, { body: {}, ...admin })
+    await ask('closed by a store', 403, 'POST', `/v1/accounts/${id}/close`, { body: {} })
+    await ask('closed', 200, 'POST', `/v1/accounts/${id}/close`, { body: {}, ...admin })
+    await ask('closed once', 404, 'POST', `/v1/accounts/${id}/close`, { body: {}, ...admin })
     await ask('a person\'s account', 200, 'GET', `/v1/accounts/${account}`)
 }

@@ -133,6 +133,7 @@ static void start(void)
                                      .recovery_us = RECOVERY_WAIT_US,
                                      .wallet_limit = agreements_wallet_limit,
                                      .wallet_waits = agreements_wallet_waits,
+                                     .wallet_charge = agreements_wallet_charge,
                                      .wallet_end = agreements_wallet_end}};
     wallets = (struct flow_wallets){.calls = *purse_calls(), .url = "https://keer.example"};
     pay = (struct pay){.steps = &steps,

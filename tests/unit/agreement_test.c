@@ -87,6 +87,13 @@ static enum keer_err go(enum arrow arrow, const struct id *id)
     return KEER_EINVALID;
 }
 
+static enum keer_err due(unsigned states, int64_t since_us, int64_t asked_us, struct id *ret_ids, unsigned max,
+                         unsigned *ret)
+{
+    const struct agreement_due d = {states, since_us, asked_us, /* now_us */ T0 + 7};
+    return agreements_due(db, &d, ret_ids, max, ret);
+}
+
 START_TEST(every_arrow_and_no_other)
 {
     enum { NO = AGREEMENT_STATE_MAX };
@@ -155,6 +162,9 @@ START_TEST(a_signature_after_the_end_revives_nothing)
     ck_ok(agreement_synced(db, &id, T0 + 10));
     ck_ok(agreements_strays(db, T0, T0 + 10, strays, 2, &n));
     ck_assert_uint_eq(n, 0);
+    ck_ok(agreement_synced(db, &id, T0 + US_DAY)); /* before the clock was set back */
+    ck_ok(agreements_strays(db, T0, T0 + 10, strays, 2, &n));
+    ck_assert_uint_eq(n, 1);
     ck_ok(agreement_drop_stray(db, &id));
     ck_ok(agreements_strays(db, T0 + 20, T0 + 20, strays, 2, &n));
     ck_assert_uint_eq(n, 0);
@@ -271,15 +281,21 @@ START_TEST(lists_and_what_is_due)
     ck_assert_uint_eq(n, 0);
 
     unsigned both = AGREEMENT_BIT(AGREEMENT_ACTIVE) | AGREEMENT_BIT(AGREEMENT_ENDING);
-    ck_ok(agreements_due(db, both, T0, T0, ids, 8, &n));
+    ck_ok(due(both, T0, T0, ids, 8, &n));
     ck_assert_uint_eq(n, 2);
-    ck_ok(agreements_due(db, both, T0, T0, ids, 1, &n));
+    ck_ok(due(both, T0, T0, ids, 1, &n));
     ck_assert_uint_eq(n, 1);
-    ck_ok(agreements_due(db, both, T0 - 1, T0, ids, 8, &n)); /* not so long in it */
+    ck_ok(due(both, T0 - 1, T0, ids, 8, &n)); /* not so long in it */
     ck_assert_uint_eq(n, 0);
     ck_ok(agreement_synced(db, &active, T0 + 7));
-    ck_ok(agreements_due(db, AGREEMENT_BIT(AGREEMENT_ACTIVE), T0, T0 + 6, ids, 8, &n)); /* asked since */
+    ck_ok(due(AGREEMENT_BIT(AGREEMENT_ACTIVE), T0, T0 + 6, ids, 8, &n)); /* asked since */
     ck_assert_uint_eq(n, 0);
+    ck_ok(agreement_synced(db, &active, T0 + 7 + AGREEMENT_AHEAD_US));
+    ck_ok(due(AGREEMENT_BIT(AGREEMENT_ACTIVE), INT64_MAX, T0 + 6, ids, 8, &n)); /* by a clock that is a little ahead */
+    ck_assert_uint_eq(n, 0);
+    ck_ok(agreement_synced(db, &active, T0 + US_DAY)); /* the clock was set back since */
+    ck_ok(due(AGREEMENT_BIT(AGREEMENT_ACTIVE), INT64_MAX, T0 + 6, ids, 8, &n));
+    ck_assert_uint_eq(n, 1);
 }
 END_TEST
 
@@ -504,7 +520,7 @@ static enum keer_err whole_life(void)
     if (err == KEER_OK)
         err = agreement_end(db, &a.id, SLICE("x"), T0, &state);
     if (err == KEER_OK)
-        err = agreements_due(db, AGREEMENT_BIT(AGREEMENT_ENDING), T0, T0, ids, 2, &n);
+        err = due(AGREEMENT_BIT(AGREEMENT_ENDING), T0, T0, ids, 2, &n);
     if (err == KEER_OK)
         err = agreement_ended(db, &a.id, false, SLICE(""), T0);
     return err;

@@ -6,6 +6,7 @@
 
 #include "account/contact.h"
 #include "flow/linked_wallets.h"
+#include "flow/store_accounts.h"
 #include "lib/decider_kit.h"
 #include "lib/wallet_fake.h"
 #include "store/query.h"
@@ -116,6 +117,7 @@ static void setup(void)
                                      .recovery_us = RECOVERY_WAIT_US,
                                      .wallet_limit = agreements_wallet_limit,
                                      .wallet_waits = agreements_wallet_waits,
+                                     .wallet_charge = agreements_wallet_charge,
                                      .wallet_end = agreements_wallet_end}};
     flow = (struct agreements){.steps = &steps, .wallets = &wallets};
     id_make(&anna);
@@ -558,6 +560,38 @@ END_TEST
 
 /* --- limits --- */
 
+/* Closing waits for no wallet, and the clock sees to what it left. */
+static void close_account(struct desk_worker *w)
+{
+    struct store_case c = {.a = &accounts, .id = anna, .now_us = wall()};
+    struct agreement active = linked(w, "active"), signing = sign_it(w, "signing"), step = link_it(w, "step"),
+                     ended = linked(w, "ended");
+    struct agreements_answer a;
+    ck_ok(agreements_end(&flow, w, &store, &ended.id, &a));
+    ck_assert_int_eq(a.agreement.state, AGREEMENT_ENDED);
+    unsigned asked = fake_calls(&fake, FAKE_AGREEMENT_END);
+    ck_ok(desk_write(w, store_account_close, &c));
+    ck_assert_int_eq(c.account.state, ACCOUNT_CLOSED);
+    ck_assert_uint_eq(fake_calls(&fake, FAKE_AGREEMENT_END), asked); /* no wallet was called */
+    ck_assert_int_eq(state_of(w, &active, NULL), AGREEMENT_ENDING);
+    ck_assert_int_eq(state_of(w, &signing, NULL), AGREEMENT_ENDING);
+    ck_assert_int_eq(state_of(w, &step, NULL), AGREEMENT_ENDED);
+    ck_assert_int_eq(state_of(w, &ended, NULL), AGREEMENT_ENDED);
+    ck_assert_int_eq(told(w, NOTICE_ACCOUNT_CLOSED), 1);
+    ck_err(desk_write(w, store_account_close, &c), KEER_EMISSING); /* once */
+
+    fake_next(&fake, FAKE_AGREEMENT_END, (struct fake_end){.answer = WALLET_NOT_SENT, .reason = WALLET_UNREACHABLE});
+    agreements_tick(w, &flow);
+    ck_assert_int_eq(state_of(w, &active, NULL), AGREEMENT_ENDING);
+    atomic_fetch_add(&now_us, -US_DAY); /* and the clock is set back: it is not waited for */
+    agreements_tick(w, &flow);
+    ck_assert_int_eq(state_of(w, &active, NULL), AGREEMENT_ENDED);
+    ck_assert_int_eq(state_of(w, &signing, NULL), AGREEMENT_ENDED);
+    ck_assert_int_eq(at_wallet(active.number)->state, WALLET_AGREEMENT_STOPPED);
+}
+START_TEST(an_account_that_is_closed_ends_its_agreements) { on_desk(close_account); }
+END_TEST
+
 #define KEEP           \
     {                  \
         -1, -1, -1, -1 \
@@ -720,6 +754,7 @@ int main(void)
     tcase_add_test(t, wallets_are_asked_daily);
     tcase_add_test(t, limits_go_down_at_once_and_up_with_a_step);
     tcase_add_test(t, not_me_takes_a_raise_back);
+    tcase_add_test(t, an_account_that_is_closed_ends_its_agreements);
     tcase_add_test(t, not_me_takes_a_link_back);
     tcase_add_test(t, paused_at_once_and_resumed_with_a_step);
     suite_add_tcase(s, t);

@@ -493,6 +493,36 @@ static const struct {
 #undef ALIPAY_CODE
     {"ACQ.NEVER_SEEN", UNKNOWN, WALLET_WALLET_ERROR}};
 
+/* A refusal of v3 without a signature says nothing by itself, and which of them it is says what to do: ask by number, or wait. */
+START_TEST(an_unsigned_refusal_of_v3)
+{
+    static const struct {
+        int status;
+        enum how how;
+        enum wallet_answer want;
+        enum wallet_reason reason;
+    } rows[] = {
+        {400, UNSIGNED, WALLET_UNKNOWN, WALLET_UNSIGNED_REFUSAL}, {404, UNSIGNED, WALLET_UNKNOWN, WALLET_UNSIGNED_REFUSAL},
+        {401, UNSIGNED, WALLET_UNKNOWN, WALLET_BAD_SIGNATURE},    {403, UNSIGNED, WALLET_UNKNOWN, WALLET_BAD_SIGNATURE},
+        {408, UNSIGNED, WALLET_UNKNOWN, WALLET_BAD_SIGNATURE},    {429, UNSIGNED, WALLET_UNKNOWN, WALLET_TOO_OFTEN},
+        {500, UNSIGNED, WALLET_UNKNOWN, WALLET_WALLET_ERROR},     {200, UNSIGNED, WALLET_UNKNOWN, WALLET_BAD_SIGNATURE},
+        {400, OTHER_KEY, WALLET_UNKNOWN, WALLET_BAD_SIGNATURE},   {400, SIGNED, WALLET_NO, WALLET_BALANCE}};
+    struct wire w;
+    struct wallet_charge c;
+    struct wallet_why why;
+    wire_start(&w);
+    wire_open(&w, &wallet_alipay, SETTINGS(PLAIN ",\"api\":\"v3\""));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        answer_v3(&w, rows[i].status, "{\"code\":\"ACQ.BUYER_BALANCE_NOT_ENOUGH\",\"message\":\"no\",\"links\":[]}",
+                  rows[i].how);
+        enum wallet_answer a = wallet_alipay.charge(w.self, &w.io, &charge_ask, &c, &why);
+        ck_assert_msg(a == rows[i].want && why.reason == rows[i].reason, "%zu: %d %s", i, (int)a,
+                      wallet_reason_name(why.reason));
+    }
+    wire_stop(&w, &wallet_alipay);
+}
+END_TEST
+
 static void refuse(struct wire *w, bool v3, const char *name, const char *code)
 {
     char content[300];
@@ -1032,6 +1062,7 @@ int main(void)
     tcase_add_test(t, vectors_of_certificates);
     tcase_add_test(t, a_v2_request_is_what_the_gateway_wants);
     tcase_add_test(t, a_v3_request_is_what_the_gateway_wants);
+    tcase_add_test(t, an_unsigned_refusal_of_v3);
     tcase_add_test(t, the_page_carries_our_caps);
     tcase_add_test(t, only_what_is_signed_and_fresh_is_believed);
     tcase_add_test(t, what_is_no_answer_is_unknown);

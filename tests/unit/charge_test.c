@@ -2,6 +2,7 @@
  * state. */
 #include "lib/charge_kit.h"
 #include "lib/test.h"
+#include "wallet/open.h"
 
 static struct id anna, link_;
 
@@ -399,6 +400,48 @@ START_TEST(paid_though_never_sent)
 }
 END_TEST
 
+/* What waits for its wallet, whoever knows that wallet. */
+START_TEST(what_waits_for_a_wallet)
+{
+    struct id who = kit_account("who@example.org"), link = kit_agreement(&who, CUR_CNY, 0);
+    struct wallet_open rows[2];
+    unsigned n = 9;
+    ck_ok(wallet_open_rows(db, 2, rows, &n));
+    ck_assert_uint_eq(n, 0);
+    struct charge paid = kit_paid(&link, CHARGE_PURCHASE, 5000, T0 + 5);
+    (void)kit_submitted(&link, CHARGE_PURCHASE, 100, T0 + 7);
+    (void)kit_submitted(&link, CHARGE_PURCHASE, 200, T0 + 9);
+    struct refund_new back = {
+        .client = SLICE("store"), .key = SLICE("r"), .charge = paid.id, .amount_minor = 1, .currency = CUR_CNY};
+    struct refund r;
+    bool fresh;
+    ck_ok(refund_add(db, &back, T0 + 11, &r, &fresh));
+    ck_ok(wallet_open_rows(db, 2, rows, &n));
+    ck_assert_uint_eq(n, 1);
+    ck_assert(strcmp(rows[0].wallet, "alipay") == 0 && rows[0].charges == 2 && rows[0].refunds == 1 &&
+              rows[0].agreements == 0 && rows[0].since_us == T0 + 7);
+    enum agreement_state state;
+    ck_ok(agreement_end(db, &link, SLICE("x"), T0 + 12, &state));
+    ck_ok(wallet_open_rows(db, 2, rows, &n));
+    ck_assert_int_eq(rows[0].agreements, 1);
+
+    struct id ids[2]; /* and what is to be told of refunds */
+    ck_ok(refund_untold(db, 2, ids, &n));
+    ck_assert(n == 1 && id_eq(&ids[0], &r.id));
+    ck_ok(refund_was_told(db, &r.id, REFUND_TOLD_REQUEST));
+    ck_ok(refund_untold(db, 2, ids, &n));
+    ck_assert_uint_eq(n, 0);
+    ck_ok(db_exec(db, "UPDATE refund SET state = 2"));
+    ck_ok(refund_untold(db, 2, ids, &n));
+    ck_assert_uint_eq(n, 1);
+    ck_ok(refund_was_told(db, &r.id, REFUND_TOLD_END));
+    ck_ok(refund_was_told(db, &r.id, REFUND_TOLD_REQUEST)); /* never back */
+    ck_ok(refund_untold(db, 2, ids, &n));
+    ck_assert_uint_eq(n, 0);
+    ck_ok(db_exec(db, "UPDATE refund SET state = 0"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("charge");
@@ -418,6 +461,7 @@ int main(void)
     tcase_add_test(t, cancelling);
     tcase_add_test(t, what_nobody_comes_back_for_lapses);
     tcase_add_test(t, paid_though_never_sent);
+    tcase_add_test(t, what_waits_for_a_wallet);
     suite_add_tcase(s, t);
     return test_main(s);
 }

@@ -1,6 +1,7 @@
 /* pay_test.c - the way of a charge: the step between, who may pay for whom, notices in any order, what is sent again and what not, a
  * database that fails anywhere. */
 #include "account/family.h"
+#include "flow/agreements.h"
 #include "lib/pay_kit.h"
 #include "lib/test.h"
 
@@ -479,6 +480,112 @@ START_TEST(notices_about_what_is_not_ours)
 }
 END_TEST
 
+/* --- a refusal that is not signed --- */
+
+#define UNSIGNED                                                    \
+    {                                                               \
+        .answer = WALLET_UNKNOWN, .reason = WALLET_UNSIGNED_REFUSAL \
+    }
+
+/* It settles nothing: a signed answer to a query does, or to a cancellation; at once, or by the timer where nothing came of it. */
+START_TEST(an_unsigned_refusal_is_followed_by_a_query)
+{
+    struct id link = pay_agreement(&pk.anna, 100000);
+    struct pay_case c;
+    struct fake_end refused = UNSIGNED, paid = UNSIGNED, lost = {.answer = WALLET_UNKNOWN, .reason = WALLET_TIMED_OUT};
+    paid.effect = true;
+    struct pay_ask one = pay_order("u-1", &link, 5000), two = pay_order("u-2", &link, 5000),
+                   three = pay_order("u-3", &link, 5000), four = pay_order("u-4", &link, 5000);
+    /* the query says, signed, that there is nothing: it is cancelled, not sent again */
+    fake_next(&pk.fake, FAKE_CHARGE, refused);
+    ck_ok(pay_way(&one, KEER_ALLOW, &c));
+    ck_assert_int_eq(c.charge.state, CHARGE_FAILED);
+    ck_assert_uint_eq(fake_calls(&pk.fake, FAKE_CHARGE), 1);
+    ck_assert_uint_eq(fake_calls(&pk.fake, FAKE_CHARGE_CANCEL), 1);
+    /* it was a lie: the query says that it is paid */
+    fake_next(&pk.fake, FAKE_CHARGE, paid);
+    ck_ok(pay_way(&two, KEER_ALLOW, &c));
+    ck_assert_int_eq(c.charge.state, CHARGE_PAID);
+    /* the query is refused without a signature as well */
+    fake_next(&pk.fake, FAKE_CHARGE, refused);
+    fake_next(&pk.fake, FAKE_CHARGE_QUERY, refused);
+    ck_ok(pay_way(&three, KEER_ALLOW, &c));
+    ck_assert_int_eq(c.charge.state, CHARGE_FAILED);
+    /* no answer to the query: the timer asks, is refused, and cancels */
+    fake_next(&pk.fake, FAKE_CHARGE, refused);
+    fake_next(&pk.fake, FAKE_CHARGE_QUERY, lost);
+    ck_ok(pay_way(&four, KEER_ALLOW, &c));
+    ck_assert_int_eq(c.charge.state, CHARGE_UNKNOWN);
+    for (int i = 0; i < 2; i++)
+        fake_next(&pk.fake, FAKE_CHARGE_QUERY, refused);
+    c.charge = pay_until_settled(&c.id);
+    ck_assert_int_eq(c.charge.state, CHARGE_FAILED);
+    ck_assert_int_eq(fake_taken_minor(&pk.fake), 5000);
+    ck_assert_uint_eq(fake_calls(&pk.fake, FAKE_CHARGE), 4); /* none was sent twice */
+}
+END_TEST
+
+/* --- what people are told --- */
+
+static int64_t told_of_charges(void)
+{
+    int64_t n = 0;
+    char sql[64];
+    (void)snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM notice WHERE kind = %d", NOTICE_CHARGE_PAID);
+    ck_ok(db_number(db, sql, &n));
+    return n;
+}
+
+/* What is paid without a step of its own is told, once, whichever way it was heard of; with --charge-notices all, the rest. */
+START_TEST(what_is_paid_is_told)
+{
+    struct id link = pay_agreement(&pk.anna, 100000);
+    struct pay_ask small = pay_order("t-1", &link, 5000), failed = pay_order("t-2", &link, 5000);
+    struct pay_case c;
+    struct wallet_notice n = {.kind = WALLET_NOTICE_CHARGE, .id = "n-1"};
+    struct db_stmt *s;
+    char event[LIMIT_NAME_BYTES + 1];
+    small.payee = SLICE("\xe6\xb8\xb8\xe6\x88\x8f store"); /* longer texts are cut between characters */
+    ck_ok(pay_way(&small, KEER_ALLOW, &c));
+    ck_assert_int_eq(c.charge.state, CHARGE_PAID);
+    ck_assert_int_eq(told_of_charges(), 1);
+    ck_ok(QUERY_ONE(db, &s, "SELECT what, about FROM notice WHERE kind = $1", Q_NUMBER(NOTICE_CHARGE_PAID)));
+    ck_assert(slice_eq(db_bytes(s, 0), SLICE("50.00 CNY, \xe6\xb8\xb8\xe6\x88\x8f store")));
+    ck_assert(slice_eq(db_bytes(s, 1), id_slice(&c.charge.id)));
+    db_free(s);
+    n.charge = (struct wallet_charge){.state = WALLET_CHARGE_PAID, .amount_minor = 5000, .currency = CUR_CNY};
+    (void)snprintf(n.charge.number, sizeof n.charge.number, "%s", c.charge.number);
+    ck_ok(pay_told(&n, &c)); /* the same again */
+    ck_assert_int_eq(told_of_charges(), 1);
+
+    fake_next(&pk.fake, FAKE_CHARGE, (struct fake_end){.answer = WALLET_NO, .reason = WALLET_BALANCE});
+    ck_ok(pay_way(&failed, KEER_ALLOW, &c));
+    ck_assert_int_eq(c.charge.state, CHARGE_FAILED);
+    ck_assert_int_eq(told_of_charges(), 1);
+
+    struct charge stepped = c.charge; /* with a step, by what it was told */
+    stepped.paid_now = stepped.verified = true;
+    ck_ok(pay_tell(db, &pk.pay, &stepped, pk.now_us));
+    ck_assert_int_eq(told_of_charges(), 1);
+    pk.pay.tell_all = true;
+    ck_ok(pay_tell(db, &pk.pay, &stepped, pk.now_us));
+    ck_assert_int_eq(told_of_charges(), 2);
+    pk.pay.open_2018 = true;
+    ck_ok(pay_tell(db, &pk.pay, &stepped, pk.now_us));
+    ck_assert_int_eq(told_of_charges(), 2);
+
+    /* 'not me' pauses the wallet, and names the event that is reported; of somebody else's charge nothing */
+    struct id nobody;
+    id_make(&nobody);
+    ck_err(agreements_wallet_charge(db, &nobody, &stepped.id, pk.now_us, event), KEER_EMISSING);
+    ck_assert_int_eq(kit_agreement_now(&link).state, AGREEMENT_ACTIVE);
+    for (int i = 0; i < 2; i++)
+        ck_ok(agreements_wallet_charge(db, &pk.anna, &stepped.id, pk.now_us, event));
+    ck_assert_int_eq(kit_agreement_now(&link).state, AGREEMENT_PAUSED);
+    ck_assert(strncmp(event, "charge-", 7) == 0 && strcmp(event + 7, stepped.id.text) == 0);
+}
+END_TEST
+
 /* --- a database that fails at statement N, and a commit whose end is unknown --- */
 
 /* As a client and the timer go on, whatever fails: until it is paid. */
@@ -538,6 +645,8 @@ int main(void)
     tcase_add_checked_fixture(t, pay_setup, pay_teardown);
     tcase_add_test(t, a_step_and_then_it_is_charged_once);
     tcase_add_test(t, a_step_for_something_else_is_none);
+    tcase_add_test(t, what_is_paid_is_told);
+    tcase_add_test(t, an_unsigned_refusal_is_followed_by_a_query);
     tcase_add_test(t, a_step_that_is_refused_or_late);
     tcase_add_test(t, what_the_decision_does);
     tcase_add_test(t, a_hold_stops_everything);

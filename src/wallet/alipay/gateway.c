@@ -332,6 +332,18 @@ static enum wallet_sent send_v3(const struct alipay *a, struct wallet_io *io, co
     return sent;
 }
 
+/* Some gateways leave the refusals of v3 unsigned (the SDKs don't verify them either). Such a one counts for nothing by itself;
+ * whoever called asks by number, and gets that signed. Refusals of the request itself, and 'too often', are told apart: they
+ * say nothing of what was asked. */
+static enum wallet_reason unsigned_reason(int status)
+{
+    if (status >= 500)
+        return WALLET_WALLET_ERROR;
+    if (status == 429)
+        return WALLET_TOO_OFTEN;
+    return status >= 400 && status != 401 && status != 403 && status != 408 ? WALLET_UNSIGNED_REFUSAL : WALLET_BAD_SIGNATURE;
+}
+
 /* The three headers, and the body as it came. */
 static enum alipay_end verify_v3(const struct alipay *a, int64_t now_us, const struct wallet_response *http,
                                  struct wallet_why *why)
@@ -342,7 +354,7 @@ static enum alipay_end verify_v3(const struct alipay *a, int64_t now_us, const s
     int64_t ms = 0;
     struct buf text;
     if (!sign.len)
-        return unknown(why, http->status >= 500 ? WALLET_WALLET_ERROR : WALLET_BAD_SIGNATURE, SLICE(""), SLICE(""));
+        return unknown(why, unsigned_reason(http->status), SLICE(""), SLICE(""));
     buf_init(&text, WALLET_ANSWER_BYTES + WALLET_HEAD_BYTES);
     buf_slice(&text, time);
     buf_char(&text, '\n');

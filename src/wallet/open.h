@@ -1,0 +1,17 @@
+/* open.h - what waits for a word of its wallet: charges and refunds that are not settled, agreements that are signed or ended
+ * there, counted by wallet. Rows of a wallet that a daemon does not know wait for ever: whoever starts it is to see them.
+ */
+#ifndef WALLET_OPEN_H
+#define WALLET_OPEN_H
+#include "store/db.h"
+#include "wallet/connector.h"
+
+struct wallet_open {
+    char wallet[WALLET_NAME_BYTES + 1];
+    int64_t charges, refunds, agreements;
+    int64_t since_us; /* the oldest */
+};
+/* By name; at most `max`. Any connection. KEER_EIO leaves its words in db_why. */
+KEER_NODISCARD enum keer_err wallet_open_rows(struct db *db, unsigned max, struct wallet_open *ret_rows,
+                                              unsigned *ret_count);
+#endif
