@@ -8,6 +8,7 @@
 #include "flow/verdict.h"
 #include "store/secrets.h"
 
+#define FORESEEN 8
 #define HAND_ON_MAX 16 /* decisions: worth a commit, and the writer works while the rest of the wave is decided */
 
 /* --- the end of a request --- */
@@ -232,6 +233,25 @@ static void decide_one(struct decider *d, struct decide_request *r)
     keep_made(d, p);
 }
 
+/* What was read on another core, and the windows of accounts that come at random, are far away: fetched for some requests
+ * together, their ways overlap. Returns how many of the list that were. */
+static unsigned foresee(struct decider *d, const struct decide_request *list)
+{
+    const struct keer_event *events[FORESEEN];
+    unsigned n = 0;
+    for (; list && n < FORESEEN; list = list->next) {
+        events[n++] = list->event;
+        __builtin_prefetch(list->event);
+        __builtin_prefetch((const char *)list->event + 64);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        seen_fetch(&d->seen, events[i]->id_hash);
+        __builtin_prefetch(&d->flight[events[i]->id_hash.lo & (d->cells - 1)]);
+    }
+    engine_foresee(d->engine, events, n);
+    return n;
+}
+
 static void tell_difference(void *ctx, const struct journal_entry *e, const char *what, struct slice now)
 {
     struct decider *d = ctx;
@@ -316,7 +336,9 @@ static void *engine_main(void *ctx)
     struct promotion *promotions;
     for (struct decide_request *list; next_requests(d, &list, &promotions);) {
         promotions_run(d, promotions);
-        while (list) {
+        for (unsigned known = 0; list; known--) {
+            if (!known)
+                known = foresee(d, list);
             struct decide_request *r = list;
             list = r->next;
             r->next = NULL;
