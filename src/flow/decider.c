@@ -492,12 +492,19 @@ static void answer(struct decider *d, struct pending *p, bool committed)
     pending_free(p);
 }
 
+/* Once everybody is answered. */
+static void tidy(struct decider *d)
+{
+    if (!decider_failed(d) && db_tidy(d->writer) == KEER_EIO)
+        decider_fail(d, "the database", db_why(d->writer));
+}
+
 static void *writer_main(void *ctx)
 {
     struct decider *d = ctx;
     (void)pthread_setname_np(pthread_self(), "keer-writer");
     struct write_task *tasks;
-    for (struct pending *batch; next_batch(d, &batch, &tasks); decider_run_tasks(d, tasks)) {
+    for (struct pending *batch; next_batch(d, &batch, &tasks); tidy(d)) {
         bool committed = false;
         if (batch && !decider_failed(d)) {
             int64_t begun = d->o.now_us();
@@ -512,6 +519,7 @@ static void *writer_main(void *ctx)
             next = batch->next;
             answer(d, batch, committed);
         }
+        decider_run_tasks(d, tasks);
     }
     return NULL;
 }

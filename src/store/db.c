@@ -91,6 +91,12 @@ void db_rollback(struct db *db)
     db->in_transaction = false;
 }
 
+enum keer_err db_tidy(struct db *db)
+{
+    ASSERT(!db->in_transaction);
+    return db->driver->tidy ? db->driver->tidy(db) : KEER_OK;
+}
+
 enum keer_err db_mark(struct db *db)
 {
     ASSERT(db->in_transaction);
