@@ -253,7 +253,8 @@ layers: ## who includes whom, against src/LAYERS
 	@tools/check-layers
 
 # --- use ---------------------------------------------------------------------------------------------------------
-demo: deps ## simulate cards, replay, train, evaluate, serve; HANDBOOK=FOLDER takes the published data instead
+demo: ## simulate cards, replay, train, evaluate, serve; HANDBOOK=FOLDER takes the published data instead
+	@tools/deps build
 	@$(MAKE) --no-print-directory all $(B)/bench/http-load
 	@tools/demo $(B)
 bench: all $(BENCHES) ## one table of figures and ratios: hot path, memory, scoring
