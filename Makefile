@@ -167,10 +167,12 @@ $(B)/tests/keer-unsynced: $(OBJ_MAIN) $(B)/tests/crash/unsynced.o $(B)/libcli.a 
 $(B)/tests/disk.so: tests/crash/disk.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra $(WERROR) -fPIC -shared -o $@ $< -ldl -lpthread
-# The store of the money-safety rig.
+# The store of the money-safety rig, and its control: a daemon that sends again under another number.
+$(B)/tests/keer-resends: $(OBJ_MAIN) $(B)/tests/crash/resends.o $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
+	$(CC) -pie -o $@ $^ $(LDFLAGS) -Wl,--wrap=wallet_charge $(LIBS_BIN)
 $(B)/tests/money-load: tests/crash/money.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra $(WERROR) -o $@ $< -lpthread
+	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra $(WERROR) -o $@ $< -lcrypto -lpthread
 $(B)/tests/disk: tests/crash/disk.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra $(WERROR) -DDISK_PROGRAM -o $@ $<
@@ -184,7 +186,7 @@ test: deps ## everything that must hold: unit, corpus replay, headers, layers, i
 	@$(MAKE) --no-print-directory all unit-bins rig-bins
 	@tools/run-tests $(B)
 unit-bins: $(TESTS) $(REPLAYS)
-rig-bins: $(B)/tests/mmdb-make $(B)/tests/books-make $(B)/tests/money-load $(B)/tests/appstore-make $(B)/tests/jose-tool $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early $(B)/tests/keer-unsynced $(B)/tests/disk.so $(B)/tests/disk $(B)/tests/sim/sim $(JUDGE)
+rig-bins: $(B)/tests/mmdb-make $(B)/tests/books-make $(B)/tests/money-load $(B)/tests/appstore-make $(B)/tests/jose-tool $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early $(B)/tests/keer-unsynced $(B)/tests/keer-resends $(B)/tests/disk.so $(B)/tests/disk $(B)/tests/sim/sim $(JUDGE)
 unit: all unit-bins ## the unit tests alone
 	@tools/run-tests $(B) unit
 asan: ## the unit tests under AddressSanitizer and UBSan (clang)
@@ -226,8 +228,8 @@ timing: all ## whether the time of an answer tells a known from an unknown name,
 ATTACKS ?= hostile matrix replay strangers enumerate starve
 attacks: all rig-bins ## accounts, second steps and the OpenID provider under attack (tests/attacks), as long as it takes; ATTACKS=replay for one, SAMPLES=N
 	@BUILD=$(B) KEER=$(B)/keer FULL=yes tests/attacks/run $(ATTACKS)
-money: all rig-bins ## CHARGES (100000) under faults with KILLS kills (200), races of ROUNDS rounds (1000): money is neither doubled nor lost
-	@BUILD=$(B) KEER=$(B)/keer tests/crash/money $(or $(CHARGES),100000) $(if $(filter command line environment,$(origin KILLS)),$(KILLS),200) $(or $(ROUNDS),1000)
+money: all rig-bins ## CHARGES (100000) under faults with KILLS kills (200), STEPS (a tenth) with all defaults, races of ROUNDS rounds (1000): money is neither doubled nor lost
+	@BUILD=$(B) KEER=$(B)/keer tests/crash/money $(or $(CHARGES),100000) $(if $(filter command line environment,$(origin KILLS)),$(KILLS),200) $(or $(ROUNDS),1000) $(STEPS)
 bench-load: all rig-bins ## requests a second, each durable, beside an empty handler of libmicrohttpd
 	@bench/load/run $(B)
 bench-charges: all $(B)/bench/http-load ## charges a second with an emulator that answers at once, beside bare decisions of the same run
