@@ -10,6 +10,7 @@ CC       ?= cc
 ifeq ($(origin CC),default)
 CC := gcc
 endif
+CLANG    ?= clang
 PKG      := pkg-config
 # Tests and benchmarks start the daemon, in a container often as the only user there is.
 export KEER_ALLOW_ROOT ?= yes
@@ -74,7 +75,7 @@ OBJ_SIM   := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
 
 JUDGE     := $(if $(wildcard /usr/include/fido.h),$(B)/tests/webauthn-judge)
 
-.PHONY: all help lib demo timing test unit guess sim sim-bugs bound rig-bins unit-bins crash crash-disk crash-pg money bench-load bench-overload bench-charges pay-parallel integration asan asan-http tsan cov bench bench-peers docs check-docs lint layers install \
+.PHONY: all help lib demo timing test unit guess sim sim-bugs sim-traces bound rig-bins unit-bins crash crash-disk crash-pg money bench-load bench-overload bench-charges pay-parallel integration asan asan-http tsan cov bench bench-peers docs check-docs lint layers install \
         uninstall clean deps format headers
 all: $(B)/keer $(B)/libkeer.a $(B)/libkeer.so.0 $(B)/keer.pc
 
@@ -128,10 +129,12 @@ $(B)/keer.pc: Makefile
 # --- tests -------------------------------------------------------------------------------------------------------
 $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/lib/oom.o $(B)/tests/lib/db_fail.o $(B)/tests/lib/test_main.o $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP) $(WRAP_DB) $(LIBS_TEST) $(LIBS_BIN)
+# What a target replaces of the program: signatures, where they would take all the time.
+WRAP_FUZZ_appstore_payload := -Wl,--wrap=x5c_verify
 $(B)/tests/replay-%: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/lib/fuzz_replay.o $(B)/libtools.a $(B)/libkeer.a
-	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(LIBS_BIN)
+	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP_FUZZ_$*) $(LIBS_BIN)
 $(B)/libfuzzer-%: $(B)/tests/fuzz/%_fuzz.o $(B)/libtools.a $(B)/libkeer.a
-	$(CC) -fsanitize=fuzzer -o $@ $^ $(LDFLAGS) $(LIBS_BIN)
+	$(CC) -fsanitize=fuzzer -o $@ $^ $(LDFLAGS) $(WRAP_FUZZ_$*) $(LIBS_BIN)
 # libfido2 judges ceremonies in this program alone. Without it there is no judge, and its test says so.
 $(B)/tests/webauthn-judge: $(B)/tests/webauthn/judge.o $(B)/libtools.a $(B)/libkeer.a
 	@mkdir -p $(@D)
@@ -218,6 +221,10 @@ sim: $(B)/tests/sim/sim ## the money path simulated: SEED=N (1), SEEDS=N (300), 
 	@$< $(or $(SEED),1) $(or $(SEEDS),300) $(SHOW)
 sim-bugs: $(B)/tests/sim/sim ## every planted bug of tests/sim/bugs must be found within SEEDS (400); BUGS="05 19" for some
 	@CC="$(CC)" CPPFLAGS="$(CPPFLAGS)" CFLAGS="$(CFLAGS)" LDFLAGS="$(LDFLAGS) $(WRAP_SIM)" LIBS="$(LIBS_BIN)" tests/sim/planted $(B) $(or $(SEEDS),400) $(BUGS)
+sim-traces: ## the same seed is the same trace: SEEDS (20) by gcc -O2 and by clang -O0
+	@$(MAKE) --no-print-directory V=release build/release/tests/sim/sim
+	@$(MAKE) --no-print-directory V=debug CC="$(CLANG)" build/debug/tests/sim/sim
+	@tests/sim/traces $(or $(SEEDS),20) build/release/tests/sim/sim build/debug/tests/sim/sim
 bound: $(B)/tests/bound_test ## the most that a thief takes from a linked wallet: every sequence of DEPTH (5) steps, WALKS (1,000) random ones
 	@KEER_BOUND_DEPTH=$(or $(DEPTH),5) KEER_BOUND_WALKS=$(or $(WALKS),1000) $<
 guess: $(B)/tests/guess_test ## GUESSES guesses (1,000,000) at passwords, one-time codes and recoveries, in parallel
