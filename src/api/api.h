@@ -29,6 +29,7 @@
 struct api_thread {
     struct reading *reading;
     struct decide_request *first, *last; /* gathered in this turn, each with a place */
+    unsigned gathered;
 };
 
 struct api {
@@ -63,7 +64,8 @@ void api_release(struct api *a);
 /* The routes, for http_start; `a` is the site's ctx. */
 struct http_site api_site(struct api *a);
 
-/* An event for the decider, with a place; it goes there at the end of the thread's turn. */
+/* An event for the decider, with a place; it goes there with others, at the latest at the end of the thread's turn. It may be
+ * done by the time that this returns. */
 void api_gather(struct api *a, unsigned thread, struct decide_request *r);
 
 /* routes.def, problems.def and metrics.def, for the reference. */
