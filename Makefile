@@ -10,6 +10,7 @@ CC       ?= cc
 ifeq ($(origin CC),default)
 CC := gcc
 endif
+CLANG    ?= clang
 PKG      := pkg-config
 # Tests and benchmarks start the daemon, in a container often as the only user there is.
 export KEER_ALLOW_ROOT ?= yes
@@ -74,7 +75,7 @@ OBJ_SIM   := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
 
 JUDGE     := $(if $(wildcard /usr/include/fido.h),$(B)/tests/webauthn-judge)
 
-.PHONY: all help lib demo timing test unit guess sim sim-bugs bound rig-bins unit-bins crash crash-disk crash-pg money bench-load bench-overload bench-charges pay-parallel integration asan asan-http tsan cov bench bench-peers docs check-docs lint layers install \
+.PHONY: all help lib demo timing test unit guess sim sim-bugs sim-traces bound rig-bins unit-bins crash crash-disk crash-pg money bench-load bench-overload bench-charges pay-parallel integration asan asan-http tsan cov bench bench-peers docs check-docs lint layers install \
         uninstall clean deps format headers
 all: $(B)/keer $(B)/libkeer.a $(B)/libkeer.so.0 $(B)/keer.pc
 
@@ -128,10 +129,12 @@ $(B)/keer.pc: Makefile
 # --- tests -------------------------------------------------------------------------------------------------------
 $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/lib/oom.o $(B)/tests/lib/db_fail.o $(B)/tests/lib/test_main.o $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP) $(WRAP_DB) $(LIBS_TEST) $(LIBS_BIN)
+# What a target replaces of the program: signatures, where they would take all the time.
+WRAP_FUZZ_appstore_payload := -Wl,--wrap=x5c_verify
 $(B)/tests/replay-%: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/lib/fuzz_replay.o $(B)/libtools.a $(B)/libkeer.a
-	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(LIBS_BIN)
+	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP_FUZZ_$*) $(LIBS_BIN)
 $(B)/libfuzzer-%: $(B)/tests/fuzz/%_fuzz.o $(B)/libtools.a $(B)/libkeer.a
-	$(CC) -fsanitize=fuzzer -o $@ $^ $(LDFLAGS) $(LIBS_BIN)
+	$(CC) -fsanitize=fuzzer -o $@ $^ $(LDFLAGS) $(WRAP_FUZZ_$*) $(LIBS_BIN)
 # libfido2 judges ceremonies in this program alone. Without it there is no judge, and its test says so.
 $(B)/tests/webauthn-judge: $(B)/tests/webauthn/judge.o $(B)/libtools.a $(B)/libkeer.a
 	@mkdir -p $(@D)
@@ -167,10 +170,12 @@ $(B)/tests/keer-unsynced: $(OBJ_MAIN) $(B)/tests/crash/unsynced.o $(B)/libcli.a 
 $(B)/tests/disk.so: tests/crash/disk.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra $(WERROR) -fPIC -shared -o $@ $< -ldl -lpthread
-# The store of the money-safety rig.
+# The store of the money-safety rig, and its control: a daemon that sends again under another number.
+$(B)/tests/keer-resends: $(OBJ_MAIN) $(B)/tests/crash/resends.o $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
+	$(CC) -pie -o $@ $^ $(LDFLAGS) -Wl,--wrap=wallet_charge $(LIBS_BIN)
 $(B)/tests/money-load: tests/crash/money.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra $(WERROR) -o $@ $< -lpthread
+	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra $(WERROR) -o $@ $< -lcrypto -lpthread
 $(B)/tests/disk: tests/crash/disk.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra $(WERROR) -DDISK_PROGRAM -o $@ $<
@@ -184,7 +189,7 @@ test: deps ## everything that must hold: unit, corpus replay, headers, layers, i
 	@$(MAKE) --no-print-directory all unit-bins rig-bins
 	@tools/run-tests $(B)
 unit-bins: $(TESTS) $(REPLAYS)
-rig-bins: $(B)/tests/mmdb-make $(B)/tests/books-make $(B)/tests/money-load $(B)/tests/appstore-make $(B)/tests/jose-tool $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early $(B)/tests/keer-unsynced $(B)/tests/disk.so $(B)/tests/disk $(B)/tests/sim/sim $(JUDGE)
+rig-bins: $(B)/tests/mmdb-make $(B)/tests/books-make $(B)/tests/money-load $(B)/tests/appstore-make $(B)/tests/jose-tool $(B)/bench/http-load $(B)/bench/http-empty $(B)/tests/keer-early $(B)/tests/keer-unsynced $(B)/tests/keer-resends $(B)/tests/disk.so $(B)/tests/disk $(B)/tests/sim/sim $(JUDGE)
 unit: all unit-bins ## the unit tests alone
 	@tools/run-tests $(B) unit
 asan: ## the unit tests under AddressSanitizer and UBSan (clang)
@@ -216,6 +221,10 @@ sim: $(B)/tests/sim/sim ## the money path simulated: SEED=N (1), SEEDS=N (300), 
 	@$< $(or $(SEED),1) $(or $(SEEDS),300) $(SHOW)
 sim-bugs: $(B)/tests/sim/sim ## every planted bug of tests/sim/bugs must be found within SEEDS (400); BUGS="05 19" for some
 	@CC="$(CC)" CPPFLAGS="$(CPPFLAGS)" CFLAGS="$(CFLAGS)" LDFLAGS="$(LDFLAGS) $(WRAP_SIM)" LIBS="$(LIBS_BIN)" tests/sim/planted $(B) $(or $(SEEDS),400) $(BUGS)
+sim-traces: ## the same seed is the same trace: SEEDS (20) by gcc -O2 and by clang -O0
+	@$(MAKE) --no-print-directory V=release build/release/tests/sim/sim
+	@$(MAKE) --no-print-directory V=debug CC="$(CLANG)" build/debug/tests/sim/sim
+	@tests/sim/traces $(or $(SEEDS),20) build/release/tests/sim/sim build/debug/tests/sim/sim
 bound: $(B)/tests/bound_test ## the most that a thief takes from a linked wallet: every sequence of DEPTH (5) steps, WALKS (1,000) random ones
 	@KEER_BOUND_DEPTH=$(or $(DEPTH),5) KEER_BOUND_WALKS=$(or $(WALKS),1000) $<
 guess: $(B)/tests/guess_test ## GUESSES guesses (1,000,000) at passwords, one-time codes and recoveries, in parallel
@@ -226,8 +235,8 @@ timing: all ## whether the time of an answer tells a known from an unknown name,
 ATTACKS ?= hostile matrix replay strangers enumerate starve
 attacks: all rig-bins ## accounts, second steps and the OpenID provider under attack (tests/attacks), as long as it takes; ATTACKS=replay for one, SAMPLES=N
 	@BUILD=$(B) KEER=$(B)/keer FULL=yes tests/attacks/run $(ATTACKS)
-money: all rig-bins ## CHARGES (100000) under faults with KILLS kills (200), races of ROUNDS rounds (1000): money is neither doubled nor lost
-	@BUILD=$(B) KEER=$(B)/keer tests/crash/money $(or $(CHARGES),100000) $(if $(filter command line environment,$(origin KILLS)),$(KILLS),200) $(or $(ROUNDS),1000)
+money: all rig-bins ## CHARGES (100000) under faults with KILLS kills (200), STEPS (a tenth) with all defaults, races of ROUNDS rounds (1000): money is neither doubled nor lost
+	@BUILD=$(B) KEER=$(B)/keer tests/crash/money $(or $(CHARGES),100000) $(if $(filter command line environment,$(origin KILLS)),$(KILLS),200) $(or $(ROUNDS),1000) $(STEPS)
 bench-load: all rig-bins ## requests a second, each durable, beside an empty handler of libmicrohttpd
 	@bench/load/run $(B)
 bench-charges: all $(B)/bench/http-load ## charges a second with an emulator that answers at once, beside bare decisions of the same run
@@ -253,7 +262,8 @@ layers: ## who includes whom, against src/LAYERS
 	@tools/check-layers
 
 # --- use ---------------------------------------------------------------------------------------------------------
-demo: deps ## simulate cards, replay, train, evaluate, serve; HANDBOOK=FOLDER takes the published data instead
+demo: ## simulate cards, replay, train, evaluate, serve; HANDBOOK=FOLDER takes the published data instead
+	@tools/deps build
 	@$(MAKE) --no-print-directory all $(B)/bench/http-load
 	@tools/demo $(B)
 bench: all $(BENCHES) ## one table of figures and ratios: hot path, memory, scoring

@@ -192,22 +192,42 @@ enum keer_err notice_count(struct db *db, struct notice_figures *ret_figures)
     return err;
 }
 
-enum keer_err notice_take_not_me(struct db *db, const struct crypto_hash *token_hash, int64_t now_us,
-                                 struct notice *ret_notice)
+bool notice_open(const struct notice *n, int64_t now_us)
 {
-    struct db_stmt *s;
+    return notice_has_not_me(n->kind) && n->created_us > now_us - NOTICE_NOT_ME_US;
+}
+
+/* The row that an UPDATE took. */
+static enum keer_err taken(struct db_stmt *s, struct notice *ret_notice)
+{
     struct notice n;
-    enum keer_err err = QUERY_ONE(db, &s,
-                                  "UPDATE notice SET not_me_us = $1 WHERE not_me = $2 AND not_me_us = 0 AND created_us > $3"
-                                  " RETURNING " COLUMNS,
-                                  Q_NUMBER(now_us), Q_HASH(token_hash), Q_NUMBER(now_us - NOTICE_NOT_ME_US));
-    if (err != KEER_OK)
-        return err;
-    err = take(s, &n);
+    enum keer_err err = take(s, &n);
     db_free(s);
     if (err == KEER_OK && !notice_has_not_me(n.kind)) /* nobody was told such a token */
         err = KEER_EMISSING;
     if (err == KEER_OK)
         *ret_notice = n;
     return err;
+}
+
+enum keer_err notice_take_not_me(struct db *db, const struct crypto_hash *token_hash, int64_t now_us,
+                                 struct notice *ret_notice)
+{
+    struct db_stmt *s;
+    enum keer_err err = QUERY_ONE(db, &s,
+                                  "UPDATE notice SET not_me_us = $1 WHERE not_me = $2 AND not_me_us = 0 AND created_us > $3"
+                                  " RETURNING " COLUMNS,
+                                  Q_NUMBER(now_us), Q_HASH(token_hash), Q_NUMBER(now_us - NOTICE_NOT_ME_US));
+    return err == KEER_OK ? taken(s, ret_notice) : err;
+}
+
+enum keer_err notice_take_own(struct db *db, const struct id *account, const struct id *notice, int64_t now_us,
+                              struct notice *ret_notice)
+{
+    struct db_stmt *s;
+    enum keer_err err = QUERY_ONE(db, &s,
+                                  "UPDATE notice SET not_me_us = $1 WHERE id = $2 AND account = $3 AND not_me_us = 0 AND"
+                                  " created_us > $4 RETURNING " COLUMNS,
+                                  Q_NUMBER(now_us), Q_ID(notice), Q_ID(account), Q_NUMBER(now_us - NOTICE_NOT_ME_US));
+    return err == KEER_OK ? taken(s, ret_notice) : err;
 }

@@ -11,7 +11,7 @@
  * sent).
  * 3. Kinds that tell of a change carry a 'not me' token of 128 bits, one for each row. It is HMAC(account key, notice), so
  * that the database holds its SHA-256 alone and it can be computed again when the notice is sent again. It is taken once,
- * for NOTICE_NOT_ME_US.
+ * for NOTICE_NOT_ME_US; a session of the account takes it by the row's id instead (notice_take_own).
  * 4. A code is not in the row either: `proof` names it (proof.h), and its digits are computed when the notice is sent.
  * 5. At least once: a crash between sending and noting it sends a notice again, with the same Message-ID.
  */
@@ -78,6 +78,11 @@ void notice_not_me(const struct crypto_hash *key, const struct id *notice, struc
  * caller's. */
 KEER_NODISCARD enum keer_err notice_take_not_me(struct db *db, const struct crypto_hash *token_hash, int64_t now_us,
                                                 struct notice *ret_notice);
+/* The same without the token, of a notice of that account: for its signed-in person, who reads it in recent activity. */
+KEER_NODISCARD enum keer_err notice_take_own(struct db *db, const struct id *account, const struct id *notice,
+                                             int64_t now_us, struct notice *ret_notice);
+/* Whether 'not me' may still be said to it. Pure. */
+bool notice_open(const struct notice *n, int64_t now_us);
 
 /* --- texts, pure --- */
 struct notice_words {    /* of the service */

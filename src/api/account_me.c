@@ -1,5 +1,6 @@
 /* account_me.c - /v1/account/me, devices and sessions: what an account is made of, for the person. */
 #include "api/account.h"
+#include "api/step.h"
 #include "base/timefmt.h"
 #include "flow/account_use.h"
 #include "flow/notifier.h"
@@ -95,8 +96,20 @@ static void put_activity(struct buf *b, const struct account_view *m)
         put_text(b, "what", n->what);
         put_text(b, "where", n->where);
         put_time(b, "time", n->created_us);
-        buf_fmt(b, ",\"not_me\":%s}", notice_has_not_me(n->kind) ? "true" : "false");
+        buf_fmt(b, ",\"not_me\":%s}", notice_open(n, m->now_us) ? "true" : "false");
     }
+    buf_char(b, ']');
+}
+
+/* What can be stopped or answered now. */
+static void put_waits(struct buf *b, const struct account_view *m)
+{
+    buf_puts(b, ",\"pending_changes\":[");
+    step_put_changes(b, &m->waits);
+    buf_puts(b, "],\"pending_recovery\":");
+    step_put_recovery(b, &m->waits);
+    buf_fmt(b, ",\"wallets_paused\":%s,\"prompts\":[", m->waits.hold.held ? "true" : "false");
+    step_put_prompts(b, m->prompts, m->prompts_count);
     buf_char(b, ']');
 }
 
@@ -127,6 +140,7 @@ void account_me(struct http_exchange *x)
         put_devices(b, m);
         put_authenticators(b, m);
         put_activity(b, m);
+        put_waits(b, m);
         buf_puts(b, "}\n");
         http_reply(x, 200, HTTP_JSON);
     } else {

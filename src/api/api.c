@@ -1,6 +1,8 @@
 /* api.c - the routes, and what each thread of HTTP has. */
 #include "api/api.h"
 
+#define GATHER_MAX 16u /* requests: worth waking the engine, which works on them while the rest of the turn is read */
+
 static const struct http_route routes[] = {
 #define API_ROUTE(method, path, roles, flags, handle, answered, release, takes, gives, problems, summary) \
     {#method, path, roles, flags, handle, answered, release},
@@ -56,6 +58,16 @@ void api_release(struct api *a)
     buf_release(&a->openapi);
 }
 
+static void api_turn(void *ctx, unsigned thread)
+{
+    struct api *a = ctx;
+    struct api_thread *t = &a->thread[thread];
+    if (t->first)
+        decider_submit_all(a->decider, t->first, t->last);
+    t->first = t->last = NULL;
+    t->gathered = 0;
+}
+
 void api_gather(struct api *a, unsigned thread, struct decide_request *r)
 {
     struct api_thread *t = &a->thread[thread];
@@ -65,15 +77,8 @@ void api_gather(struct api *a, unsigned thread, struct decide_request *r)
     else
         t->first = r;
     t->last = r;
-}
-
-static void api_turn(void *ctx, unsigned thread)
-{
-    struct api *a = ctx;
-    struct api_thread *t = &a->thread[thread];
-    if (t->first)
-        decider_submit_all(a->decider, t->first, t->last);
-    t->first = t->last = NULL;
+    if (++t->gathered == GATHER_MAX)
+        api_turn(a, thread);
 }
 
 struct blocking {

@@ -29,6 +29,7 @@
 struct api_thread {
     struct reading *reading;
     struct decide_request *first, *last; /* gathered in this turn, each with a place */
+    unsigned gathered;
 };
 
 struct api {
@@ -64,7 +65,8 @@ void api_release(struct api *a);
 /* The routes, for http_start; `a` is the site's ctx. */
 struct http_site api_site(struct api *a);
 
-/* An event for the decider, with a place; it goes there at the end of the thread's turn. */
+/* An event for the decider, with a place; it goes there with others, at the latest at the end of the thread's turn. It may be
+ * done by the time that this returns. */
 void api_gather(struct api *a, unsigned thread, struct decide_request *r);
 
 /* routes.def, problems.def and metrics.def, for the reference. */
@@ -121,7 +123,8 @@ http_fn account_wallets_get, account_wallet_caps, account_wallet_pause, account_
     account_charge_not_me;
 http_fn accounts_post, accounts_get, accounts_freeze, accounts_thaw, accounts_close, accounts_ceiling, accounts_visit, approvals_post, approvals_use;
 http_fn step_get, step_totp_post, step_code_post, step_prompt_post, step_cancel_post, prompts_get, prompt_post;
-http_fn enrol_totp_post, enrol_totp_confirm_post, enrol_codes_post, enrol_delete, changes_get, change_cancel_post;
+http_fn enrol_totp_post, enrol_totp_confirm_post, enrol_codes_post, enrol_delete, changes_get, change_cancel_post,
+    activity_not_me_post, change_not_me_post;
 http_fn recovery_post, recovery_code_post, recovery_finish_post, recovery_cancel_post, not_me_post;
 http_fn challenges_post, challenges_get;
 http_fn charges_post, charges_list, charges_get, charges_confirm, charges_cancel, refunds_post, refunds_get, spends_post,

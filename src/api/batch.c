@@ -69,6 +69,7 @@ static void begin(struct http_exchange *x)
     (void)pthread_mutex_init(&b->lock, NULL);
     for (unsigned i = 0; i < size; i++) {
         b->line[i].batch = b;
+        buf_init(&b->line[i].request.answer, VERDICT_BYTES);
         prepare_texts_init(&b->line[i].texts);
     }
     buf_init(&x->reply, LIMIT_BATCH_BYTES); /* nothing is in it yet */
@@ -156,9 +157,9 @@ static void drain(struct batch *b)
         struct line *l = &b->line[b->head++ % b->size];
         put_answer(b, l);
         free(l->request.event);
-        buf_release(&l->request.answer);
+        buf_clear(&l->request.answer);
         prepare_texts_clear(&l->texts);
-        l->request = (struct decide_request){0};
+        l->request = (struct decide_request){.answer = l->request.answer};
         l->problem = l->done = false;
     }
 }
@@ -167,7 +168,6 @@ static void drain(struct batch *b)
 
 static void refuse_line(struct line *l, enum http_problem problem, struct slice detail)
 {
-    buf_init(&l->request.answer, 8192);
     put_problem(&l->request.answer, l->number, problem, detail);
     if (l->request.answer.err != KEER_OK)
         l->batch->x->reply.err = l->request.answer.err; /* told at the end */
@@ -201,7 +201,6 @@ static bool take_line(struct batch *b, struct slice text)
     l->request.begun_us = a->now_us();
     l->request.done = on_done;
     l->request.ctx = l;
-    buf_init(&l->request.answer, VERDICT_BYTES);
     (void)pthread_mutex_lock(&b->lock);
     b->left++;
     (void)pthread_mutex_unlock(&b->lock);

@@ -127,6 +127,34 @@ void enrol_delete(struct http_exchange *x)
 
 /* --- what waits --- */
 
+void step_put_changes(struct buf *b, const struct enrol_waiting *w)
+{
+    for (unsigned i = 0; i < w->count; i++) {
+        const struct guard_row *row = &w->rows[i];
+        buf_fmt(b, "%s{\"id\":\"%s\",\"change\":\"%s\",\"what\":\"%s\",\"detail\":", i ? "," : "", row->id.text,
+                guard_change_name(row->change), guard_change_what(row->change));
+        buf_json(b, slice_str(row->detail));
+        buf_puts(b, ",\"where\":");
+        buf_json(b, slice_str(row->where));
+        step_put_time(b, "created", row->created_us);
+        step_put_time(b, "until", row->due_us);
+        buf_char(b, '}');
+    }
+}
+
+void step_put_recovery(struct buf *b, const struct enrol_waiting *w)
+{
+    if (!w->recovers) {
+        buf_puts(b, "null");
+        return;
+    }
+    buf_puts(b, "{\"where\":");
+    buf_json(b, slice_str(w->recovery.where));
+    step_put_time(b, "created", w->recovery.created_us);
+    step_put_time(b, "until", w->recovery.due_us);
+    buf_char(b, '}');
+}
+
 void changes_get(struct http_exchange *x)
 {
     struct visitor v;
@@ -140,26 +168,9 @@ void changes_get(struct http_exchange *x)
         return;
     }
     buf_puts(b, "{\"changes\":[");
-    for (unsigned i = 0; i < l.count; i++) {
-        buf_fmt(b, "%s{\"id\":\"%s\",\"change\":\"%s\",\"what\":\"%s\",\"detail\":", i ? "," : "", l.rows[i].id.text,
-                guard_change_name(l.rows[i].change), guard_change_what(l.rows[i].change));
-        buf_json(b, slice_str(l.rows[i].detail));
-        buf_puts(b, ",\"where\":");
-        buf_json(b, slice_str(l.rows[i].where));
-        step_put_time(b, "created", l.rows[i].created_us);
-        step_put_time(b, "until", l.rows[i].due_us);
-        buf_char(b, '}');
-    }
+    step_put_changes(b, &l);
     buf_puts(b, "],\"recovery\":");
-    if (l.recovers) {
-        buf_puts(b, "{\"where\":");
-        buf_json(b, slice_str(l.recovery.where));
-        step_put_time(b, "created", l.recovery.created_us);
-        step_put_time(b, "until", l.recovery.due_us);
-        buf_char(b, '}');
-    } else {
-        buf_puts(b, "null");
-    }
+    step_put_recovery(b, &l);
     buf_fmt(b, ",\"wallets_paused\":%s}\n", l.hold.held ? "true" : "false");
     http_reply(x, 200, HTTP_JSON);
 }

@@ -127,6 +127,15 @@ void recovery_cancel_post(struct http_exchange *x)
     api_body_release(&body);
 }
 
+/* --- 'not me' --- */
+
+static void not_me_answer(struct http_exchange *x, const struct guard_not_me *r)
+{
+    buf_fmt(&x->reply, "{\"told_of\":\"%s\",\"undone\":%s,\"frozen\":%s}\n", notice_kind_code(r->kind),
+            r->undone ? "true" : "false", r->frozen ? "true" : "false");
+    http_reply(x, 200, HTTP_JSON);
+}
+
 void not_me_post(struct http_exchange *x)
 {
     struct api_body body = {0};
@@ -138,9 +147,7 @@ void not_me_post(struct http_exchange *x)
         api_body_line(x, &body, "token", /* required */ true, 64, &token)) {
         enum keer_err err = recover_not_me(visit_steps(x), x->worker, &v, token, &r, &retry_us);
         if (err == KEER_OK) {
-            buf_fmt(&x->reply, "{\"told_of\":\"%s\",\"undone\":%s,\"frozen\":%s}\n", notice_kind_code(r.kind),
-                    r.undone ? "true" : "false", r.frozen ? "true" : "false");
-            http_reply(x, 200, HTTP_JSON);
+            not_me_answer(x, &r);
         } else if (err == KEER_EMISSING && retry_us) {
             visit_later(x, retry_us);
         } else if (err == KEER_EMISSING) {
@@ -151,3 +158,28 @@ void not_me_post(struct http_exchange *x)
     }
     api_body_release(&body);
 }
+
+/* A restricted session may: what opened it, the password and a code of the mailbox, could as well open the message. */
+static void not_me_own(struct http_exchange *x, enum guard_told told)
+{
+    struct api_body body = {0};
+    struct visitor v;
+    struct guard_not_me r;
+    struct id id;
+    if (visit_begin(x, VISIT_RESTRICTED, &v) && visit_id(x, &id) && api_body_read(x, &body, "")) {
+        enum keer_err err = recover_not_me_own(visit_steps(x), x->worker, &v, told, &id, &r);
+        if (err == KEER_OK) {
+            if (r.frozen)
+                visit_forget_session(x);
+            not_me_answer(x, &r);
+        } else if (err == KEER_EMISSING) {
+            http_problem(x, HTTP_NOT_FOUND, "nothing of this id that could be taken back");
+        } else {
+            visit_failed(x, err);
+        }
+    }
+    api_body_release(&body);
+}
+
+void activity_not_me_post(struct http_exchange *x) { not_me_own(x, GUARD_TOLD_NOTICE); }
+void change_not_me_post(struct http_exchange *x) { not_me_own(x, GUARD_TOLD_CHANGE); }

@@ -203,6 +203,17 @@ void step_cancel_post(struct http_exchange *x) { without_code(x, step_cancel); }
 
 /* --- prompts --- */
 
+void step_put_prompts(struct buf *b, const struct step_prompt_view *rows, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        buf_fmt(b, "%s{\"id\":\"%s\",\"kind\":\"%s\",\"shown\":%s", i ? "," : "", rows[i].prompt.id.text,
+                challenge_kind_name(rows[i].challenge.kind), rows[i].challenge.shown);
+        step_put_time(b, "created", rows[i].prompt.created_us);
+        step_put_time(b, "expires", rows[i].prompt.until_us);
+        buf_char(b, '}');
+    }
+}
+
 void prompts_get(struct http_exchange *x)
 {
     struct visitor v;
@@ -218,13 +229,7 @@ void prompts_get(struct http_exchange *x)
     enum keer_err err = step_prompts(visit_steps(x), x->worker, &v, rows, &n);
     if (err == KEER_OK) {
         buf_puts(b, "{\"prompts\":[");
-        for (unsigned i = 0; i < n; i++) {
-            buf_fmt(b, "%s{\"id\":\"%s\",\"kind\":\"%s\",\"shown\":%s", i ? "," : "", rows[i].prompt.id.text,
-                    challenge_kind_name(rows[i].challenge.kind), rows[i].challenge.shown);
-            step_put_time(b, "created", rows[i].prompt.created_us);
-            step_put_time(b, "expires", rows[i].prompt.until_us);
-            buf_char(b, '}');
-        }
+        step_put_prompts(b, rows, n);
         buf_puts(b, "]}\n");
         http_reply(x, 200, HTTP_JSON);
     } else {

@@ -329,6 +329,18 @@ __attribute__((always_inline)) static inline void event_prefetch(const struct ke
         __builtin_prefetch((const unsigned char *)ev + at);
 }
 
+void engine_foresee(struct keer_engine *e, const struct keer_event *const *events, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        e->ahead[i].groups = 0;
+        if (events[i] && events[i]->schema == &e->policy->schema && events[i]->type < e->policy->schema.type_count)
+            request_keys(e, events[i], &e->ahead[i]);
+    }
+    for (unsigned stage = 0; stage < WIN_STAGES; stage++)
+        for (unsigned i = 0; i < n; i++)
+            e->driver->prefetch(e->store, &e->ahead[i], (int)stage);
+}
+
 enum keer_err keer_engine_decide_many(struct keer_engine *e, const struct keer_event *const *events, size_t n,
                                       struct keer_decision *ret_decisions)
 {

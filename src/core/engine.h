@@ -34,6 +34,9 @@ struct keer_engine {
     uint64_t decided;
 };
 
+/* Fetches into the caches what deciding these will touch, so that their misses overlap: at most AHEAD_SLOTS, soon to be
+ * decided one by one. A hint; NULL and events of another policy's schema are passed over. */
+void engine_foresee(struct keer_engine *e, const struct keer_event *const *events, unsigned n);
 /* After a decision: the value of a feature of the policy (numbers), or its text. */
 static inline struct slice engine_feature_text(const struct keer_engine *e, const struct keer_event *ev, unsigned feature)
 {

@@ -294,7 +294,7 @@ static void reader_columns(const struct group *g, const struct win_def *w, struc
 static bool window_includes(const struct win_def *w) { return w->including && w->delay_us == 0; }
 
 /* The window's reader, once the columns have their places. */
-static bool window_reader(struct group *g, const struct win_def *w, unsigned index)
+static bool window_reader(struct group *g, const struct win_def *w, unsigned index, struct reader *reader)
 {
     struct reader r = {.window = (uint16_t)index,
                        .agg = (uint8_t)w->agg,
@@ -306,7 +306,8 @@ static bool window_reader(struct group *g, const struct win_def *w, unsigned ind
                        .half_life_us = w->half_life_us,
                        .scale = w->scale};
     r.upto = offset_index(g, w->delay_us);
-    r.from = offset_index(g, w->delay_us + w->over_us);
+    r.from = r.all_time ? (uint8_t)g->offsets : offset_index(g, w->delay_us + w->over_us);
+    r.quick = QUICK_NONE;
     if (window_scans(w)) {
         r.path = READ_SCAN;
         ASSERT(scan_bit(g, w->filter, &r.mask));
@@ -321,7 +322,37 @@ static bool window_reader(struct group *g, const struct win_def *w, unsigned ind
         r.quick = (uint8_t)reader_quick(&r);
     }
     reader_hot(g, &r);
-    g->reader[g->readers++] = r;
+    *reader = r;
+    return true;
+}
+
+/* The group's windows that include the event itself, or those that don't, from `first` on; false without room. */
+static bool readers_make(struct group *g, const struct win_plan *plan, unsigned index, bool including, struct reader *first,
+                         struct readers *readers)
+{
+    readers->first = first;
+    for (unsigned w = 0; w < plan->windows; w++) {
+        const struct win_def *d = &plan->window[w];
+        if (d->group != index || window_includes(d) != including)
+            continue;
+        if (!window_reader(g, d, w, &first[readers->count]))
+            return false;
+        readers->offsets |= (uint64_t)1 << first[readers->count].upto;
+        if (d->over_us)
+            readers->offsets |= (uint64_t)1 << first[readers->count].from;
+        readers->count++;
+    }
+    unsigned n = 0; /* sorted by kind, each in the order of the plan */
+    for (unsigned quick = 0; quick < QUICK_MAX; quick++) {
+        for (unsigned i = n; i < readers->count; i++) {
+            struct reader r = first[i];
+            if (r.quick != quick)
+                continue;
+            memmove(&first[n + 1], &first[n], (i - n) * sizeof r);
+            first[n++] = r;
+        }
+        readers->quick[quick] = n;
+    }
     return true;
 }
 
@@ -403,6 +434,27 @@ static void columns_sort(struct group *g)
         }
 }
 
+static bool append_common(enum col_kind kind) { return kind == COL_COUNT || kind == COL_SUM || kind == COL_VALUE; }
+
+static unsigned appends_add(struct group *g, enum col_kind kind)
+{
+    for (unsigned i = 0; i < g->columns; i++) {
+        const struct column *c = &g->column[i];
+        bool other = kind == COL_KIND_MAX && !append_common((enum col_kind)c->kind);
+        if (c->cond == WIN_ANY && c->kind != COL_KNOWN && (c->kind == kind || other)) /* those change with labels only */
+            g->append[g->appends++] = (struct append){c->kind, c->filter, c->offset, c->mate, c->value};
+    }
+    return g->appends;
+}
+
+static void appends_make(struct group *g)
+{
+    g->counts_end = appends_add(g, COL_COUNT);
+    g->sums_end = appends_add(g, COL_SUM);
+    g->values_end = appends_add(g, COL_VALUE);
+    (void)appends_add(g, /* the others */ COL_KIND_MAX);
+}
+
 enum keer_err group_layout(struct group *g, const struct win_plan *plan, unsigned index)
 {
     unsigned mine = 0;
@@ -421,6 +473,8 @@ enum keer_err group_layout(struct group *g, const struct win_plan *plan, unsigne
             g->labelled = true;
         g->horizon_us = MAX_OF(g->horizon_us, d->over_us + d->delay_us);
         g->need_words[w / 64] |= (uint64_t)1 << w % 64;
+        g->need_from = g->need_to ? g->need_from : w / 64;
+        g->need_to = w / 64 + 1;
         if (!window_columns(g, d) || !offset_need(g, d->delay_us) || !offset_need(g, d->delay_us + d->over_us))
             return KEER_ELIMIT;
     }
@@ -434,13 +488,10 @@ enum keer_err group_layout(struct group *g, const struct win_plan *plan, unsigne
     g->reader = calloc(mine ? mine : 1, sizeof *g->reader);
     if (!g->reader)
         return KEER_ENOMEM;
-    for (unsigned including = 0; including < 2; including++) {
-        g->including = g->readers;
-        for (unsigned w = 0; w < plan->windows; w++)
-            if (plan->window[w].group == index && window_includes(&plan->window[w]) == including &&
-                !window_reader(g, &plan->window[w], w))
-                return KEER_ELIMIT;
-    }
+    if (!readers_make(g, plan, index, /* including */ false, g->reader, &g->before) ||
+        !readers_make(g, plan, index, /* including */ true, g->reader + g->before.count, &g->including))
+        return KEER_ELIMIT;
+    appends_make(g);
     return table_init(g);
 }
 
@@ -455,5 +506,6 @@ enum keer_err links_layout(struct group *g, const struct win_plan *plan, unsigne
             return KEER_ELIMIT;
     if (!columns_place(g))
         return KEER_ENOMEM;
+    appends_make(g);
     return table_init(g);
 }

@@ -73,9 +73,9 @@ FETCH void prefetch_bytes(const unsigned char *from, const unsigned char *end)
         __builtin_prefetch(p, 1);
 }
 
-FETCH void fetch_slot(const struct group *g, uint64_t lo)
+FETCH void fetch_slot(const struct segment *seg, uint64_t lo)
 {
-    const struct slot *slot = &g->dir[lo >> (64 - g->depth)]->slot[lo & (SEGMENT_SLOTS - 1)];
+    const struct slot *slot = &seg->slot[home_of(lo)];
     __builtin_prefetch(slot, 1);
     __builtin_prefetch(slot + 2, 1);
 }
@@ -112,32 +112,41 @@ FETCH void fetch_oldest(const struct group *g, const struct slot *slot)
 }
 
 /* Stage 0: the directory. Stage 1: the slot. Stage 2: the newest row and the place of the next one, of small blocks all
- * rows, of others the hints. Stage 3: the rows where the windows begin. Each needs what the one before has fetched. */
-static void fetch_one(const struct win_store *s, struct win_request *req, unsigned i, int stage)
+ * rows, of others the hints. Stage 3: the rows where the windows begin. Each needs what the one before has fetched; the last
+ * trusts `near`, as whatever slot is there now may be looked at. */
+FETCH void fetch_stage(const struct win_store *s, struct win_request *req, int stage)
 {
-    const struct group *g = &s->group[i];
-    if (stage == 0) {
-        __builtin_prefetch(&g->dir[req->key[i].lo >> (64 - g->depth)]);
-        return;
+    for (uint64_t groups = req->groups; groups; groups &= groups - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(groups);
+        const struct group *g = &s->group[i];
+        if (stage == 0) {
+            __builtin_prefetch(&g->dir[req->key[i].lo >> (64 - g->depth)]);
+            continue;
+        }
+        struct segment *seg = segment_of(g, req->key[i].lo);
+        if (stage == 1) {
+            fetch_slot(seg, req->key[i].lo);
+        } else if (stage == 2) {
+            const struct slot *slot = segment_find(seg, req->key[i].lo, tag_of(req->key[i]));
+            req->near[i] = (uint8_t)(slot ? (uint64_t)(slot - seg->slot) : req->key[i].lo);
+            if (slot && slot->block)
+                fetch_newest(g, slot);
+            else
+                __builtin_prefetch(seg, 1); /* a new one: the segment counts its slots */
+        } else if (seg->slot[req->near[i]].block) {
+            fetch_oldest(g, &seg->slot[req->near[i]]);
+        }
     }
-    if (stage == 1) {
-        fetch_slot(g, req->key[i].lo);
-        return;
-    }
-    const struct slot *slot = stage == 2 ? table_find(g, req->key[i]) : table_find_near(g, req->key[i], req->near[i]);
-    req->near[i] = slot ? table_near(g, req->key[i], slot) : (uint8_t)req->key[i].lo;
-    if (!slot || !slot->block)
-        __builtin_prefetch(g->dir[req->key[i].lo >> (64 - g->depth)], 1); /* a new one: the segment counts its slots */
-    else if (stage == 2)
-        fetch_newest(g, slot);
-    else
-        fetch_oldest(g, slot);
 }
 
 static void memory_prefetch(struct win_store *s, struct win_request *req, int stage)
 {
-    for (uint64_t groups = req->groups; groups; groups &= groups - 1)
-        fetch_one(s, req, (unsigned)__builtin_ctzll(groups), stage);
+    switch (stage) {
+    case 0: fetch_stage(s, req, 0); break;
+    case 1: fetch_stage(s, req, 1); break;
+    case 2: fetch_stage(s, req, 2); break;
+    default: fetch_stage(s, req, 3); break;
+    }
 }
 
 /* Where the event went, so that a later label finds its rows; false when there is no room. */
@@ -148,7 +157,7 @@ static bool links_add(struct win_store *s, const struct win_request *req)
     slot = slot ? rows_room(s, g, slot, req->id) : NULL;
     if (!slot)
         return false;
-    struct win_request plain = {.time_us = req->time_us};
+    struct win_request plain = {.time_us = req->time_us, .label_known_us = INT64_MAX};
     uint32_t at = rows_add(s, g, slot, &plain, 0);
     if (at == UINT32_MAX)
         return true; /* later than any window can see */
@@ -166,10 +175,9 @@ static bool links_add(struct win_store *s, const struct win_request *req)
 static void group_exchange(struct win_store *s, unsigned i, const struct win_request *req, struct win_reply *reply)
 {
     struct group *g = &s->group[i];
-    struct slot *slot = NULL;
-    bool writes = req->filters[i] != 0;
-    slot = table_find_near(g, req->key[i], req->near[i]);
-    if (writes) {
+    bool writes = req->filters[i] != 0, all = wants_all(g, req);
+    struct slot *slot = table_find_near(g, req->key[i], req->near[i]);
+    if (writes && !(slot && slot->block && slot->rows < g->pool.cap[slot->cls])) {
         slot = slot ? slot : table_make(s, g, req->key[i]);
         slot = slot ? rows_room(s, g, slot, req->key[i]) : NULL;
     }
@@ -185,12 +193,12 @@ static void group_exchange(struct win_store *s, unsigned i, const struct win_req
         return;
     }
     unsigned char *rows = pool_at(&g->pool, slot->block);
-    group_read(s, g, slot, rows, req, false, reply);
+    group_read(s, g, slot, rows, req, &g->before, all, reply);
     if (writes)
         rows_add(s, g, slot, req, req->filters[i]);
-    if (g->including < g->readers)
-        group_read(s, g, slot, rows, req, true, reply);
-    if (rows_approximate(s, g, slot))
+    if (g->including.count)
+        group_read(s, g, slot, rows, req, &g->including, all, reply);
+    if (slot->side && rows_approximate(s, g, slot))
         reply->approximate |= (uint64_t)1 << i;
 }
 

@@ -44,6 +44,14 @@ struct column {
     uint32_t mask;   /* with a cond: the filter's scan bit */
 };
 
+/* What a new newest row without a label changes of a copy of the row before it. */
+struct append {
+    uint8_t kind;
+    uint8_t filter;
+    uint16_t offset, mate;
+    int16_t value;
+};
+
 /* The start of every row; columns follow: those of 8 bytes, then those of 4. */
 struct row {
     int64_t time;
@@ -105,12 +113,14 @@ struct label_reader {
 
 /* How one window is read. */
 enum read_path { READ_PREFIX, READ_SCAN };
-enum read_quick { QUICK_NONE, QUICK_COUNT, QUICK_SUM, QUICK_MEAN, QUICK_SINCE, QUICK_AGE };
+/* QUICK: what two rows tell, the one before the window and its last. */
+enum read_quick { QUICK_COUNT, QUICK_SUM, QUICK_MEAN, QUICK_SINCE, QUICK_AGE, QUICK_NONE };
+#define QUICK_MAX QUICK_NONE
 struct reader {
     uint16_t window;
     uint8_t agg, cond;
     uint8_t path, quick;
-    uint8_t from, upto; /* indices of offsets, which ascend */
+    uint8_t from, upto; /* indices of offsets, which ascend; `from` of all time: one past the last, before all rows */
     bool all_time, text;
     uint16_t col, col2, squares; /* offsets of the columns it reads */
     uint16_t sketch;             /* DISTINCT: index of the sketch */
@@ -122,6 +132,14 @@ struct reader {
     uint32_t nth;
     int64_t over_us, half_life_us;
     double scale;
+};
+
+/* The windows that a group reads at a time: before the event is added, or after. Sorted by `quick`. */
+struct readers {
+    struct reader *first;
+    unsigned quick[QUICK_MAX]; /* where each kind ends */
+    unsigned count;
+    uint64_t offsets; /* bits of those that they use */
 };
 
 #define GROUP_OFFSETS 64
@@ -161,12 +179,14 @@ struct hot_tally {
 
 struct group {
     /* layout, fixed */
-    unsigned stride, columns, readers, offsets, sketches;
-    unsigned including; /* readers from this one on include the event itself */
+    unsigned stride, columns, offsets, sketches;
     struct column column[LIMIT_KEY_COLUMNS];
+    struct append append[LIMIT_KEY_COLUMNS]; /* COL_COUNT, COL_SUM, COL_VALUE, the others in the order of columns */
+    unsigned counts_end, sums_end, values_end, appends;
     struct reader *reader;
-    int64_t offset[GROUP_OFFSETS]; /* distinct distances from t */
-    uint64_t scan_filter[32];      /* filter numbers behind the mask bits */
+    struct readers before, including; /* parts of `reader` */
+    int64_t offset[GROUP_OFFSETS];    /* distinct distances from t */
+    uint64_t scan_filter[32];         /* filter numbers behind the mask bits */
     unsigned scan_filters;
     struct sketch_def sketch[LIMIT_FILTERS];
     unsigned sets, tallies;
@@ -181,6 +201,7 @@ struct group {
     uint16_t tag_offset, label_offset, known_offset; /* 0 = none */
     int link_index;                                  /* index of this group among the labelled, -1 */
     uint64_t need_words[LIMIT_WINDOWS / 64];         /* windows of this group */
+    unsigned need_from, need_to;                     /* words of which one is not 0 */
     /* table */
     struct slab segments_memory;
     struct segment **dir;
@@ -225,11 +246,25 @@ KEER_NODISCARD enum keer_err links_layout(struct group *g, const struct win_plan
 KEER_NODISCARD enum keer_err table_init(struct group *g);
 void table_release(struct group *g);
 struct slot *table_find(const struct group *g, struct hash128 key);
-/* The same, looking at slot `near` of the segment first. */
-struct slot *table_find_near(const struct group *g, struct hash128 key, uint8_t near);
-static inline uint8_t table_near(const struct group *g, struct hash128 key, const struct slot *slot)
+static inline struct segment *segment_of(const struct group *g, uint64_t lo) { return g->dir[lo >> (64 - g->depth)]; }
+static inline uint32_t tag_of(struct hash128 key) { return (uint32_t)(key.hi >> 32) | 1u; }
+static inline uint32_t home_of(uint64_t lo) { return (uint32_t)lo & (SEGMENT_SLOTS - 1); }
+
+static inline struct slot *segment_find(struct segment *seg, uint64_t lo, uint32_t tag)
 {
-    return (uint8_t)(slot - g->dir[key.lo >> (64 - g->depth)]->slot);
+    for (uint32_t at = home_of(lo);; at = (at + 1) & (SEGMENT_SLOTS - 1)) {
+        struct slot *slot = &seg->slot[at];
+        if (slot->lo == lo && slot->tag == tag)
+            return slot;
+        if (!(slot->flags & SLOT_USED))
+            return NULL;
+    }
+}
+/* The same, looking at slot `near` of the segment first. */
+static inline struct slot *table_find_near(const struct group *g, struct hash128 key, uint8_t near)
+{
+    struct slot *slot = &segment_of(g, key.lo)->slot[near];
+    return slot->lo == key.lo && slot->tag == tag_of(key) ? slot : table_find(g, key);
 }
 /* True when every slot of the segment is where table_find looks for it. */
 bool table_sound(struct segment *seg);
@@ -347,7 +382,15 @@ void labels_change(const struct group *g, struct slot *slot, unsigned char *rows
 void labels_untangle(const struct group *g, struct slot *slot, unsigned char *rows);
 
 /* window_read.c */
+/* Whether the request wants every window of the group, as it mostly does: group_read's `all`. */
+static inline bool wants_all(const struct group *g, const struct win_request *req)
+{
+    uint64_t lack = 0;
+    for (unsigned i = g->need_from; i < g->need_to; i++)
+        lack |= g->need_words[i] & ~req->need[i];
+    return lack == 0;
+}
 void group_read(const struct win_store *s, const struct group *g, const struct slot *slot, unsigned char *rows,
-                const struct win_request *req, bool including, struct win_reply *reply);
+                const struct win_request *req, const struct readers *readers, bool all, struct win_reply *reply);
 void group_read_nothing(const struct group *g, const struct win_request *req, bool missing, struct win_reply *reply);
 #endif

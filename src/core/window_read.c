@@ -467,57 +467,94 @@ static double read_scan(const struct win_store *s, const struct slot *slot, cons
 
 /* --- a group --- */
 
-/* The windows that most policies have most of, without detours: the row before the window and its last row tell all. */
-static inline double read_quick(const struct span *sp, const struct reader *r)
-{
-    const unsigned char *blank = sp->g->blank;
-    const unsigned char *newest = sp->hi ? span_row(sp, sp->hi - 1) : blank;
-    const unsigned char *before = sp->lo ? span_row(sp, MIN_OF(sp->lo, sp->hi) - 1) : blank;
-    int64_t time = 0;
-    switch ((enum read_quick)r->quick) {
-    case QUICK_COUNT: return (double)(get_u32(newest + r->col) - get_u32(before + r->col));
-    case QUICK_MEAN:
-    case QUICK_SUM: {
-        double sum = (double)(int64_t)((uint64_t)get_i64(newest + r->col) - (uint64_t)get_i64(before + r->col));
-        if (r->quick == QUICK_SUM)
-            return sum / r->scale;
-        uint32_t n = get_u32(newest + r->col2) - get_u32(before + r->col2);
-        return n ? sum / n / r->scale : MISSING;
-    }
-    case QUICK_SINCE:
-        time = get_i64(newest + r->col);
-        return time == INT64_MIN || time <= sp->after ? MISSING : seconds(time, sp->t);
-    case QUICK_AGE: time = get_i64(newest + r->col); return time == INT64_MAX ? MISSING : seconds(time, sp->t);
-    case QUICK_NONE: break;
-    }
-    ASSERT(false);
-    return MISSING;
-}
+/* An entity's rows as of a time: for each offset, how many lie at or before t less the offset, and the last of these (a blank
+ * one when there is none). One past the last offset stands what lies before all rows. */
+struct sight {
+    const unsigned char *row[GROUP_OFFSETS + 1];
+    int64_t bound[GROUP_OFFSETS + 1];
+    uint32_t index[GROUP_OFFSETS + 1];
+};
 
-static inline bool needed(const struct win_request *req, unsigned w) { return req->need[w / 64] >> w % 64 & 1; }
-
-/* Numbers of rows at or before t less each offset of the group, from the newest row backwards: what few rows an entity has
- * are in the cache by now. */
-static void indices_of_few(const struct group *g, unsigned char *rows, uint32_t n, int64_t t, int64_t floor_us,
-                           uint32_t *index)
+/* From the newest row backwards: what few rows an entity has are in the cache by now. */
+static inline void sight_of_few(const struct group *g, uint32_t n, const unsigned char *rows, uint64_t offsets, int64_t t,
+                                int64_t floor_us, struct sight *at)
 {
-    for (unsigned k = 0; k < g->offsets; k++) {
+    size_t stride = g->stride;
+    const unsigned char *row = rows + (size_t)n * stride - stride; /* when n = 0 nothing looks at it */
+    for (; offsets; offsets &= offsets - 1) {
+        unsigned k = (unsigned)__builtin_ctzll(offsets);
         int64_t bound = MAX_OF(t - g->offset[k], floor_us);
-        while (n > 0 && row_at(g, rows, n - 1)->time > bound)
+        for (; n > 0 && get_i64(row) > bound; row -= stride)
             n--;
-        index[k] = n;
+        at->bound[k] = bound;
+        at->index[k] = n;
+        at->row[k] = n ? row : g->blank;
     }
 }
 
-/* Of many rows: only the offsets that are asked for, each from where it was last found. */
-static uint32_t index_of_many(const struct group *g, unsigned char *rows, const struct slot *slot, unsigned k, int64_t bound)
+/* Of many rows: each offset from where it was last found. */
+static inline void sight_of_many(const struct group *g, const struct slot *slot, unsigned char *rows, uint64_t offsets,
+                                 int64_t t, int64_t floor_us, struct sight *at)
 {
     uint16_t *hints = hints_at(g, rows, slot->cls);
     bool kept = times_kept(g, g->pool.cap[slot->cls]);
     const unsigned char *times = kept ? (const unsigned char *)times_at(g, rows, slot->cls) : rows;
-    uint32_t index = rows_upto_near(times, kept ? sizeof(int64_t) : g->stride, slot->rows, bound, hints[k]);
-    hints[k] = (uint16_t)MIN_OF(index, (uint32_t)UINT16_MAX);
-    return index;
+    size_t step = kept ? sizeof(int64_t) : g->stride;
+    for (; offsets; offsets &= offsets - 1) {
+        unsigned k = (unsigned)__builtin_ctzll(offsets);
+        int64_t bound = MAX_OF(t - g->offset[k], floor_us);
+        uint32_t index = rows_upto_near(times, step, slot->rows, bound, hints[k]);
+        hints[k] = (uint16_t)MIN_OF(index, (uint32_t)UINT16_MAX);
+        at->bound[k] = bound;
+        at->index[k] = index;
+        at->row[k] = index ? rows + (size_t)(index - 1) * g->stride : g->blank;
+    }
+}
+
+static inline bool needed(const struct win_request *req, unsigned w) { return req->need[w / 64] >> w % 64 & 1; }
+
+static uint64_t offsets_needed(const struct readers *readers, const struct group *g, const struct win_request *req)
+{
+    uint64_t offsets = 0;
+    for (const struct reader *r = readers->first; r < readers->first + readers->count; r++)
+        if (needed(req, r->window))
+            offsets |= (uint64_t)1 << r->upto | (r->from < g->offsets ? (uint64_t)1 << r->from : 0);
+    return offsets;
+}
+
+/* The sum over the rows after `before` up to `last`. */
+static inline double sum_between(const unsigned char *before, const unsigned char *last, const struct reader *r)
+{
+    return (double)(int64_t)((uint64_t)get_i64(last + r->col) - (uint64_t)get_i64(before + r->col));
+}
+
+/* The windows that most policies have most of, kind by kind and without detours. */
+static inline void read_quick(const struct readers *readers, const struct sight *at, const struct win_request *req, bool all,
+                              double *number)
+{
+    const struct reader *r = readers->first, *first = r;
+    int64_t t = req->time_us;
+    for (; r < first + readers->quick[QUICK_COUNT]; r++)
+        if (all || needed(req, r->window))
+            number[r->window] = (double)(get_u32(at->row[r->upto] + r->col) - get_u32(at->row[r->from] + r->col));
+    for (; r < first + readers->quick[QUICK_SUM]; r++)
+        if (all || needed(req, r->window))
+            number[r->window] = sum_between(at->row[r->from], at->row[r->upto], r) / r->scale;
+    for (; r < first + readers->quick[QUICK_MEAN]; r++)
+        if (all || needed(req, r->window)) {
+            uint32_t n = get_u32(at->row[r->upto] + r->col2) - get_u32(at->row[r->from] + r->col2);
+            number[r->window] = n ? sum_between(at->row[r->from], at->row[r->upto], r) / n / r->scale : MISSING;
+        }
+    for (; r < first + readers->quick[QUICK_SINCE]; r++)
+        if (all || needed(req, r->window)) {
+            int64_t time = get_i64(at->row[r->upto] + r->col);
+            number[r->window] = time == INT64_MIN || time <= at->bound[r->from] ? MISSING : seconds(time, t);
+        }
+    for (; r < first + readers->quick[QUICK_AGE]; r++)
+        if (all || needed(req, r->window)) {
+            int64_t time = get_i64(at->row[r->upto] + r->col);
+            number[r->window] = time == INT64_MAX ? MISSING : seconds(time, t);
+        }
 }
 
 /* Which labels are known at t. COL_KNOWN never falls from row to row, as times never do: the same search finds it. */
@@ -536,40 +573,37 @@ static struct label_view view_of(const struct group *g, const struct slot *slot,
 }
 
 void group_read(const struct win_store *s, const struct group *g, const struct slot *slot, unsigned char *rows,
-                const struct win_request *req, bool including, struct win_reply *reply)
+                const struct win_request *req, const struct readers *readers, bool all, struct win_reply *reply)
 {
-    uint32_t index[GROUP_OFFSETS], cap = g->pool.cap[slot->cls];
+    struct sight at;
     struct label_view view = {0};
+    uint32_t cap = g->pool.cap[slot->cls];
     bool few = cap < HINT_ROWS;
-    uint64_t done = few ? UINT64_MAX : 0;
-    int64_t t = req->time_us, floor_us = s->watermark - g->horizon_us;
+    uint64_t offsets = all ? readers->offsets : offsets_needed(readers, g, req);
+    int64_t floor_us = s->watermark - g->horizon_us;
+    at.bound[g->offsets] = INT64_MIN;
+    at.index[g->offsets] = 0;
+    at.row[g->offsets] = g->blank;
     if (few)
-        indices_of_few(g, rows, slot->rows, t, floor_us, index);
-    const struct reader *end = g->reader + (including ? g->readers : g->including);
-    for (const struct reader *r = g->reader + (including ? g->including : 0); r < end; r++) {
-        if (!needed(req, r->window))
+        sight_of_few(g, slot->rows, rows, offsets, req->time_us, floor_us, &at);
+    else
+        sight_of_many(g, slot, rows, offsets, req->time_us, floor_us, &at);
+    read_quick(readers, &at, req, all, reply->number);
+    const struct reader *end = readers->first + readers->count;
+    for (const struct reader *r = readers->first + readers->quick[QUICK_MAX - 1]; r < end; r++) {
+        if (!all && !needed(req, r->window))
             continue;
-        int64_t after = MAX_OF(t - g->offset[r->from], floor_us);
-        if (!(done >> r->upto & 1))
-            index[r->upto] = index_of_many(g, rows, slot, r->upto, MAX_OF(t - g->offset[r->upto], floor_us));
-        if (!r->all_time && !(done >> r->from & 1))
-            index[r->from] = index_of_many(g, rows, slot, r->from, after);
-        done |= (uint64_t)1 << r->upto | (uint64_t)!r->all_time << r->from;
         struct span sp = {.g = g,
                           .rows = rows,
                           .cap = cap,
-                          .lo = r->all_time ? 0 : index[r->from],
-                          .hi = index[r->upto],
-                          .t = t,
-                          .after = r->all_time ? INT64_MIN : after};
-        if (r->quick != QUICK_NONE) {
-            reply->number[r->window] = read_quick(&sp, r);
-            continue;
-        }
+                          .lo = at.index[r->from],
+                          .hi = at.index[r->upto],
+                          .t = req->time_us,
+                          .after = at.bound[r->from]};
         uint64_t hash = 0;
         struct label_total total;
         if (r->labels && !view.g)
-            view = view_of(g, slot, rows, few ? NULL : hints_at(g, rows, slot->cls), t);
+            view = view_of(g, slot, rows, few ? NULL : hints_at(g, rows, slot->cls), req->time_us);
         if (r->labels && !slot->side && label_read(&view, &r->label, sp.lo, sp.hi, &total))
             reply->number[r->window] = label_value(&sp, r, &total, &hash);
         else if (r->path == READ_SCAN)
@@ -583,8 +617,8 @@ void group_read(const struct win_store *s, const struct group *g, const struct s
 
 void group_read_nothing(const struct group *g, const struct win_request *req, bool missing, struct win_reply *reply)
 {
-    for (unsigned k = 0; k < g->readers; k++) {
-        const struct reader *r = &g->reader[k];
+    unsigned readers = g->before.count + g->including.count;
+    for (const struct reader *r = g->reader; r < g->reader + readers; r++) {
         if (!needed(req, r->window))
             continue;
         bool zero = !missing && (r->agg == WIN_COUNT || r->agg == WIN_SUM || r->agg == WIN_DISTINCT || r->agg == WIN_STREAK);

@@ -166,6 +166,76 @@ static inline void row_apply(const struct group *g, unsigned char *row, const st
         column_apply(&g->column[i], row, req, filters, own);
 }
 
+/* The same for a new newest row without a label, which begins as a copy of the row before it. */
+static inline void append_other(const struct append *a, unsigned char *row, const struct win_request *req, uint64_t filters)
+{
+    uint64_t pass = filters >> a->filter & 1;
+    switch ((enum col_kind)a->kind) {
+    case COL_SUMSQ:
+        if (pass) {
+            u128 sum;
+            i128 v = req->values[a->value];
+            memcpy(&sum, row + a->offset, sizeof sum);
+            sum += (u128)(v * v);
+            memcpy(row + a->offset, &sum, sizeof sum);
+        }
+        break;
+    case COL_FIRST_VALUE:
+        if (pass && req->time_us < *cell_i64(row, a->mate))
+            *cell_i64(row, a->offset) = req->values[a->value];
+        break;
+    case COL_FIRST_TIME:
+        if (pass)
+            *cell_i64(row, a->offset) = MIN_OF(*cell_i64(row, a->offset), req->time_us);
+        break;
+    case COL_LAST_VALUE:
+        if (pass)
+            *cell_i64(row, a->offset) = req->values[a->value];
+        break;
+    case COL_LAST_TIME:
+        if (pass)
+            *cell_i64(row, a->offset) = req->time_us;
+        break;
+    case COL_TOTAL_MIN:
+        if (pass)
+            *cell_i64(row, a->offset) = MIN_OF(*cell_i64(row, a->offset), req->values[a->value]);
+        break;
+    case COL_TOTAL_MAX:
+        if (pass)
+            *cell_i64(row, a->offset) = MAX_OF(*cell_i64(row, a->offset), req->values[a->value]);
+        break;
+    case COL_MIN: *cell_i64(row, a->offset) = pass ? req->values[a->value] : INT64_MAX; break;
+    case COL_MAX: *cell_i64(row, a->offset) = pass ? req->values[a->value] : INT64_MIN; break;
+    case COL_LABEL: *cell_i64(row, a->offset) = INT64_MAX; break;
+    case COL_TAG: *cell_u64(row, a->offset) = req->id.lo; break;
+    case COL_COUNT: /* see row_append */
+    case COL_SUM:
+    case COL_VALUE:
+    case COL_KNOWN:
+    case COL_KIND_MAX: break;
+    }
+}
+
+static inline void row_append(const struct group *g, unsigned char *row, const struct win_request *req, uint64_t filters)
+{
+    const struct append *a = g->append;
+    for (; a < g->append + g->counts_end; a++)
+        *cell_u32(row, a->offset) += (uint32_t)(filters >> a->filter & 1);
+    for (; a < g->append + g->sums_end; a++)
+        *cell_u64(row, a->offset) += (uint64_t)req->values[a->value] & -(filters >> a->filter & 1);
+    for (; a < g->append + g->values_end; a++)
+        *cell_i64(row, a->offset) = req->values[a->value];
+    for (; a < g->append + g->appends; a++)
+        append_other(a, row, req, filters);
+}
+
+/* A row is a few times 8 bytes: less than a call of memcpy. */
+static inline void row_copy(unsigned char *to, const unsigned char *from, size_t stride)
+{
+    for (size_t at = 0; at < stride; at += sizeof(uint64_t))
+        memcpy(to + at, from + at, sizeof(uint64_t));
+}
+
 static uint32_t scan_mask(const struct group *g, uint64_t filters)
 {
     uint32_t mask = 0;
@@ -188,11 +258,40 @@ static void sketches_add(const struct win_store *s, const struct group *g, const
     }
 }
 
+static void slot_touch(struct slot *slot, int64_t time_us)
+{
+    int64_t second = time_us / US_SECOND;
+    uint32_t touched = second <= 0 ? 0 : second > UINT32_MAX ? UINT32_MAX : (uint32_t)second;
+    slot->touched = MAX_OF(slot->touched, touched);
+}
+
+/* The usual case of rows_add: no row is later and the event brings no label, so that no other row changes, and neither do
+ * sets, tallies and the order of labels. */
+static uint32_t rows_append(const struct win_store *s, struct group *g, struct slot *slot, unsigned char *rows,
+                            const struct win_request *req, uint64_t filters)
+{
+    uint32_t n = slot->rows++;
+    unsigned char *row = rows + (size_t)n * g->stride;
+    row_copy(row, n ? row - g->stride : g->blank, g->stride);
+    *(struct row *)(void *)row = (struct row){req->time_us, 1, scan_mask(g, filters)};
+    row_append(g, row, req, filters);
+    if (slot->side)
+        sketches_add(s, g, slot, row);
+    g->rows++;
+    if (times_kept(g, g->pool.cap[slot->cls]))
+        times_at(g, rows, slot->cls)[n] = req->time_us;
+    slot_touch(slot, req->time_us);
+    return n;
+}
+
 uint32_t rows_add(struct win_store *s, struct group *g, struct slot *slot, const struct win_request *req, uint64_t filters)
 {
     unsigned char *rows = pool_at(&g->pool, slot->block);
-    uint32_t n = slot->rows, p = rows_upto(rows, g->stride, n, req->time_us);
+    uint32_t n = slot->rows;
     ASSERT(n < g->pool.cap[slot->cls]);
+    if (req->label_known_us == INT64_MAX && (n == 0 || row_at(g, rows, n - 1)->time <= req->time_us))
+        return rows_append(s, g, slot, rows, req, filters);
+    uint32_t p = rows_upto(rows, g->stride, n, req->time_us);
     bool into_base = p == 0 && (slot->flags & SLOT_BASE);
     if (!into_base) {
         unsigned char *row = rows + (size_t)p * g->stride;
@@ -212,9 +311,7 @@ uint32_t rows_add(struct win_store *s, struct group *g, struct slot *slot, const
     labels_added(g, slot, rows, into_base ? 0 : p - 1, req->label_known_us);
     if (p < n || into_base)
         s->stats.late++;
-    int64_t second = req->time_us / US_SECOND;
-    uint32_t touched = second <= 0 ? 0 : second > UINT32_MAX ? UINT32_MAX : (uint32_t)second;
-    slot->touched = MAX_OF(slot->touched, touched);
+    slot_touch(slot, req->time_us);
     return into_base ? UINT32_MAX : p - 1;
 }
 

@@ -264,21 +264,6 @@ void table_release(struct group *g)
     g->pool = (struct pool){0};
 }
 
-static inline struct segment *segment_of(const struct group *g, uint64_t lo) { return g->dir[lo >> (64 - g->depth)]; }
-static inline uint32_t tag_of(struct hash128 key) { return (uint32_t)(key.hi >> 32) | 1u; }
-static inline uint32_t home_of(uint64_t lo) { return (uint32_t)lo & (SEGMENT_SLOTS - 1); }
-
-static struct slot *segment_find(struct segment *seg, uint64_t lo, uint32_t tag)
-{
-    for (uint32_t at = home_of(lo);; at = (at + 1) & (SEGMENT_SLOTS - 1)) {
-        struct slot *slot = &seg->slot[at];
-        if (slot->lo == lo && slot->tag == tag)
-            return slot;
-        if (!(slot->flags & SLOT_USED))
-            return NULL;
-    }
-}
-
 bool table_sound(struct segment *seg)
 {
     for (uint32_t at = 0; at < SEGMENT_SLOTS; at++) {
@@ -292,14 +277,6 @@ bool table_sound(struct segment *seg)
 struct slot *table_find(const struct group *g, struct hash128 key)
 {
     return segment_find(segment_of(g, key.lo), key.lo, tag_of(key));
-}
-
-struct slot *table_find_near(const struct group *g, struct hash128 key, uint8_t near)
-{
-    struct segment *seg = segment_of(g, key.lo);
-    struct slot *slot = &seg->slot[near];
-    bool there = slot->lo == key.lo && slot->tag == tag_of(key);
-    return there ? slot : segment_find(seg, key.lo, tag_of(key));
 }
 
 static struct slot *segment_place(struct segment *seg, uint64_t lo)

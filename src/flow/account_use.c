@@ -23,6 +23,10 @@ enum keer_err account_view_read(struct db *db, void *ctx)
         err = code_left(db, account, &m->codes_left);
     if (err == KEER_OK)
         err = notice_recent(db, account, ACCOUNT_ACTIVITY_MAX, m->activity, &m->activity_count);
+    if (err == KEER_OK)
+        err = enrol_waits_read(db, account, m->now_us, &m->waits);
+    if (err == KEER_OK)
+        err = step_prompts_read(db, m->v, m->now_us, m->prompts, &m->prompts_count);
     if (err == KEER_OK) {
         err = password_read(db, account, &password);
         m->has_password = err == KEER_OK;

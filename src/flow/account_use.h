@@ -11,7 +11,7 @@
 #define FLOW_ACCOUNT_USE_H
 #include "account/proof.h"
 #include "flow/accounts.h"
-#include "flow/guard.h"
+#include "flow/enrol.h"
 #include "stepup/authenticator.h"
 
 #define ACCOUNT_ACTIVITY_MAX 30
@@ -29,6 +29,9 @@ struct account_view { /* read in one snapshot */
     unsigned identifiers_count, contacts_count, devices_count, sessions_count, authenticators_count, activity_count,
         codes_left;
     bool has_password;
+    struct enrol_waiting waits;                   /* changes that can be called off, and a recovery */
+    struct step_prompt_view prompts[PROMPTS_MAX]; /* for this browser, when it is trusted */
+    unsigned prompts_count;
 };
 
 desk_fn account_view_read; /* any */

@@ -37,6 +37,20 @@ struct desk_event visitor_event(const struct visitor *v, const struct id *accoun
                                .user_agent = v->user_agent};
 }
 
+void visitor_report(struct desk_worker *w, const struct visitor *v, const struct id *account, struct slice event)
+{
+    struct desk_event e = visitor_event(v, account, "fraud_reported");
+    struct desk_decision d = {0};
+    if (!event.len)
+        return;
+    e.target = event;
+    enum keer_err err = desk_decide(w, &e, &d);
+    buf_release(&d.answer);
+    if (err != KEER_OK)
+        log_put(desk_log(w), LOG_WARNING, "a report of fraud on event %.*s was not taken: %s", SLICE_ARG(event),
+                keer_err_text(err));
+}
+
 /* --- words that a password must not be made of --- */
 
 void password_context_init(struct password_context *c, const struct accounts *a, bool second_factor)

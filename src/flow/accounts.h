@@ -56,6 +56,10 @@ static inline struct slice visitor_where(const struct visitor *v) { return slice
 /* An event of an account, begun with what is known of the visitor. */
 struct desk_event visitor_event(const struct visitor *v, const struct id *account, const char *type);
 
+/* Tells the engine that an event, which was decided before, is fraud as its account's person says; "" is none. What the person
+ * did stands whether it is taken or not, so that a failure is only logged. */
+void visitor_report(struct desk_worker *w, const struct visitor *v, const struct id *account, struct slice event);
+
 /* Words that a password must not be made of: the service's name, a person's name and addresses. `room` backs them. */
 struct password_context {
     char room[2048];

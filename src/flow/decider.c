@@ -8,6 +8,8 @@
 #include "flow/verdict.h"
 #include "store/secrets.h"
 
+#define FORESEEN 8
+#define SAW_KEPT 250   /* bytes of what the windows told that are reserved, and a few times that are kept */
 #define HAND_ON_MAX 16 /* decisions: worth a commit, and the writer works while the rest of the wave is decided */
 
 /* --- the end of a request --- */
@@ -40,9 +42,35 @@ void decider_fail(struct decider *d, const char *what, const char *why)
 
 static void pending_free(struct pending *p)
 {
-    buf_release(&p->verdict);
     buf_release(&p->saw);
     free(p);
+}
+
+/* One that was used before, or a new one; NULL without memory. Memory goes round between engine and writer, since what one
+ * thread takes from malloc and another gives back costs both more than the decision's own arithmetic. */
+static struct pending *pending_new(struct decider *d)
+{
+    struct pending *p = d->spare;
+    if (p) {
+        d->spare = p->next;
+        *p = (struct pending){.saw = p->saw};
+        buf_clear(&p->saw);
+    } else if ((p = calloc(1, sizeof *p)) != NULL) {
+        buf_init(&p->saw, RECALL_BYTES);
+    }
+    if (p && !buf_reserve(&p->saw, SAW_KEPT)) {
+        pending_free(p);
+        p = NULL;
+    }
+    return p;
+}
+
+static void pendings_free(struct pending *list)
+{
+    for (struct pending *next; list; list = next) {
+        next = list->next;
+        pending_free(list);
+    }
 }
 
 /* --- in flight --- */
@@ -144,6 +172,10 @@ static void hand_on(struct decider *d)
         return;
     (void)pthread_mutex_lock(&d->decided_lock);
     bool was_empty = !d->decided;
+    if (!d->spare) {
+        d->spare = d->used;
+        d->used = NULL;
+    }
     *d->decided_end = d->made;
     d->decided_end = d->made_end;
     if (was_empty)
@@ -192,34 +224,29 @@ static void decide_one(struct decider *d, struct decide_request *r)
         finish(d, r, DECIDE_NO_MEMORY);
         return;
     }
-    struct pending *p = calloc(1, sizeof *p);
-    if (!p) {
+    struct pending *p = pending_new(d);
+    if (!p || !buf_reserve(&r->answer, 500)) { /* the windows have not seen it yet */
+        if (p)
+            pending_free(p);
         finish(d, r, DECIDE_NO_MEMORY);
         return;
     }
     struct keer_decision decision;
-    buf_init(&p->verdict, VERDICT_BYTES);
-    buf_init(&p->saw, RECALL_BYTES);
     p->first = r;
-    enum keer_err err = buf_reserve(&p->verdict, 500) && buf_reserve(&p->saw, 250) ? KEER_OK : KEER_ENOMEM;
-    if (err != KEER_OK) { /* the windows have not seen it yet */
-        pending_free(p);
-        finish(d, r, DECIDE_NO_MEMORY);
-        return;
-    }
-    err = keer_engine_decide(d->engine, r->event, &decision);
+    enum keer_err err = keer_engine_decide(d->engine, r->event, &decision);
     /* Without a ceiling a window is refused room by the system alone, and deciding the journal again would remember the
      * event. With one it is refused by the ceiling, the same way each time. */
     if (err == KEER_OK && (decision.degraded & KEER_DEGRADED_WINDOW) && !d->o.memory_max)
         err = KEER_ENOMEM;
     decision.degraded |= r->missing ? KEER_DEGRADED_INPUT : 0;
     if (err == KEER_OK)
-        err = verdict_print(d->engine, r->event, &decision, &p->verdict);
+        err = verdict_print(d->engine, r->event, &decision, &r->answer);
     if (err == KEER_OK)
         err = engine_record(d->engine, r->event, &decision, &p->saw);
     if (err != KEER_OK) { /* the windows may hold what the journal will not */
         decider_fail(d, "the engine", keer_err_text(err));
         pending_free(p);
+        buf_clear(&r->answer);
         finish(d, r, DECIDE_UNKNOWN);
         return;
     }
@@ -230,6 +257,25 @@ static void decide_one(struct decider *d, struct decide_request *r)
     p->outcome = decision.outcome;
     (void)atomic_fetch_add_explicit(&d->stats.degraded, decision.degraded != 0, memory_order_relaxed);
     keep_made(d, p);
+}
+
+/* What was read on another core, and the windows of accounts that come at random, are far away: fetched for some requests
+ * together, their ways overlap. Returns how many of the list that were. */
+static unsigned foresee(struct decider *d, const struct decide_request *list)
+{
+    const struct keer_event *events[FORESEEN];
+    unsigned n = 0;
+    for (; list && n < FORESEEN; list = list->next) {
+        events[n++] = list->event;
+        __builtin_prefetch(list->event);
+        __builtin_prefetch((const char *)list->event + 64);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        seen_fetch(&d->seen, events[i]->id_hash);
+        __builtin_prefetch(&d->flight[events[i]->id_hash.lo & (d->cells - 1)]);
+    }
+    engine_foresee(d->engine, events, n);
+    return n;
 }
 
 static void tell_difference(void *ctx, const struct journal_entry *e, const char *what, struct slice now)
@@ -316,7 +362,9 @@ static void *engine_main(void *ctx)
     struct promotion *promotions;
     for (struct decide_request *list; next_requests(d, &list, &promotions);) {
         promotions_run(d, promotions);
-        while (list) {
+        for (unsigned known = 0; list; known--) {
+            if (!known)
+                known = foresee(d, list);
             struct decide_request *r = list;
             list = r->next;
             r->next = NULL;
@@ -408,7 +456,7 @@ static struct journal_entry entry_of(const struct pending *p)
                                   .body_hash = p->first->body_hash,
                                   .added = p->first->added,
                                   .missing = p->first->missing,
-                                  .decision = buf_view(&p->verdict),
+                                  .decision = buf_view(&p->first->answer),
                                   .saw = buf_view(&p->saw)};
 }
 
@@ -454,20 +502,43 @@ static void answer(struct decider *d, struct pending *p, bool committed)
         next = r->next;
         bool same = crypto_hash_eq(&r->body_hash, &p->first->body_hash);
         if (committed && same)
-            buf_slice(&r->answer, buf_view(&p->verdict));
+            buf_slice(&r->answer, buf_view(&p->first->answer));
         finish(d, r,
                !committed                 ? DECIDE_UNKNOWN
                : !same                    ? DECIDE_CONFLICT
                : r->answer.err != KEER_OK ? DECIDE_NO_MEMORY
                                           : DECIDE_STORED);
     }
-    if (committed) {
+    if (committed)
         (void)atomic_fetch_add_explicit(&d->stats.by_outcome[p->outcome], 1, memory_order_relaxed);
-        p->first->answer = p->verdict; /* moved */
-        p->verdict = (struct buf){0};
-    }
+    else
+        buf_clear(&p->first->answer);
     finish(d, p->first, committed ? DECIDE_NEW : DECIDE_UNKNOWN);
-    pending_free(p);
+}
+
+/* Answers a whole group, and keeps its memory for the engine's thread. */
+static void answer_all(struct decider *d, struct pending *batch, bool committed)
+{
+    struct pending *last = NULL;
+    for (struct pending *p = batch; p; p = p->next) {
+        answer(d, p, committed);
+        if (p->saw.cap > 4 * SAW_KEPT)
+            buf_release(&p->saw);
+        last = p;
+    }
+    if (!last)
+        return;
+    (void)pthread_mutex_lock(&d->decided_lock);
+    last->next = d->used;
+    d->used = batch;
+    (void)pthread_mutex_unlock(&d->decided_lock);
+}
+
+/* Once everybody is answered. */
+static void tidy(struct decider *d)
+{
+    if (!decider_failed(d) && db_tidy(d->writer) == KEER_EIO)
+        decider_fail(d, "the database", db_why(d->writer));
 }
 
 static void *writer_main(void *ctx)
@@ -475,7 +546,7 @@ static void *writer_main(void *ctx)
     struct decider *d = ctx;
     (void)pthread_setname_np(pthread_self(), "keer-writer");
     struct write_task *tasks;
-    for (struct pending *batch; next_batch(d, &batch, &tasks); decider_run_tasks(d, tasks)) {
+    for (struct pending *batch; next_batch(d, &batch, &tasks); tidy(d)) {
         bool committed = false;
         if (batch && !decider_failed(d)) {
             int64_t begun = d->o.now_us();
@@ -486,10 +557,8 @@ static void *writer_main(void *ctx)
         if (committed)
             tell_committed(d, batch);
         take_off(d, batch); /* from here on nobody joins them */
-        for (struct pending *next; batch; batch = next) {
-            next = batch->next;
-            answer(d, batch, committed);
-        }
+        answer_all(d, batch, committed);
+        decider_run_tasks(d, tasks);
     }
     return NULL;
 }
@@ -756,6 +825,8 @@ void decider_free(struct decider *d)
         next = v->next;
         version_free(v);
     }
+    pendings_free(d->spare);
+    pendings_free(d->used);
     free(d->flight);
     seen_release(&d->seen);
     free(d);

@@ -57,7 +57,7 @@ struct decide_request {
     void *ctx;
     /* the answer */
     enum decide_result result;
-    struct buf answer;           /* JSON for NEW and STORED; the caller releases it */
+    struct buf answer;           /* begun by the caller, who releases it; JSON for NEW and STORED, else empty */
     struct decide_request *next; /* the decider's */
 };
 

@@ -16,7 +16,7 @@ struct pending {
     struct decide_request *first; /* whose event, id and body it is; answered last, since the others are compared with it */
     struct decide_request *others;
     int64_t seq, decided_us, policy;
-    struct buf verdict, saw;
+    struct buf saw; /* the verdict is in first->answer */
     enum keer_outcome outcome;
 };
 
@@ -51,6 +51,8 @@ struct decider {
     struct decide_request *submitted, **submitted_end;
     struct pending *made, **made_end; /* the engine thread's: decided, and not handed on yet */
     unsigned made_count;
+    struct pending *spare; /* the engine thread's: used before, with the memory of their `saw` */
+    struct pending *used;  /* with decided_lock: what the writer has done with */
     struct pending *decided, **decided_end;
     bool submitted_closed, decided_closed;
     struct write_task *tasks, **tasks_end; /* with decided_lock */

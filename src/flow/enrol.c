@@ -19,12 +19,14 @@ static enum keer_err ask(struct db *db, void *ctx)
 }
 
 static enum keer_err decide(struct desk_worker *w, const struct visitor *v, const char *type, const struct id *challenge,
-                            bool *ret_denied)
+                            struct id *ret_event, bool *ret_denied)
 {
     struct desk_event e = visitor_event(v, &v->now.account, type);
     struct desk_decision d = {0};
     const char *method = "";
     enum keer_err err = step_method(w, v, challenge, &method);
+    id_make(ret_event);
+    e.id = id_slice(ret_event);
     e.step_up = slice_str(method);
     if (err == KEER_OK)
         err = desk_decide(w, &e, &d);
@@ -36,10 +38,13 @@ static enum keer_err decide(struct desk_worker *w, const struct visitor *v, cons
 enum keer_err enrol_guarded(const struct steps *s, struct desk_worker *w, const struct visitor *v, const char *type,
                             const struct guard_request *g, struct enrol *ret)
 {
-    struct guarding k = {s, g, desk_wall_us(w), &ret->guard};
+    struct guard_request asked = *g;
+    struct guarding k = {s, &asked, desk_wall_us(w), &ret->guard};
+    struct id event;
     bool denied = true;
     ret->outcome = ENROL_DENIED;
-    enum keer_err err = decide(w, v, type, &g->challenge, &denied);
+    enum keer_err err = decide(w, v, type, &g->challenge, &event, &denied);
+    asked.event = id_slice(&event);
     if (err != KEER_OK || denied)
         return err;
     err = desk_write(w, ask, &k);
@@ -154,6 +159,7 @@ struct making {
     const struct enrol_request *r;
     int64_t now_us;
     struct enrol *ret;
+    struct id event;
 };
 
 /* The set is made before the guard is asked, and is gone again when the guard wants a step. */
@@ -165,7 +171,8 @@ static enum keer_err make_codes(struct db *db, void *ctx)
                               .change = GUARD_RECOVERY_CODES,
                               .detail = SLICE("recovery codes"),
                               .challenge = m->r->challenge,
-                              .where = visitor_where(m->r->v)};
+                              .where = visitor_where(m->r->v),
+                              .event = id_slice(&m->event)};
     enum keer_err err = code_make(db, account, m->now_us, &m->ret->codes);
     g.thing = m->ret->codes.id;
     if (err == KEER_OK)
@@ -178,10 +185,10 @@ static enum keer_err make_codes(struct db *db, void *ctx)
 
 enum keer_err enrol_codes(const struct steps *s, struct desk_worker *w, const struct enrol_request *r, struct enrol *ret)
 {
-    struct making m = {s, r, desk_wall_us(w), ret};
+    struct making m = {.s = s, .r = r, .now_us = desk_wall_us(w), .ret = ret};
     bool denied = true;
     *ret = (struct enrol){.outcome = ENROL_DENIED};
-    enum keer_err err = decide(w, r->v, "custom.authenticator_added", &r->challenge, &denied);
+    enum keer_err err = decide(w, r->v, "custom.authenticator_added", &r->challenge, &m.event, &denied);
     if (err != KEER_OK || denied)
         return err;
     err = desk_write(w, make_codes, &m);
@@ -248,17 +255,21 @@ struct listing {
     struct enrol_waiting *w;
 };
 
+enum keer_err enrol_waits_read(struct db *db, const struct id *account, int64_t now_us, struct enrol_waiting *ret)
+{
+    enum keer_err err = guard_pending(db, account, ret->rows, &ret->count);
+    if (err == KEER_OK)
+        err = guard_hold(db, account, now_us, &ret->hold);
+    if (err == KEER_OK)
+        err = recovery_waiting(db, account, &ret->recovery);
+    ret->recovers = err == KEER_OK;
+    return err == KEER_EMISSING ? KEER_OK : err;
+}
+
 static enum keer_err list(struct db *db, void *ctx)
 {
     struct listing *l = ctx;
-    const struct id *account = &l->v->now.account;
-    enum keer_err err = guard_pending(db, account, l->w->rows, &l->w->count);
-    if (err == KEER_OK)
-        err = guard_hold(db, account, l->now_us, &l->w->hold);
-    if (err == KEER_OK)
-        err = recovery_waiting(db, account, &l->w->recovery);
-    l->w->recovers = err == KEER_OK;
-    return err == KEER_EMISSING ? KEER_OK : err;
+    return enrol_waits_read(db, &l->v->now.account, l->now_us, l->w);
 }
 
 enum keer_err enrol_waits(const struct steps *s, struct desk_worker *w, const struct visitor *v, struct enrol_waiting *ret)

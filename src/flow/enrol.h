@@ -59,6 +59,9 @@ struct enrol_waiting {
     bool recovers;
     struct account_hold hold;
 };
+/* In a transaction of the caller's. Any. */
+KEER_NODISCARD enum keer_err enrol_waits_read(struct db *db, const struct id *account, int64_t now_us,
+                                              struct enrol_waiting *ret);
 KEER_NODISCARD enum keer_err enrol_waits(const struct steps *s, struct desk_worker *w, const struct visitor *v,
                                          struct enrol_waiting *ret);
 /* KEER_EMISSING when no such change of the account waits. */

@@ -172,6 +172,7 @@ static enum keer_err ask_step(struct db *db, const struct guard_request *r, int6
         return KEER_OK;
     }
     client_of(r->change, c.client);
+    (void)snprintf(c.event, sizeof c.event, "%.*s", (int)r->event.len, r->event.p ? r->event.p : "");
     (void)snprintf(c.reference, sizeof c.reference, "%.*s", (int)d.reference.len, d.reference.p);
     err = challenge_open(db, &d, now_us, &c, &fresh);
     if (err != KEER_OK)
@@ -551,30 +552,47 @@ static enum keer_err undo(struct db *db, const struct guard *g, const struct not
     return err;
 }
 
+static enum keer_err not_me(struct db *db, const struct guard *g, const struct notice *n, int64_t now_us,
+                            struct guard_not_me *ret)
+{
+    struct challenge c;
+    struct guard_not_me r = {.account = n->account, .kind = n->kind};
+    bool nothing = false;
+    enum keer_err err = id_is(&n->about) ? challenge_get(db, &n->about, now_us, &c) : KEER_EMISSING;
+    if (err == KEER_OK && id_eq(&c.account, &n->account))
+        memcpy(r.event, c.event, sizeof r.event);
+    if (err == KEER_OK || err == KEER_EMISSING)
+        err = undo(db, g, n, now_us, &r, &nothing);
+    r.frozen = !nothing;
+    if (err == KEER_OK && r.frozen)
+        err = guard_freeze(db, g, &n->account, SLICE("You said that something in your account was not you."), now_us);
+    if (err == KEER_OK)
+        *ret = r;
+    return err;
+}
+
 enum keer_err guard_not_me(struct db *db, const struct guard *g, struct slice token, int64_t now_us,
                            struct guard_not_me *ret)
 {
     struct crypto_hash hash;
     struct notice n;
-    struct challenge c;
     if (token_hash(token, &hash) != KEER_OK)
         return KEER_EMISSING;
     enum keer_err err = notice_take_not_me(db, &hash, now_us, &n);
-    if (err != KEER_OK)
-        return err;
-    struct guard_not_me r = {.account = n.account, .kind = n.kind};
-    bool nothing = false;
-    err = id_is(&n.about) ? challenge_get(db, &n.about, now_us, &c) : KEER_EMISSING;
-    if (err == KEER_OK && id_eq(&c.account, &n.account))
-        memcpy(r.event, c.event, sizeof r.event);
-    if (err == KEER_OK || err == KEER_EMISSING)
-        err = undo(db, g, &n, now_us, &r, &nothing);
-    r.frozen = !nothing;
-    if (err == KEER_OK && r.frozen)
-        err = guard_freeze(db, g, &n.account, SLICE("You said that something in your account was not you."), now_us);
-    if (err == KEER_OK)
-        *ret = r;
-    return err;
+    return err == KEER_OK ? not_me(db, g, &n, now_us, ret) : err;
+}
+
+enum keer_err guard_not_me_own(struct db *db, const struct guard *g, const struct id *account, enum guard_told told,
+                               const struct id *id, int64_t now_us, struct guard_not_me *ret)
+{
+    struct notice n = {.account = *account, .kind = NOTICE_CHANGE_PENDING, .about = *id};
+    struct guard_full f = {.row.state = GUARD_WAITING};
+    enum keer_err err =
+        told == GUARD_TOLD_NOTICE ? notice_take_own(db, account, id, now_us, &n) : read_full(db, account, id, &f);
+    if (err == KEER_OK && f.row.state != GUARD_WAITING)
+        err = KEER_EMISSING;
+    crypto_wipe(&f, sizeof f);
+    return err == KEER_OK ? not_me(db, g, &n, now_us, ret) : err;
 }
 
 /* --- wallets --- */

@@ -72,6 +72,7 @@ struct guard_request {
     struct slice data;   /* what applying needs: the PHC string of a password; at most GUARD_DATA_BYTES */
     struct id challenge; /* of Keer-Challenge; none: not given */
     struct slice where;  /* the address of the net, for notices */
+    struct slice event;  /* id of the event that was decided for it: 'not me' to its step reports that; "" for none */
 };
 enum guard_outcome {
     GUARD_APPLIED,
@@ -131,7 +132,14 @@ struct guard_not_me {
 };
 KEER_NODISCARD enum keer_err guard_not_me(struct db *db, const struct guard *g, struct slice token, int64_t now_us,
                                           struct guard_not_me *ret);
-/* The same without a token, from a prompt's 'it was not me'. `why` is told to the person (account.frozen_why). */
+/* The same for the signed-in person, of a notice of recent activity or of a change that waits, by its id. KEER_EMISSING when it
+ * is none of the account's that can be objected to (any more). Whoever holds a session can lock its account by it, and no
+ * more than the holder of one message could. */
+enum guard_told { GUARD_TOLD_NOTICE, GUARD_TOLD_CHANGE };
+KEER_NODISCARD enum keer_err guard_not_me_own(struct db *db, const struct guard *g, const struct id *account,
+                                              enum guard_told told, const struct id *id, int64_t now_us,
+                                              struct guard_not_me *ret);
+/* The lock alone, from a prompt's 'it was not me'. `why` is told to the person (account.frozen_why). */
 KEER_NODISCARD enum keer_err guard_freeze(struct db *db, const struct guard *g, const struct id *account, struct slice why,
                                           int64_t now_us);
 

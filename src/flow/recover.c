@@ -263,6 +263,8 @@ struct refusing {
     const struct steps *s;
     const struct visitor *v;
     struct slice token;
+    enum guard_told told; /* of recover_not_me_own */
+    const struct id *id;
     int64_t now_us;
     struct attempt_begun begun;
     struct guard_not_me *ret;
@@ -282,11 +284,16 @@ static enum keer_err not_me(struct db *db, void *ctx)
     return err == KEER_OK ? attempt_ok(db, &r->begun.attempt) : err;
 }
 
+static void not_me_done(const struct steps *s, struct desk_worker *w, const struct visitor *v, const struct guard_not_me *r)
+{
+    notifier_wake(s->accounts->notifier);
+    visitor_report(w, v, &r->account, slice_str(r->event));
+}
+
 enum keer_err recover_not_me(const struct steps *s, struct desk_worker *w, const struct visitor *v, struct slice token,
                              struct guard_not_me *ret, int64_t *ret_retry_us)
 {
     struct refusing r = {.s = s, .v = v, .token = token, .now_us = desk_wall_us(w), .ret = ret};
-    struct desk_decision d = {0};
     *ret_retry_us = 0;
     enum keer_err err = desk_write(w, count_token, &r);
     if (err == KEER_OK && r.begun.verdict != ATTEMPT_MAY) {
@@ -297,17 +304,23 @@ enum keer_err recover_not_me(const struct steps *s, struct desk_worker *w, const
         err = desk_write(w, not_me, &r);
     if (err != KEER_OK)
         return err;
-    notifier_wake(s->accounts->notifier);
-    if (!ret->event[0])
-        return KEER_OK;
-    struct desk_event e = visitor_event(v, &ret->account, "fraud_reported");
-    e.target = slice_str(ret->event);
-    err = desk_decide(w, &e, &d);
-    buf_release(&d.answer);
-    if (err != KEER_OK) { /* the freeze stands */
-        log_put(desk_log(w), LOG_WARNING, "a report of fraud on event %s was not taken: %s", ret->event, keer_err_text(err));
-        err = KEER_OK;
-    }
+    not_me_done(s, w, v, ret);
+    return KEER_OK;
+}
+
+static enum keer_err not_me_own(struct db *db, void *ctx)
+{
+    struct refusing *r = ctx;
+    return guard_not_me_own(db, &r->s->guard, &r->v->now.account, r->told, r->id, r->now_us, r->ret);
+}
+
+enum keer_err recover_not_me_own(const struct steps *s, struct desk_worker *w, const struct visitor *v, enum guard_told told,
+                                 const struct id *id, struct guard_not_me *ret)
+{
+    struct refusing r = {.s = s, .v = v, .told = told, .id = id, .now_us = desk_wall_us(w), .ret = ret};
+    enum keer_err err = desk_write(w, not_me_own, &r);
+    if (err == KEER_OK)
+        not_me_done(s, w, v, ret);
     return err;
 }
 

@@ -39,6 +39,9 @@ KEER_NODISCARD enum keer_err recover_cancel(const struct steps *s, struct desk_w
 /* 'Not me' of a notice: KEER_EMISSING for a token that is none. Told to the engine as fraud where an event is known. */
 KEER_NODISCARD enum keer_err recover_not_me(const struct steps *s, struct desk_worker *w, const struct visitor *v,
                                             struct slice token, struct guard_not_me *ret, int64_t *ret_retry_us);
+/* The same from v's session, of what stands in its security centre. KEER_EMISSING. */
+KEER_NODISCARD enum keer_err recover_not_me_own(const struct steps *s, struct desk_worker *w, const struct visitor *v,
+                                                enum guard_told told, const struct id *id, struct guard_not_me *ret);
 
 /* What is due: changes and recoveries applied, codes sent, what is over forgotten. A timer of the desk; ctx: struct steps.
  */

@@ -6,7 +6,26 @@
  */
 #include "flow/seen.h"
 
+#include "base/huge.h"
+
 #define WORDS (SEEN_BITS / 64)
+
+enum keer_err seen_init(struct seen *s)
+{
+    s->memory = calloc(1, SEEN_BITS / 8 + SEEN_LINE / 8);
+    if (!s->memory)
+        return KEER_ENOMEM;
+    huge_hint(s->memory, SEEN_BITS / 8); /* it is touched at random */
+    uintptr_t line = SEEN_LINE / 8, at = (uintptr_t)s->memory;
+    s->words = (uint64_t *)(void *)((unsigned char *)s->memory + (line - at % line) % line);
+    return KEER_OK;
+}
+
+void seen_release(struct seen *s)
+{
+    free(s->memory);
+    *s = (struct seen){0};
+}
 
 void seen_save(const struct seen *s, struct buf *out)
 {

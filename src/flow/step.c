@@ -276,18 +276,18 @@ static enum keer_err read_names(struct db *db, void *ctx)
     return identifier_list(db, n->account, n->names, &n->count);
 }
 
-static enum keer_err decide(struct desk_worker *w, const struct ending *e, bool *ret_denied)
+enum keer_err step_event(struct desk_worker *w, const struct visitor *v, const struct challenge *c,
+                         enum authenticator_kind by, bool right, bool *ret_denied)
 {
-    const struct challenge *c = e->r->challenge;
-    struct desk_event event = visitor_event(e->v, &c->account, "second_step");
+    struct desk_event event = visitor_event(v, &c->account, "second_step");
     struct desk_decision d = {0};
     struct naming n = {.account = &c->account};
     enum keer_err err = desk_read(w, read_names, &n);
     for (unsigned i = 0; err == KEER_OK && i < n.count; i++)
         if (n.names[i].kind == IDENTIFIER_SUBJECT)
             event.account = slice_str(n.names[i].text);
-    event.outcome = e->r->right ? SLICE("success") : SLICE("failure");
-    event.step_up = slice_str(methods[e->r->by]);
+    event.outcome = right ? SLICE("success") : SLICE("failure");
+    event.step_up = slice_str(methods[by]);
     event.has_second_step = true;
     if (err == KEER_OK)
         err = desk_decide(w, &event, &d);
@@ -301,7 +301,7 @@ enum keer_err step_end(const struct steps *s, struct desk_worker *w, const struc
 {
     struct ending e = {.s = s, .v = v, .r = r, .now_us = desk_wall_us(w), .ret = ret};
     *ret = (struct step){.challenge = *r->challenge, .left = r->codes_left};
-    enum keer_err err = decide(w, &e, &e.denied);
+    enum keer_err err = step_event(w, v, r->challenge, r->by, r->right, &e.denied);
     if (err == KEER_OK)
         err = desk_write(w, end_in_db, &e);
     if (err == KEER_EMISSING) { /* it ended meanwhile, or its session did: what was right is worth nothing */

@@ -83,9 +83,13 @@ struct step_prompt_view {
 /* Those that wait, for v's session: none unless it is FULL and its device trusted. */
 KEER_NODISCARD enum keer_err step_prompts(const struct steps *s, struct desk_worker *w, const struct visitor *v,
                                           struct step_prompt_view ret_rows[PROMPTS_MAX], unsigned *ret_count);
+/* The same in a transaction of the caller's. Any. */
+KEER_NODISCARD enum keer_err step_prompts_read(struct db *db, const struct visitor *v, int64_t now_us,
+                                               struct step_prompt_view ret_rows[PROMPTS_MAX], unsigned *ret_count);
 enum step_answer { STEP_ANSWER_NUMBER, STEP_ANSWER_NO, STEP_ANSWER_NOT_ME };
-/* 'Not me' refuses the challenge, ends the session that asked and what that browser may, tells every contact, and reports
- * the sign-in (event fraud_reported). */
+/* 'Not me' refuses the challenge, ends the session that asked and what that browser may, locks the account (guard_freeze:
+ * every session ends, linked wallets are paused, what waits is called off) and tells every contact. The engine hears of a
+ * second_step that failed, and of fraud (fraud_reported) where the event that asked is known. A plain 'no' only refuses. */
 KEER_NODISCARD enum keer_err step_answer_prompt(const struct steps *s, struct desk_worker *w, const struct visitor *v,
                                                 const struct id *prompt, enum step_answer answer, struct slice number,
                                                 struct step *ret);
@@ -100,6 +104,9 @@ KEER_NODISCARD enum keer_err step_begin(const struct steps *s, struct desk_worke
                                         struct attempt_begun *ret_begun, struct step *ret);
 /* In the transaction that spends what was right: the challenge waits for step_end, whatever wrong answers come beside it. */
 KEER_NODISCARD enum keer_err step_right(struct db *db, const struct id *challenge, int64_t now_us);
+/* Event second_step of a challenge's account, with its outcome. */
+KEER_NODISCARD enum keer_err step_event(struct desk_worker *w, const struct visitor *v, const struct challenge *c,
+                                        enum authenticator_kind by, bool right, bool *ret_denied);
 /* What was looked at: right or wrong. `by`: what answered, `amr`: what it showed. */
 struct step_result {
     const struct challenge *challenge;

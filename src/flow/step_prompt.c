@@ -1,4 +1,5 @@
 /* step_prompt.c - approval on a trusted device: the number for one screen, and the answer on another. */
+#include "flow/notifier.h"
 #include "flow/step.h"
 
 /* --- asking --- */
@@ -98,28 +99,35 @@ static enum keer_err same_browser(struct db *db, const struct session *answering
     return err;
 }
 
-static enum keer_err list(struct db *db, void *ctx)
+enum keer_err step_prompts_read(struct db *db, const struct visitor *v, int64_t now_us,
+                                struct step_prompt_view ret_rows[PROMPTS_MAX], unsigned *ret_count)
 {
-    struct listing *l = ctx;
     struct session session;
     struct authenticator device;
     struct prompt prompts[PROMPTS_MAX];
-    unsigned n = 0;
-    l->count = 0;
-    enum keer_err err = trusted(db, l->v, l->now_us, &session, &device);
+    unsigned n = 0, count = 0;
+    enum keer_err err = trusted(db, v, now_us, &session, &device);
     if (err == KEER_OK)
-        err = prompts_list(db, &session.account, &session.device, l->now_us, prompts, &n);
+        err = prompts_list(db, &session.account, &session.device, now_us, prompts, &n);
     for (unsigned i = 0; err == KEER_OK && i < n; i++) {
-        struct step_prompt_view *row = &l->rows[l->count];
+        struct step_prompt_view *row = &ret_rows[count];
         bool same = true;
         row->prompt = prompts[i];
-        err = challenge_get(db, &prompts[i].challenge, l->now_us, &row->challenge);
+        err = challenge_get(db, &prompts[i].challenge, now_us, &row->challenge);
         if (err == KEER_OK && row->challenge.state == CHALLENGE_OPEN)
-            err = same_browser(db, &session, &row->challenge, l->now_us, &same);
+            err = same_browser(db, &session, &row->challenge, now_us, &same);
         if (err == KEER_OK && !same)
-            l->count++;
+            count++;
     }
-    return err;
+    if (err == KEER_OK || err == KEER_EMISSING)
+        *ret_count = err == KEER_OK ? count : 0;
+    return err == KEER_EMISSING ? KEER_OK : err;
+}
+
+static enum keer_err list(struct db *db, void *ctx)
+{
+    struct listing *l = ctx;
+    return step_prompts_read(db, l->v, l->now_us, l->rows, &l->count);
 }
 
 enum keer_err step_prompts(const struct steps *s, struct desk_worker *w, const struct visitor *v,
@@ -128,9 +136,9 @@ enum keer_err step_prompts(const struct steps *s, struct desk_worker *w, const s
     struct listing l = {.v = v, .now_us = desk_wall_us(w), .rows = ret_rows};
     UNUSED(s);
     enum keer_err err = desk_read(w, list, &l);
-    if (err == KEER_OK || err == KEER_EMISSING)
-        *ret_count = err == KEER_OK ? l.count : 0;
-    return err == KEER_EMISSING ? KEER_OK : err;
+    if (err == KEER_OK)
+        *ret_count = l.count;
+    return err;
 }
 
 /* --- the answer --- */
@@ -192,52 +200,57 @@ static enum keer_err refuse(struct db *db, void *ctx)
     return err == KEER_EMISSING ? KEER_OK : err;
 }
 
-/* The session that asked ends, and the browser is no device of the account any more. */
+/* What the browser that asked may of the account ends with it: it is no device of the account any more. */
+static enum keer_err end_asking(struct db *db, const struct answering *a)
+{
+    struct session asking;
+    struct device device;
+    const struct id *account = &a->session.account;
+    enum keer_err err = session_read(db, &a->challenge.holder, a->now_us, &asking);
+    if (err == KEER_OK)
+        err = session_end(db, account, &asking.id, a->now_us);
+    if (err == KEER_OK)
+        err = device_find(db, account, &asking.device_hash, &device);
+    if (err == KEER_OK && !id_eq(&device.id, &a->session.device))
+        err = device_revoke(db, account, &device.id, a->now_us);
+    return err == KEER_EMISSING ? KEER_OK : err;
+}
+
+/* Whoever asked has the password, or a session: the account is locked, as by the 'not me' of a notice, which pauses its
+ * wallets. */
 static enum keer_err not_me(struct db *db, void *ctx)
 {
     struct answering *a = ctx;
-    struct session asking;
-    struct device device;
     unsigned count;
     const struct id *account = &a->session.account;
     enum keer_err err = prompt_refuse(db, account, a->id, &a->session.device, PROMPT_NOT_ME, a->now_us);
-    if (err == KEER_OK)
+    if (err == KEER_OK || err == KEER_EMISSING) /* also one that was answered meanwhile */
         err = challenge_refuse(db, &a->challenge.id, SLICE("not_me"), a->now_us);
     if (err == KEER_OK || err == KEER_EMISSING)
-        err = session_read(db, &a->challenge.holder, a->now_us, &asking);
-    if (err == KEER_OK) {
-        err = session_end(db, account, &asking.id, a->now_us);
-        if (err == KEER_OK)
-            err = device_find(db, account, &asking.device_hash, &device);
-        if (err == KEER_OK && !id_eq(&device.id, &a->session.device))
-            err = device_revoke(db, account, &device.id, a->now_us);
-    }
-    if (err == KEER_OK || err == KEER_EMISSING)
+        err = end_asking(db, a);
+    if (err == KEER_OK)
         err = notice_add(db, &a->s->accounts->key,
                          &(struct notice_new){.account = *account,
-                                              .kind = NOTICE_SIGN_IN_REFUSED,
+                                              .kind = NOTICE_STEP_NOT_ME,
                                               .about = a->challenge.id,
                                               .what = slice_str(a->session.family),
                                               .where = visitor_where(a->v)},
                          a->now_us, &count);
-    return err;
+    return err == KEER_OK ? guard_freeze(db, &a->s->guard, account,
+                                         SLICE("You said on a trusted device that it was not you."), a->now_us)
+                          : err;
 }
 
-/* What the decision that asked was about turns out to be fraud. */
+/* For the engine: a step that failed, whatever is known of what asked for it; and fraud, where its event is known. */
 static enum keer_err report(struct desk_worker *w, const struct answering *a)
 {
-    struct desk_event e = visitor_event(a->v, &a->session.account, "fraud_reported");
-    struct desk_decision d = {0};
-    if (!a->challenge.event[0])
-        return KEER_OK;
-    e.target = slice_str(a->challenge.event);
-    enum keer_err err = desk_decide(w, &e, &d);
-    buf_release(&d.answer);
-    if (err != KEER_OK && err != KEER_EIO) { /* the refusal stands; what could not be reported is told */
-        log_put(desk_log(w), LOG_WARNING, "a report of fraud on event %s was not taken: %s", a->challenge.event,
-                keer_err_text(err));
+    bool denied;
+    enum keer_err err = step_event(w, a->v, &a->challenge, AUTHENTICATOR_DEVICE, /* right */ false, &denied);
+    if (err != KEER_OK && err != KEER_EIO) { /* the refusal stands */
+        log_put(desk_log(w), LOG_WARNING, "the event of a step that was refused was not taken: %s", keer_err_text(err));
         err = KEER_OK;
     }
+    visitor_report(w, a->v, &a->session.account, slice_str(a->challenge.event));
     return err;
 }
 
@@ -253,8 +266,10 @@ enum keer_err step_answer_prompt(const struct steps *s, struct desk_worker *w, c
     ret->challenge = a.challenge;
     if (err == KEER_OK && answer != STEP_ANSWER_NUMBER) {
         err = desk_write(w, answer == STEP_ANSWER_NO ? refuse : not_me, &a);
-        if (err == KEER_OK && answer == STEP_ANSWER_NOT_ME)
+        if (err == KEER_OK && answer == STEP_ANSWER_NOT_ME) {
+            notifier_wake(s->accounts->notifier);
             err = report(w, &a);
+        }
         ret->challenge.state = CHALLENGE_REFUSED;
         return err == KEER_EMISSING ? KEER_OK : err;
     }

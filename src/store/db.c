@@ -91,6 +91,8 @@ void db_rollback(struct db *db)
     db->in_transaction = false;
 }
 
+enum keer_err db_tidy(struct db *db) { return db->driver->tidy && !db->in_transaction ? db->driver->tidy(db) : KEER_OK; }
+
 enum keer_err db_mark(struct db *db)
 {
     ASSERT(db->in_transaction);

@@ -54,6 +54,10 @@ KEER_NODISCARD enum keer_err db_exec(struct db *db, const char *sql);
 KEER_NODISCARD enum keer_err db_begin(struct db *db);
 KEER_NODISCARD enum db_outcome db_commit(struct db *db);
 void db_rollback(struct db *db);
+/* Of a writing connection, between two transactions (in one nothing happens), when nobody waits: what keeps the database
+ * in order (SQLite's checkpoints, a piece each time). Who commits often calls it after each commit; without it the WAL grows
+ * until the close. KEER_EIO when the disk failed: what is committed is safe, and nothing more can be. KEER_ENOMEM: later. */
+KEER_NODISCARD enum keer_err db_tidy(struct db *db);
 /* A part of a transaction that can be taken back alone (SQL's SAVEPOINT); one at a time. db_keep is KEER_EIO when something
  * in it failed; then, or for whatever reason the part is not wanted, db_back takes it back, and the transaction is as sound
  * as it was. When db_back is KEER_EIO the whole transaction is lost (a full disk, a connection that ended). */

@@ -21,6 +21,7 @@ struct db_driver {
     enum keer_err (*begin)(struct db *db);
     enum db_outcome (*commit)(struct db *db);
     void (*rollback)(struct db *db);
+    enum keer_err (*tidy)(struct db *db); /* NULL: nothing to do */
     enum keer_err (*prepare)(struct db *db, const char *sql, struct db_stmt **ret_stmt);
     void (*free)(struct db_stmt *s);
     void (*bind_i64)(struct db_stmt *s, unsigned parameter, int64_t v);

@@ -53,7 +53,8 @@ class Victim(Person):
         self.totp_made = self.must(b.post('/v1/account/authenticators/totp'))
         authenticator = next((a['id'] for a in b.me().json['authenticators'] if a['state'] == 'active'), self.totp_made['id'])
         self.things = {'sessions/': next(s['id'] for s in me['sessions'] if not s['current'] and s['rights'] == 'full'), 'devices/': device, 'contacts/{id}/confirm': waits, 'contacts/': mine,
-                       'invitations/': invitation, 'members/': member.account, 'approvals/': approval, 'challenges/': challenge, 'prompts/': prompt, 'authenticators/': authenticator, 'changes/': pending, 'change': change,
+                       'invitations/': invitation, 'members/': member.account, 'approvals/': approval, 'challenges/': challenge, 'prompts/': prompt, 'authenticators/': authenticator, 'changes/{id}/not-me': 'A' * 22, 'activity/': 'A' * 22,  # who may would lock himself out of the rest: tests/integration/step.sh
+                       'changes/': pending, 'change': change,
                        'wallets/': 'A' * 22, 'charges/': 'A' * 22}  # there are no wallets here: tests/integration/agreements.sh has what they say to whom
         self.asked = b.post('/v1/account/authenticators/passkey/options').json
         self.recovering = Browser().post('/v1/account/recovery', {'name': self.email}).json['flow']

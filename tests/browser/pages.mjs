@@ -265,9 +265,9 @@ async function approval(anna) {
     await thief.page.click('#step .panel .primary')
     await shown(thief.page, '.number')
     await page.reload()
-    await page.click('.prompt .danger')
-    ok(await until(async () => /Not confirmed|Nothing to confirm|too long/.test(await thief.page.textContent('h1'))), "'it was not me' ends the other sign-in", await thief.page.textContent('h1'))
-    ok((await api(thief.page, 'GET', '/v1/account/me')).status >= 400, 'and it has no session')
+    await page.click('.prompt .actions button:not(.danger)')
+    ok(await until(() => page.evaluate(() => document.getElementById('prompts').hidden)), "'not now' takes the question away")
+    ok((await api(thief.page, 'GET', '/v1/account/me')).status >= 400 && (await api(page, 'GET', '/v1/account/me')).status === 200, 'the other one has no session, and this one has')
 }
 
 // --- payments: what a store asks its customer --------------------------------------------------------------------
@@ -395,6 +395,65 @@ async function notMe() {
     await other.page.goto(link)
     await other.page.click('#form [type=submit]')
     ok(await error(other.page) !== '', 'the same token again does nothing')
+}
+
+// The same from the security centre: of something that happened, of a change that waits, of a question that another browser asks.
+async function notMeHere() {
+    const lock = async (who, what) => {
+        await shown(who.page, '#dialog ul.checks')
+        await who.page.click('#dialog .plain')
+        ok((await api(who.page, 'GET', '/v1/account/me')).status === 200 && await until(() => who.page.evaluate(() => !document.getElementById('dialog').open)), `${what}: it says first what it does, and 'it was me' does nothing`)
+        await who.press()
+        await shown(who.page, '#dialog ul.checks')
+        await who.page.click('#dialog .danger')
+        ok(await until(async () => /safe/.test(await who.page.textContent('h1'))) && await who.page.locator('a[href="/recover"]').count() === 1, `${what}: one more press makes the account safe, and leads to the way back`, await who.page.textContent('main'))
+        await judged(who.page, what)
+        ok((await api(who.page, 'GET', '/v1/account/me')).status === 401, 'everybody is signed out')
+        const after = await somebody()
+        await byPassword(after.page, who.email)
+        ok(/locked|stopped/.test(await error(after.page)), 'and nobody signs in by the password')
+    }
+    const newcomer = async (email) => {
+        const who = { ...await somebody(), email }
+        who.key = await authenticator(who)
+        await signUp(who, email)
+        await who.page.click('#passkey')
+        await at(who.page, '/security')
+        return who
+    }
+    const carol = await newcomer('carol@example.org')
+    carol.press = () => carol.page.click('#activity .row:has-text("added") button')
+    await shown(carol.page, '#activity .row button')
+    await carol.press()
+    await lock(carol, 'a row of recent activity')
+
+    const dora = { ...await somebody(), email: 'dora@example.org' }
+    await signUp(dora, dora.email)
+    await signOut(dora.page)
+    await byPassword(dora.page, dora.email)
+    await at(dora.page, '/security')
+    await dora.page.click('#devices .row:has(.badge.good) button:has-text("Trust")')
+    ok(await shown(dora.page, '#changes .row'), 'a change that waits is shown', await dora.page.textContent('main'))
+    dora.press = () => dora.page.click('#changes .row button:has-text("Not me")')
+    await dora.press()
+    await lock(dora, 'a change that waits')
+
+    const erin = await newcomer('erin@example.org')
+    await shown(erin.page, '#devices .row')
+    await erin.page.click('#devices .row:has(.badge.good) button:has-text("Trust")')
+    await stepIn(erin.page)
+    await until(() => erin.page.locator('#devices .badge:has-text("Trusted")').count())
+    const thief = await stranger(erin.email)
+    await way(thief.page, 'Trusted device')
+    await thief.page.click('#step .panel .primary')
+    await shown(thief.page, '.number')
+    await erin.page.reload()
+    erin.press = () => erin.page.click('.prompt .danger')
+    await shown(erin.page, '.prompt .danger')
+    await erin.press()
+    await lock(erin, "'it was not me' on a trusted device")
+    ok(await until(async () => /Not confirmed|Nothing to confirm|too long/.test(await thief.page.textContent('h1'))), 'ends the other sign-in', await thief.page.textContent('h1'))
+    ok((await api(thief.page, 'GET', '/v1/account/me')).status >= 400, 'and it has no session')
 }
 
 async function recovery() {
@@ -526,6 +585,7 @@ await run('injections', () => injections(anna))
 await run('adversary', () => adversary(anna))
 await run('openid', () => openid(anna))
 await run('not me', notMe)
+await run('not me here', notMeHere)
 await run('recovery', recovery)
 for (const [i, p] of people.entries()) ok(!p.complaints.length, `browser ${i + 1} complains of nothing`, p.complaints.join(' | '))
 await browser.close()

@@ -1,38 +1,12 @@
-/* appstore_fuzz.c - notifications of the App Store: the first byte says which. 'j': a JWS as it came, which nobody's root
- * signed and which is therefore never genuine. 'p': a payload that was signed by the root of the tests: what is read of it
- * is within its bounds, its amount and time too, and what is prepared of it is JSON. 't': the same of a transaction within.
+/* appstore_fuzz.c - notifications of the App Store, with real signatures. The first byte says which. 'j': a JWS as it came, which nobody's
+ * root signed and which is therefore never genuine. 'p': a payload that was signed by the root of the tests. 't': the same of a
+ * transaction within. What is behind the signatures has a target of its own, which is much quicker (appstore_payload_fuzz.c).
  */
-#include "base/json.h"
-#include "base/num.h"
-#include "lib/appstore_kit.h"
+#include "lib/appstore_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct ak k;
-
-static void read_signed(struct slice text, bool may_be_genuine)
-{
-    struct appstore_notice n;
-    char why[APPSTORE_WHY_BYTES];
-    enum appstore_verdict v = appstore_read(&k.store, text, ak_now_ms * 1000, &n, why);
-    ASSERT((v == APPSTORE_GENUINE) == (why[0] == '\0'));
-    if (v != APPSTORE_GENUINE)
-        return;
-    ASSERT(may_be_genuine);
-    ASSERT(strlen(n.uuid) == APPSTORE_UUID_BYTES && n.type[0] && strcmp(n.bundle, AK_BUNDLE) == 0);
-    ASSERT(n.amount_minor >= 0 && n.amount_minor < NUM_EXACT_MAX && n.signed_us > 0 && n.purchased_us >= 0);
-    struct tape t = {0};
-    struct tape_error e;
-    struct buf b;
-    static const struct tape_limits limits = {.bytes = APPSTORE_ANSWER_BYTES, .values = 128, .depth = 4, .keys = 32};
-    const struct appstore_evidence evidence = {
-        .has_account = true, .created_us = n.signed_us / 2, .granted = n.amount_minor % 5};
-    buf_init(&b, APPSTORE_ANSWER_BYTES);
-    appstore_prepare(&n, &evidence, &b);
-    ASSERT(tape_read(&t, buf_view(&b), &limits, &e) == KEER_OK);
-    tape_release(&t);
-    buf_release(&b);
-}
 
 static void sign(struct slice payload, struct buf *out)
 {
@@ -53,18 +27,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&outer, 1u << 20);
     if (data[0] == 'p') {
         sign(rest, &jws);
-        read_signed(buf_view(&jws), true);
+        ak_fuzz_read(&k, buf_view(&jws), true);
     } else if (data[0] == 't') {
         sign(rest, &jws);
-        buf_fmt(&payload,
-                "{\"notificationType\":\"REFUND\",\"notificationUUID\":\"" AK_UUID
-                "\",\"version\":\"2.0\",\"signedDate\":%lld,"
-                "\"data\":{\"bundleId\":\"" AK_BUNDLE "\",\"environment\":\"Production\",\"signedTransactionInfo\":\"%s\"}}",
-                (long long)ak_now_ms, jws.p);
+        ak_fuzz_payload(jws.p, NULL, &payload);
         sign(buf_view(&payload), &outer);
-        read_signed(buf_view(&outer), true);
+        ak_fuzz_read(&k, buf_view(&outer), true);
     } else {
-        read_signed(rest, false);
+        ak_fuzz_read(&k, rest, false);
     }
     buf_release(&jws);
     buf_release(&payload);

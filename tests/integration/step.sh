@@ -123,15 +123,12 @@ as frank 'the screen that asked goes on' 200 '"state":"done"' "challenges/$c"
 as frank 'and is signed in' 200 '"rights":"full"' me
 sign_in grace
 as grace 'a prompt' 200 number "challenges/$c/prompt" '{}'
+as eve 'is seen in the account, too' 200 '"prompts":\[\{"id":"[^"]+","kind":"sign_in"' me
+as bob 'but not on a device that is not trusted' 200 '"prompts":\[\]' me
 as eve 'is refused' 200 '"prompts":\[\{' prompts; prompt=$(the '.prompts[0].id')
-as eve 'by: it was not me' 200 '"state":"refused"' "prompts/$prompt" '{"answer":"not_me"}'
-as grace 'the session that asked is gone' 401 NO_SESSION me
-as grace 'and its challenge' 404 NOT_FOUND "challenges/$c"
-until_true 'everybody is told' told anna@example.org sign_in_refused
-if command -v sqlite3 > /dev/null; then
-    [ "$(sqlite3 "$dir/k.db" "SELECT COUNT(*) FROM journal j JOIN journal t ON t.id = CAST(json_extract(CAST(j.body AS TEXT), '$.target') AS BLOB)
-        WHERE json_extract(CAST(j.body AS TEXT), '$.type') = 'fraud_reported' AND json_extract(CAST(t.body AS TEXT), '$.type') = 'sign_in'")" = 1 ]; ok $? 'and the sign-in is reported as fraud'
-fi
+as eve 'by: no' 200 '"state":"refused"' "prompts/$prompt" '{"answer":"no"}'
+as grace 'its challenge is over' 409 STEP_OVER "challenges/$c/prompt" '{}'
+as eve 'which locks nothing' 200 '"rights":"full"' me
 
 # --- a challenge of a store
 stop
@@ -234,6 +231,54 @@ as nobody 'once' 404 NOT_FOUND not-me "{\"token\":\"$token\"}"
 for jar in anna bob eve frank; do as $jar "$jar is signed out" 401 NO_SESSION me; done
 as eve 'and nobody gets in' 200 '"next":"denied","frozen":true' sign-in "{\"name\":\"anna@example.org\",\"password\":\"$password\"}"
 until_true 'everybody is told' told anna@example.org account_frozen
+
+# --- the same from a session: what waits, recent activity, a prompt
+waiting() { # JAR ADDRESS: a new account in which an app waits: $change
+    sign_up "$1" "$2"; sleep 1.1
+    as "$1" 'an app' 200 '"uri"' authenticators/totp '{"name":"my app"}'; local id secret; id=$(the .id) secret=$(the .secret)
+    as "$1" 'waits' 200 '"pending"' authenticators/totp/confirm "{\"id\":\"$id\",\"code\":\"$(totp "$secret")\"}"; change=$(the .pending)
+    as "$1" 'which the account shows' 200 "\"pending_changes\":\\[\\{\"id\":\"$change\",\"change\":\"authenticator_add\".*\"until\":\"[^\"]+\"\\}\\],\"pending_recovery\":null,\"wallets_paused\":true,\"prompts\":\\[\\]" me
+}
+locked() { # JAR ADDRESS
+    as "$1" "$2 is signed out" 401 NO_SESSION me
+    as "$1" 'and nobody gets in' 200 '"next":"denied","frozen":true' sign-in "{\"name\":\"$2\",\"password\":\"$password\"}"
+    until_true 'everybody is told' told "$2" account_frozen
+}
+waiting kurt kurt@example.org
+for path in "changes/$change/not-me" activity/AAAAAAAAAAAAAAAAAAAAAA/not-me; do
+    as nobody "POST $path without a session" 401 NO_SESSION "$path" '{}'
+    as kurt "POST $path from another site" 403 FOREIGN_ORIGIN "$path" '{}' -H 'Origin: https://evil.example'
+    as kurt "POST $path by a form" 415 WRONG_TYPE "$path" '' -X POST -H 'Content-Type: text/plain' -d '{}'
+    as bob "POST $path of somebody else's" 401 NO_SESSION "$path" '{}'
+done
+as kurt 'something that did not happen' 404 NOT_FOUND activity/AAAAAAAAAAAAAAAAAAAAAA/not-me '{}'
+as kurt 'a change that was not me' 200 '"told_of":"change_pending","undone":true,"frozen":true' "changes/$change/not-me" '{}'
+locked kurt kurt@example.org
+waiting lena lena@example.org
+as lena 'its activity' 200 '"activity":\[' me; row=$(the '[.activity[] | select(.kind == "change_pending")][0] | select(.not_me) | .id')
+welcome=$(the '[.activity[] | select(.kind == "welcome")][0].id')
+sign_up mona mona@example.org
+as mona 'of somebody else' 404 NOT_FOUND "activity/$row/not-me" '{}'
+as mona 'a change of somebody else' 404 NOT_FOUND "changes/$change/not-me" '{}'
+as lena 'what can not be taken back' 404 NOT_FOUND "activity/$welcome/not-me" '{}'
+as lena 'what was not me' 200 '"told_of":"change_pending","undone":true,"frozen":true' "activity/$row/not-me" '{}'
+locked lena lena@example.org
+as mona 'a trusted device' 200 '' devices/"$(curl -s -b "$dir/mona" "$u/v1/account/me" | jq -r '.devices[0].id')" '{"trusted":true}'
+until_true 'is one' sh -c "curl -s -b '$dir/mona' '$u/v1/account/me' | grep -q '\"trusted\":true'"
+as rita 'a stranger with the password' 200 '"next":"step"' sign-in "{\"name\":\"mona@example.org\",\"password\":\"$password\"}"; c=$(the .challenge)
+as rita 'asks for a prompt' 200 '"number"' "challenges/$c/prompt" '{}'
+as mona 'which the account shows' 200 '"prompts":\[\{"id"' me; prompt=$(the '.prompts[0].id')
+as mona 'it was not me' 200 '"state":"refused"' "prompts/$prompt" '{"answer":"not_me"}'
+as rita 'the session that asked is gone' 401 NO_SESSION me
+as rita 'and its challenge' 404 NOT_FOUND "challenges/$c"
+until_true 'everybody is told what was said' told mona@example.org step_not_me
+locked mona mona@example.org
+if command -v sqlite3 > /dev/null; then
+    [ "$(sqlite3 "$dir/k.db" "SELECT COUNT(*) FROM journal j JOIN journal t ON t.id = CAST(json_extract(CAST(j.body AS TEXT), '$.target') AS BLOB)
+        WHERE json_extract(CAST(j.body AS TEXT), '$.type') = 'fraud_reported' AND json_extract(CAST(t.body AS TEXT), '$.type') = 'sign_in'")" = 1 ]; ok $? 'the sign-in is reported as fraud'
+    [ "$(sqlite3 "$dir/k.db" "SELECT COUNT(*) FROM (SELECT CAST(body AS TEXT) AS b FROM journal) WHERE json_extract(b, '$.type') = 'second_step'
+        AND json_extract(b, '$.outcome') = 'failure' AND json_extract(b, '$.step_up') = 'device'")" -ge 1 ]; ok $? 'and the step failed'
+fi
 
 # --- recovery
 as judy 'a recovery' 200 '"state":"open","proved":\[\],"ready":false' recovery '{"name":"anna@example.org"}'; flow=$(the .flow)

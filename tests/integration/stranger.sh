@@ -13,7 +13,7 @@ if git rev-parse --is-inside-work-tree > /dev/null 2>&1; then git ls-files -z; e
     tar --null -T - -cf - 2> /dev/null | tar -xf - -C "$dir/clone"
 port=28080; while (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; do port=$((port + RANDOM % 5000 + 1)); done
 awk '/^## / { here = $0 == "## A first integration" } here && $0 == "```sh" { on = 1; next } /^```$/ { on = 0 } on' README.md > "$dir/lines"
-[ "$(wc -l < "$dir/lines")" -le 10 ] && [ "$(head -c 9 "$dir/lines")" = 'make deps' ]; ok $? "README.md's first integration is ten lines at most"
+[ "$(wc -l < "$dir/lines")" -le 10 ] && [ "$(head -c 16 "$dir/lines")" = 'tools/deps build' ]; ok $? "README.md's first integration is ten lines at most"
 grep -q 'as root `export KEER_ALLOW_ROOT=yes` first' README.md; ok $? 'and says what root needs'
 {   echo 'stamp() { echo "$(date +%s%N) $1" >> ../times; jobs -p > ../jobs; }'
     [ "$(id -u)" != 0 ] || echo 'export KEER_ALLOW_ROOT=yes'

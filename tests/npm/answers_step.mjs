@@ -90,6 +90,10 @@ export async function steps(ask) {
     const late = await post('an app', 200, 'authenticators/totp', {}, { jar: again })
     const { pending } = await post('waits', 200, 'authenticators/totp/confirm', { id: late.id, code: totp(late.secret) }, { jar: again })
     await get('what waits', 200, 'changes', { jar: again })
+    const { activity } = await get('and in the account', 200, 'me', { jar: again })
+    await post('a change that is none', 404, 'changes/AAAAAAAAAAAAAAAAAAAAAA/not-me', {}, { jar: again })
+    await post('nothing that happened', 404, 'activity/AAAAAAAAAAAAAAAAAAAAAA/not-me', {}, { jar: again })
+    await post('what cannot be taken back', 404, `activity/${activity.find((a) => !a.not_me).id}/not-me`, {}, { jar: again })
     await post('it is called off', 200, `changes/${pending}/cancel`, {}, { jar: again })
     await post('again', 404, `changes/${pending}/cancel`, {}, { jar: again })
 
@@ -107,4 +111,16 @@ export async function steps(ask) {
     const token = (await notice(carl.email, 'change_cancelled')).text.match(/not-me[/#?=a-z]*([\w-]{22})/)[1]
     await post('a link that is none', 404, 'not-me', { token: 'AAAAAAAAAAAAAAAAAAAAAA' }, { role: null })
     await post('it was not me', 200, 'not-me', { token }, { role: null })
+    await notMeFromASession(post, get, ask)
+}
+
+// Of a session: it locks the account, so that each has its own.
+async function notMeFromASession(post, get, ask) {
+    for (const [email, path] of [['steps4@example.org', (me) => `activity/${me.activity.find((a) => a.not_me).id}/not-me`], ['steps5@example.org', (me) => `changes/${me.pending_changes[0].id}/not-me`]]) {
+        const { jar } = await signUp(ask, email), again = {}
+        await post('a session that waits', 200, 'sign-in', { name: email, password }, { jar: again })
+        await post('a device that waits to be trusted', 200, `devices/${(await get('its devices', 200, 'me', { jar: again })).devices[0].id}`, { trusted: true }, { jar: again })
+        await post('not me', 200, path(await get('what waits', 200, 'me', { jar: again })), {}, { jar: again })
+        await get('signed out', 401, 'me', { jar })
+    }
 }

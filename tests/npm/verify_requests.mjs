@@ -1,5 +1,6 @@
 // verify_requests.mjs FOLDER RECORD - the official packages' own primitives judge requests that `keer emulate wallet --record FILE` has kept:
-// alipay-sdk signs the same parameters again and must come to the same bytes; wechatpay-axios-plugin verifies; node's crypto verifies Antom's layout and v3's.
+// each signs the same strings again, with the same freshly made key, and must come to the same bytes: alipay-sdk in v2 (its own order and joining too) and v3,
+// wechatpay-axios-plugin, and for Antom, which has no client of its own among npm's, node's crypto. PKCS #1 v1.5 signs equal bytes equally.
 // A line for each, `good` or `wrong`, and the sum; code 1 when one is wrong or there was none.
 import { readFileSync } from 'node:fs';
 import crypto from 'node:crypto';
@@ -7,13 +8,14 @@ import path from 'node:path';
 import { Formatter, Rsa } from 'wechatpay-axios-plugin';
 
 // The package exports its client alone; what it signs with stands beside it.
-const { sign: alipaySign, verifySignatureV3 } = await import(new URL('./node_modules/alipay-sdk/dist/esm/util.js', import.meta.url));
+const { sign: alipaySign, signatureV3, verifySignatureV3 } = await import(new URL('./node_modules/alipay-sdk/dist/esm/util.js', import.meta.url));
 
 const [folder, record] = process.argv.slice(2);
 const file = (name) => readFileSync(path.join(folder, name), 'utf8');
 const app = crypto.createPrivateKey(file('alipay-app.pem')).export({ type: 'pkcs1', format: 'pem' }), appPublic = file('alipay-app-public.pem');
 const mch = new crypto.X509Certificate(file('wechatpay-merchant.crt')).publicKey.export({ type: 'spki', format: 'pem' });
-const antom = file('antom-merchant-public.pem');
+const mchKey = file('wechatpay-merchant.pem');
+const antom = file('antom-merchant-public.pem'), antomKey = file('antom-merchant.pem');
 
 const parts = ({ head, body }) => {
     const [first, ...lines] = head.split('\r\n');
@@ -21,7 +23,7 @@ const parts = ({ head, body }) => {
     const headers = Object.fromEntries(lines.filter(Boolean).map((l) => [l.slice(0, l.indexOf(':')).toLowerCase(), l.slice(l.indexOf(':') + 1).trim()]));
     return { method, target, headers, body };
 };
-// The SDK's sign(), with its own order, joining and RSA: PKCS #1 v1.5 signs equal bytes equally.
+// The SDK's sign(), with its own order, joining and RSA.
 const alipay2 = ({ target, body }) => {
     const all = Object.fromEntries([...new URLSearchParams(target.slice(target.indexOf('?') + 1)), ...new URLSearchParams(body)]);
     const { sign, method, biz_content, accept, payer, app_id: appId, charset, version, sign_type: signType, app_cert_sn: appCertSn, alipay_root_cert_sn: alipayRootCertSn, ...rest } = all; // accept, payer: the emulator's own
@@ -31,13 +33,18 @@ const alipay2 = ({ target, body }) => {
 const alipay3 = ({ method, target, headers, body }) => {
     const [, text, sign] = /^ALIPAY-SHA256withRSA (.*),sign=(.*)$/.exec(headers.authorization ?? '') ?? [];
     const token = headers['alipay-app-auth-token'];
-    return !!sign && verifySignatureV3(`${text}\n${method}\n${target}\n${body}\n${token ? `${token}\n` : ''}`, sign, appPublic);
+    const signed = `${text}\n${method}\n${target}\n${body}\n${token ? `${token}\n` : ''}`;
+    return !!sign && verifySignatureV3(signed, sign, appPublic) && signatureV3(signed, app) === sign;
 };
 const wechat = ({ method, target, headers, body }) => {
     const a = Object.fromEntries([...(headers.authorization ?? '').matchAll(/(\w+)="([^"]*)"/g)].map((m) => [m[1], m[2]]));
-    return !!a.signature && Rsa.verify(Formatter.request(method, target, a.timestamp, a.nonce_str, body), a.signature, mch);
+    const signed = Formatter.request(method, target, a.timestamp, a.nonce_str, body);
+    return !!a.signature && Rsa.verify(signed, a.signature, mch) && Rsa.sign(signed, mchKey) === a.signature;
 };
-const antomOf = ({ target, headers, body }) => crypto.verify('RSA-SHA256', Buffer.from(`POST ${target}\n${headers['client-id']}.${headers['request-time']}.${body}`), antom, Buffer.from(decodeURIComponent(/signature=(.*)/.exec(headers.signature ?? '')?.[1] ?? ''), 'base64'));
+const antomOf = ({ target, headers, body }) => {
+    const signed = Buffer.from(`POST ${target}\n${headers['client-id']}.${headers['request-time']}.${body}`), sign = decodeURIComponent(/signature=(.*)/.exec(headers.signature ?? '')?.[1] ?? '');
+    return crypto.verify('RSA-SHA256', signed, antom, Buffer.from(sign, 'base64')) && crypto.sign('RSA-SHA256', signed, antomKey).toString('base64') === sign;
+};
 
 const sum = {};
 for (const line of readFileSync(record, 'utf8').split('\n').filter(Boolean)) {

@@ -13,6 +13,7 @@
 #include "flow/wallet_notices.h"
 #include "stepup/totp.h"
 #include "store/query.h"
+#include "wallet/books.h"
 
 #define STEPS 400u
 #define PEOPLE 3u
@@ -532,6 +533,45 @@ static bool draw_charge(struct request *r)
     return true;
 }
 
+static int64_t balance_of(unsigned who)
+{
+    char name[LEDGER_NAME_BYTES + 1], text[LEDGER_NAME_BYTES + 200];
+    int64_t has_minor = 0;
+    struct books_of of = {.customer = &people[who].account, .currency = CUR_CNY};
+    books_name(BOOKS_BALANCE, &of, name);
+    (void)snprintf(
+        text, sizeof text,
+        "SELECT COALESCE(SUM(credits_posted - debits_posted - debits_pending), 0) FROM ledger_account WHERE name = '%s'",
+        name);
+    SIM_OK(db_number(sim.db, text, &has_minor));
+    return has_minor;
+}
+
+/* Mostly of who has a balance, and what he has; the same again, for what waited for its step; and that step (then nothing is asked). */
+static bool draw_spend(struct request *r)
+{
+    bool waits = one_id("SELECT id FROM spend WHERE state = 1 ORDER BY id", &r->id);
+    r->asked = NULL;
+    r->who = 1;
+    if (rng_chance(&sim.rng, 0.6)) {
+        if (waits && rng_chance(&sim.rng, 0.5))
+            return one_id("SELECT id FROM challenge WHERE state = 0 AND reference LIKE 'spend-%' ORDER BY id", &r->id);
+        r->asked = waits ? asked_of(&r->id) : NULL;
+        r->asked = r->asked ? r->asked : asked_one(ASKED_SPEND, false);
+        return r->asked != NULL;
+    }
+    unsigned who = (unsigned)rng_below(&sim.rng, PEOPLE);
+    for (unsigned i = 0; i < PEOPLE && balance_of(who) <= 0; i++)
+        who = (who + 1) % PEOPLE;
+    int64_t has_minor = balance_of(who);
+    if ((has_minor <= 0 && rng_chance(&sim.rng, 0.9)) || !(r->asked = asked_new()))
+        return false;
+    r->asked->kind = ASKED_SPEND;
+    r->asked->buyer = who;
+    r->asked->amount_minor = rng_between(&sim.rng, 1, has_minor > 0 && rng_chance(&sim.rng, 0.8) ? has_minor : 20000);
+    return true;
+}
+
 static bool draw(uint64_t from, uint64_t to)
 {
     static char number[WALLET_NUMBER_BYTES + 1];
@@ -568,20 +608,7 @@ static bool draw(uint64_t from, uint64_t to)
         }
         ok = r->asked && begin(run_refund, r);
     } else if (what < 460) {
-        bool again = rng_chance(&sim.rng, 0.3);
-        r->asked = again ? asked_one(ASKED_SPEND, false) : asked_new();
-        if (!again && r->asked) {
-            r->asked->kind = ASKED_SPEND;
-            r->asked->buyer = rng_chance(&sim.rng, 0.7) ? 0 : (unsigned)rng_below(&sim.rng, PEOPLE);
-            char account[ID_BYTES + 1];
-            if (one_of("SELECT DISTINCT account FROM balance_hold WHERE done_us > 0 ORDER BY account", account,
-                       sizeof account))
-                for (unsigned i = 0; i < PEOPLE; i++)
-                    if (strcmp(account, people[i].account.text) == 0)
-                        r->asked->buyer = i;
-            r->asked->amount_minor = rng_between(&sim.rng, 1, rng_chance(&sim.rng, 0.7) ? 1500 : 20000);
-        }
-        ok = r->asked && begin(run_spend, r);
+        ok = draw_spend(r) && begin(r->asked ? run_spend : run_answer, r);
     } else if (what < 500 || !linked_count) {
         r->who = (unsigned)rng_below(&sim.rng, 8);
         (void)snprintf(r->reference, sizeof r->reference, "ref-%u", r->who);

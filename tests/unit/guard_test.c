@@ -531,6 +531,46 @@ START_TEST(not_me_takes_it_back)
 }
 END_TEST
 
+/* The same from a session, by what its security centre shows: once, of its own account, while it can be taken back. */
+START_TEST(not_me_from_a_session)
+{
+    struct person bert = kit_person(&kit, "bert", LONG_AGO, T0);
+    struct guard_not_me got;
+    struct account row;
+    struct notice rows[8];
+    unsigned n = 0;
+    struct guard_request r = request(GUARD_CONTACT_ADD);
+    struct guard_answer a = ask(&r, T0);
+    ck_assert_int_eq(a.outcome, GUARD_WAITS);
+    ck_ok(notice_recent(kit.db, &anna.account, 8, rows, &n));
+    ck_assert(n == 1 && rows[0].kind == NOTICE_CHANGE_PENDING && notice_open(&rows[0], T0));
+    const struct id ids[] = {rows[0].id, a.change}; /* of enum guard_told */
+    for (int told = 0; told < 2; told++) {
+        ck_err(guard_not_me_own(kit.db, &kit.guard, &bert.account, (enum guard_told)told, &ids[told], T0, &got),
+               KEER_EMISSING);
+        ck_err(guard_not_me_own(kit.db, &kit.guard, &anna.account, (enum guard_told)told, &ids[!told], T0, &got),
+               KEER_EMISSING);
+    }
+    ck_assert(!notice_open(&rows[0], T0 + NOTICE_NOT_ME_US));
+    ck_err(guard_not_me_own(kit.db, &kit.guard, &anna.account, GUARD_TOLD_NOTICE, &ids[0], T0 + NOTICE_NOT_ME_US, &got),
+           KEER_EMISSING);
+    if (_i == GUARD_TOLD_NOTICE) { /* it was made meanwhile: it is taken back */
+        ck_assert_uint_eq(tick(a.until_us), 1);
+        ck_err(guard_not_me_own(kit.db, &kit.guard, &anna.account, GUARD_TOLD_CHANGE, &ids[1], a.until_us, &got),
+               KEER_EMISSING);
+    }
+    ck_ok(guard_not_me_own(kit.db, &kit.guard, &anna.account, (enum guard_told)_i, &ids[_i], a.until_us, &got));
+    ck_assert(got.undone && got.frozen && got.kind == NOTICE_CHANGE_PENDING && id_eq(&got.account, &anna.account));
+    ck_err(guard_not_me_own(kit.db, &kit.guard, &anna.account, (enum guard_told)_i, &ids[_i], a.until_us, &got),
+           KEER_EMISSING);
+    ck_assert_int_eq(state_of(&a.change), _i == GUARD_TOLD_NOTICE ? GUARD_UNDONE : GUARD_CANCELLED);
+    ck_ok(account_read(kit.db, &anna.account, &row));
+    ck_assert_int_eq(row.state, ACCOUNT_FROZEN);
+    ck_ok(account_read(kit.db, &bert.account, &row));
+    ck_assert_int_eq(row.state, ACCOUNT_ACTIVE);
+}
+END_TEST
+
 /* Hashes of passwords that nobody needs any more are not kept. */
 START_TEST(what_undoing_needs_goes_with_it)
 {
@@ -873,6 +913,7 @@ int main(void)
     tcase_add_test(c, what_waits_is_bounded_and_replaced);
     tcase_add_test(c, what_is_gone_fails);
     tcase_add_loop_test(c, not_me_takes_it_back, 0, GUARD_CHANGE_MAX);
+    tcase_add_loop_test(c, not_me_from_a_session, 0, 2);
     tcase_add_test(c, what_undoing_needs_goes_with_it);
     tcase_add_test(c, a_removed_address_still_hears_and_stops);
     tcase_add_test(c, every_call_may_fail);

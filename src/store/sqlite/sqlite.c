@@ -80,19 +80,12 @@ static int prepare_transaction(struct lite *l)
     return code;
 }
 
-/* Pages are those of a new database: 8 KiB are half as many writes as 4. A checkpoint makes all who wait for a commit wait
- * for it, so that it comes with every 2 MiB of WAL and is short; the bytes that it writes are nearly the same. */
-static enum keer_err settings(struct lite *l)
+/* Pages are those of a new database: 8 KiB are half as many writes as 4. */
+static enum keer_err settings(struct lite *l, const char *where)
 {
-    static const char *const writer[] = {"PRAGMA page_size=8192",
-                                         "PRAGMA journal_mode=WAL",
-                                         "PRAGMA synchronous=FULL",
-                                         "PRAGMA mmap_size=0",
-                                         "PRAGMA foreign_keys=ON",
-                                         "PRAGMA temp_store=MEMORY",
-                                         "PRAGMA wal_autocheckpoint=256",
-                                         "PRAGMA cache_size=-16384",
-                                         NULL};
+    static const char *const writer[] = {
+        "PRAGMA page_size=8192",  "PRAGMA journal_mode=WAL",  "PRAGMA synchronous=FULL",  "PRAGMA mmap_size=0",
+        "PRAGMA foreign_keys=ON", "PRAGMA temp_store=MEMORY", "PRAGMA cache_size=-16384", NULL};
     static const char *const reader[] = {
         "PRAGMA query_only=ON",        "PRAGMA temp_store=MEMORY",           "PRAGMA mmap_size=0",
         "PRAGMA wal_autocheckpoint=0", "SELECT COUNT(*) FROM sqlite_master", NULL};
@@ -108,12 +101,16 @@ static enum keer_err settings(struct lite *l)
         err = lite_exec(&l->base, *p);
     if (err == KEER_OK && (code = prepare_transaction(l)) != SQLITE_OK)
         err = failed(l, code);
+    if (err == KEER_OK && l->base.access == DB_WRITE &&
+        (code = checkpoint_begin(&l->checkpoint, l->conn, where)) != SQLITE_OK)
+        err = failed(l, code);
     return err;
 }
 
 static void lite_close(struct db *db)
 {
     struct lite *l = lite_of(db);
+    checkpoint_end(&l->checkpoint);
     (void)sqlite3_finalize(l->begin);
     (void)sqlite3_finalize(l->commit);
     int code = sqlite3_close(l->conn);
@@ -161,7 +158,7 @@ static enum keer_err lite_open(const char *where, enum db_access access, struct 
         make_private(where);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (access == DB_WRITE ? SQLITE_OPEN_CREATE : 0);
     int code = sqlite3_open_v2(where, &l->conn, flags, NULL);
-    err = code == SQLITE_OK ? settings(l) : l->conn ? failed(l, code) : KEER_ENOMEM;
+    err = code == SQLITE_OK ? settings(l, where) : l->conn ? failed(l, code) : KEER_ENOMEM;
     if (err != KEER_OK)
         (void)snprintf(why->text, sizeof why->text, "%s: %.300s", where,
                        l->base.why.text[0] ? l->base.why.text : keer_err_text(err));
@@ -193,6 +190,16 @@ static enum db_outcome lite_commit(struct db *db)
         (void)failed(l, code);
     (void)sqlite3_reset(l->commit);
     return code == SQLITE_DONE ? DB_COMMITTED : (code & 0xFF) == SQLITE_BUSY ? DB_NOT_COMMITTED : DB_UNKNOWN;
+}
+
+static enum keer_err lite_tidy(struct db *db)
+{
+    struct lite *l = lite_of(db);
+    int code = checkpoint_step(&l->checkpoint);
+    if (code == SQLITE_OK)
+        return KEER_OK;
+    (void)snprintf(l->base.why.text, sizeof l->base.why.text, "a checkpoint: %s (SQLite %d)", sqlite3_errstr(code), code);
+    return (code & 0xFF) == SQLITE_NOMEM ? KEER_ENOMEM : KEER_EIO;
 }
 
 /* It may have been rolled back already, by the error that led here. */
@@ -307,6 +314,7 @@ const struct db_driver db_sqlite = {.name = "sqlite",
                                     .begin = lite_begin,
                                     .commit = lite_commit,
                                     .rollback = lite_rollback,
+                                    .tidy = lite_tidy,
                                     .prepare = lite_prepare,
                                     .free = lite_free,
                                     .bind_i64 = lite_bind_i64,

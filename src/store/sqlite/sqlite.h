@@ -4,12 +4,14 @@
 #include <sqlite3.h>
 
 #include "store/driver.h"
+#include "store/sqlite/checkpoint.h"
 
 struct lite {
     struct db base;
     sqlite3 *conn;
     sqlite3_stmt *begin, *commit; /* prepared once: there is a pair for every group of decisions */
     int lock_fd;
+    struct checkpoint checkpoint; /* of a writing connection */
 };
 
 /* Keeps a second writing process out by PATH.lock, which stays; *ret_fd is closed by the caller. KEER_ECONFLICT when another

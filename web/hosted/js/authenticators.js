@@ -1,5 +1,5 @@
 // authenticators.js - the dialogs of the security centre: passkey, authenticator app, recovery codes, password, contacts.
-import { $, busy, el, onSubmit, reveals, say, showError } from './ui.js'
+import { $, el, icon, onSubmit, reveals, say, showError } from './ui.js'
 import { callWithStep, post, problemText } from './net.js'
 import { S, fill, when } from './text.js'
 import { errorBox, open } from './dialog.js'
@@ -116,15 +116,23 @@ export async function confirmContact(id) {
     told(answer, S.contact_added)
 }
 
-// The message that told of it has the link that undoes it; without the message, what a session can do is offered.
-export async function notMe(others) {
-    const error = errorBox(), end = el('button', { type: 'button', class: 'primary danger', hidden: !others }, S.end_others), change = el('button', { type: 'button', class: 'secondary wide' }, S.password_change)
-    const dialog = open(S.not_me_head, el('p', { class: 'lead' }, S.not_me_here), error, end, change)
-    end.addEventListener('click', () => busy(end, async () => { await guarded('POST', '/sessions:end-others', {}); dialog.close() }, error))
-    let next = null
-    change.addEventListener('click', () => { next = changePassword; dialog.close() })
-    await dialog.closed
-    await next?.()
+// 'It was not me': what that does is said first; then it is done by `path`, as the link of a message does. True when the account is locked now.
+export async function notMe(path, body = {}) {
+    const yes = await new Promise((resolve) => {
+        const button = el('button', { type: 'button', class: 'primary danger' }, S.not_me_do)
+        const dialog = open(S.not_me_head, el('p', { class: 'lead' }, S.not_me_lead), el('ul', { class: 'checks' }, [S.not_me_undo, S.not_me_end, S.not_me_freeze].map((t) => el('li', {}, t))),
+            button, el('button', { type: 'button', class: 'plain wide', click: () => dialog.close() }, S.not_me_was_me))
+        button.addEventListener('click', () => { resolve(true); dialog.close() })
+        dialog.closed.then(() => resolve(false))
+    })
+    return yes && (await post(base + path, body)).frozen !== false
+}
+
+// What the page is when its account was locked: everybody is signed out.
+export function locked(lead) {
+    $('centre').replaceChildren(el('h1', { id: 'h', tabindex: -1 }, S.not_me_done), el('p', { class: 'seal good' }, icon('shield')), el('p', { class: 'lead centred' }, lead), el('a', { class: 'primary', href: '/recover' }, S.not_me_next))
+    $('who').hidden = true
+    $('h').focus()
 }
 
 // Whether a person means it. Resolves to true or false.

@@ -10,7 +10,7 @@ const changes = {
 export const changeName = (change) => changes[change]?.() ?? S.what_other
 
 const told = {
-    welcome: ['check', () => S.did_welcome], sign_in_new_device: ['door', () => S.did_sign_in_new_device], sign_in_refused: ['warning', () => S.did_sign_in_refused],
+    welcome: ['check', () => S.did_welcome], sign_in_new_device: ['door', () => S.did_sign_in_new_device], sign_in_refused: ['warning', () => S.did_sign_in_refused], step_not_me: ['warning', () => S.did_step_not_me],
     password_changed: ['lock', () => S.did_password_changed], contact_added: ['mail', () => S.did_contact_added], contact_removed: ['mail', () => S.did_contact_removed],
     device_trusted: ['phone', () => S.did_device_trusted], device_revoked: ['phone', () => S.did_device_revoked],
     authenticator_added: ['passkey', () => S.did_authenticator_added], authenticator_removed: ['passkey', () => S.did_authenticator_removed], authenticator_blocked: ['warning', () => S.did_authenticator_blocked],

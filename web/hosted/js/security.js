@@ -24,7 +24,7 @@ function row(picture, name, badges, meta, ...actions) {
 // A button that does something and then shows everything anew. Its name for screen readers says of what it is.
 function does(label, of, work, kind = '') {
     const button = el('button', { type: 'button', class: `small ${kind}`, 'aria-label': `${label}: ${of}` }, label)
-    button.addEventListener('click', () => busy(button, async () => { await work(); await load() }))
+    button.addEventListener('click', () => busy(button, async () => { await work(); if (me) await load() }))
     return button
 }
 
@@ -72,8 +72,17 @@ function showSessions() {
     $('end-others').hidden = me.sessions.length < 2
 }
 
-function showChanges({ changes, recovery }) {
-    const waits = (name, detail, c, path) => row('clock', name, [], [[detail, c.where].filter(Boolean).join(' · '), fill(S.happens, { when: when(c.until) })], does(S.stop_change, name, () => act.guarded('POST', path, {}), 'danger'))
+// It locks the account: what follows is another page, signed out.
+async function notMe(path, body, lead = S.not_me_done_lead) {
+    if (!await act.notMe(path, body)) return
+    me = null
+    act.locked(lead)
+}
+
+function showChanges() {
+    const { pending_changes: changes, pending_recovery: recovery } = me
+    const waits = (name, detail, c, path) => row('clock', name, [], [[detail, c.where].filter(Boolean).join(' · '), fill(S.happens, { when: when(c.until) })], does(S.stop_change, name, () => act.guarded('POST', path, {}), 'danger'),
+        c.id && does(S.not_me_row, name, () => notMe(`/changes/${c.id}/not-me`), 'quiet'))
     $('changes').hidden = !changes.length && !recovery
     rows('changes', [...recovery ? [waits(S.did_recovery_started, '', recovery, '/recovery/cancel')] : [],
         ...changes.map((c) => waits(changeName(c.change), c.detail, c, `/changes/${c.id}/cancel`))])
@@ -81,7 +90,7 @@ function showChanges({ changes, recovery }) {
 
 function showActivity() {
     rows('activity', me.activity.filter((a) => !isCode(a.kind)).map((a) => row(toldIcon(a.kind), toldName(a.kind), [], [[a.what, a.where, when(a.time)].filter(Boolean).join(' · ')],
-        a.not_me && does(S.not_me_row, toldName(a.kind), () => act.notMe(me.sessions.length > 1), 'quiet'))), S.activity_none)
+        a.not_me && does(S.not_me_row, toldName(a.kind), () => notMe(`/activity/${a.id}/not-me`), 'quiet'))), S.activity_none)
 }
 
 // --- prompts: what another device asks, answered here -------------------------------------------------------------
@@ -101,13 +110,13 @@ function promptCard(p) {
         event.preventDefault()
         if (complete(f, error)) busy(approve, tell(() => ({ number: input.value.replaceAll(' ', '') }), S.prompt_approved), error)
     })
-    const no = el('button', { type: 'button', class: 'secondary' }, S.prompt_no), notMe = el('button', { type: 'button', class: 'secondary danger' }, S.prompt_not_me)
+    const no = el('button', { type: 'button', class: 'secondary' }, S.prompt_no), stranger = el('button', { type: 'button', class: 'secondary danger' }, S.prompt_not_me)
     no.addEventListener('click', () => busy(no, tell(() => ({ answer: 'no' }), S.prompt_refused), error))
-    notMe.addEventListener('click', () => busy(notMe, tell(() => ({ answer: 'not_me' }), S.prompt_reported), error))
+    stranger.addEventListener('click', () => busy(stranger, async () => { await notMe(`/prompts/${p.id}`, { answer: 'not_me' }, S.prompt_reported); if (me) await load() }, error))
     const s = p.shown ?? {}
     return el('div', { class: 'row prompt', 'data-id': p.id }, el('span', { class: 'picture' }, icon('warning')), el('div', { class: 'grow' },
         el('p', { class: 'name' }, heads[p.kind]?.(s) ?? S.prompt_signs_in),
-        el('p', { class: 'meta' }, [s.detail, s.store, when(p.created)].filter(Boolean).join(' · ')), error, f, el('div', { class: 'actions' }, no, notMe)))
+        el('p', { class: 'meta' }, [s.detail, s.store, when(p.created)].filter(Boolean).join(' · ')), error, f, el('div', { class: 'actions' }, no, stranger)))
 }
 
 function showPrompts(list) {
@@ -148,18 +157,16 @@ function showWho() {
 const toSignIn = () => location.replace(`/sign-in?continue=${encodeURIComponent(location.pathname + location.hash)}`)
 
 async function load() {
-    let changes, prompts
     try {
-        [me, changes, { prompts }] = await Promise.all([get('/v1/account/me'), get('/v1/account/changes'), get('/v1/account/prompts')])
+        me = await get('/v1/account/me')
     } catch (e) {
         if (e.status === 401 || e.code === 'STEP_NEEDED') return toSignIn()
         return showError(problemText(e))
     }
     // The account's language, unless somebody chose one here.
     if (me.locale && me.locale !== lang && /^(en|nl|zh)$/.test(me.locale) && !/(^|; )keer-lang=/.test(document.cookie)) return location.replace(`?lang=${me.locale}${location.hash}`)
-    for (const show of [showWho, showState, showWays, showContacts, showDevices, showSessions, showActivity]) show()
-    showChanges(changes)
-    showPrompts(prompts)
+    for (const show of [showWho, showState, showWays, showContacts, showDevices, showSessions, showChanges, showActivity]) show()
+    showPrompts(me.prompts)
     $('centre').removeAttribute('aria-busy')
 }
 

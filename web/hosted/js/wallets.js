@@ -54,9 +54,7 @@ function showCharge(c, w) {
 async function notMe(c, w) {
     if (!await act.sure(S.not_me_charge, fill(S.not_me_charge_lead, { wallet: walletName(w.wallet), amount: money(c.amount, c.currency), payee: c.payee }), S.not_me_charge_do)) return
     await post(`/v1/account/charges/${encodeURIComponent(c.id)}/not-me`)
-    $('centre').replaceChildren(el('h1', { id: 'h', tabindex: -1 }, S.not_me_done), el('p', { class: 'seal good' }, icon('shield')), el('p', { class: 'lead centred' }, S.not_me_charge_done), el('a', { class: 'primary', href: '/recover' }, S.not_me_next))
-    $('who').hidden = true
-    $('h').focus()
+    act.locked(S.not_me_charge_done)
     stopped = true
 }
 
