@@ -13,7 +13,7 @@
 
 /* What he buys, one after the other, until nothing more passes. */
 static const int64_t baskets[] = {70000, 70000, 30000, 10000, 100};
-static const int64_t raised_baskets[] = {1000000, 140000, 70000, 70000, 60000, 70000, 20000, 100};
+static const int64_t raised_baskets[] = {1000000, 140000, 70000, 70000, 70000, 70000, 20000, 100};
 
 struct attack {
     enum attacker attacker;

@@ -156,8 +156,9 @@ run() {
 
     # --- refunds
     by "$key" 'a part' 201 '"state":"paid".*"refunded":"4.00"' refunds "{\"id\":\"r-1\",\"charge\":\"$id\",\"amount\":\"4.00\",\"currency\":\"CNY\"}"
-    by "$analyst" 'it was asked for: an event' 200 '"id":"refund-' "decisions/refund-$(the .id)"
-    until_true 'and decided: another' decided_event "refund-$(the .id)-end"
+    id2=$(the .id)
+    until_true 'it was asked for: an event' decided_event "refund-$id2"
+    until_true 'and decided: another' decided_event "refund-$id2-end"
     by "$key" 'the same again' 200 '"state":"paid".*"refunded":"4.00"' refunds "{\"id\":\"r-1\",\"charge\":\"$id\",\"amount\":\"4.00\",\"currency\":\"CNY\"}"
     by "$key" 'with another amount' 422 KEY_REUSED refunds "{\"id\":\"r-1\",\"charge\":\"$id\",\"amount\":\"4.01\",\"currency\":\"CNY\"}"
     by "$key" 'more than is left' 201 '"state":"refused".*"why":"above_captured"' refunds "{\"id\":\"r-2\",\"charge\":\"$id\",\"amount\":\"6.01\",\"currency\":\"CNY\"}"

@@ -17,7 +17,7 @@ const told = {
     change_pending: ['clock', () => S.did_change_pending], change_cancelled: ['check', () => S.did_change_cancelled],
     recovery_started: ['clock', () => S.did_recovery_started], recovery_done: ['check', () => S.did_recovery_done],
     recovery_code_used: ['codes', () => S.did_recovery_code_used], recovery_codes_made: ['codes', () => S.did_recovery_codes_made],
-    wallet_limit_raised: ['wallet', () => S.did_wallet_limit_raised], wallet_linked: ['wallet', () => S.did_wallet_linked], wallet_ended: ['wallet', () => S.did_wallet_ended],
+    wallet_limit_raised: ['wallet', () => S.did_wallet_limit_raised], wallet_linked: ['wallet', () => S.did_wallet_linked], wallet_ended: ['wallet', () => S.did_wallet_ended], charge_paid: ['wallet', () => S.did_charge_paid],
     account_frozen: ['lock', () => S.did_account_frozen], family_invited: ['mail', () => S.did_family], family_joined: ['mail', () => S.did_family], family_asked: ['mail', () => S.did_family],
 }
 const wallets = { alipay: 'Alipay', wechatpay: 'WeChat Pay', antom: 'Alipay+' }
