@@ -580,7 +580,10 @@ static bool plan_type(struct keer_policy *p, unsigned type)
         const struct policy_filter *pf = &p->filters[f];
         if (!(pf->types >> type & 1))
             continue;
-        plan->filters[plan->filter_count++] = (uint16_t)f;
+        if (pf->condition < 0 && pf->value < 0)
+            plan->always[pf->group] |= (uint64_t)1 << pf->bit;
+        else
+            plan->filters[plan->filter_count++] = (uint16_t)f;
         if (pf->condition >= 0)
             plan->conditions[pf->condition / 64] |= (uint64_t)1 << pf->condition % 64;
         if (pf->value >= 0)
