@@ -130,7 +130,7 @@ static void request_filters(struct keer_engine *e, const struct keer_event *ev, 
             e->values[i] = WIN_MISSING;
     run_code(e, ev, &plan->early);
     for (uint64_t g = plan->groups; g; g &= g - 1)
-        req->filters[__builtin_ctzll(g)] = 0;
+        req->filters[__builtin_ctzll(g)] = plan->always[__builtin_ctzll(g)];
     for (unsigned i = 0; i < plan->filter_count; i++) {
         const struct policy_filter *f = &p->filters[plan->filters[i]];
         bool pass = (f->condition < 0 || e->registers[p->conditions[f->condition].result] == 1) &&

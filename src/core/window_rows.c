@@ -232,8 +232,11 @@ static inline void row_append(const struct group *g, unsigned char *row, const s
 /* A row is a few times 8 bytes: less than a call of memcpy. */
 static inline void row_copy(unsigned char *to, const unsigned char *from, size_t stride)
 {
-    for (size_t at = 0; at < stride; at += sizeof(uint64_t))
-        memcpy(to + at, from + at, sizeof(uint64_t));
+    size_t at = 0;
+    for (; at + 16 <= stride; at += 16)
+        memcpy(to + at, from + at, 16);
+    if (at < stride)
+        memcpy(to + at, from + at, 8);
 }
 
 static uint32_t scan_mask(const struct group *g, uint64_t filters)

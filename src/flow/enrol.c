@@ -149,7 +149,7 @@ enum keer_err enrol_totp_confirm(const struct steps *s, struct desk_worker *w, c
                               .detail = slice_str(e.row.name),
                               .challenge = r->challenge,
                               .where = visitor_where(r->v)};
-    return enrol_guarded(s, w, r->v, "custom.authenticator_added", &g, ret);
+    return enrol_guarded(s, w, r->v, "authenticator_added", &g, ret);
 }
 
 /* --- recovery codes --- */
@@ -188,7 +188,7 @@ enum keer_err enrol_codes(const struct steps *s, struct desk_worker *w, const st
     struct making m = {.s = s, .r = r, .now_us = desk_wall_us(w), .ret = ret};
     bool denied = true;
     *ret = (struct enrol){.outcome = ENROL_DENIED};
-    enum keer_err err = decide(w, r->v, "custom.authenticator_added", &r->challenge, &m.event, &denied);
+    enum keer_err err = decide(w, r->v, "authenticator_added", &r->challenge, &m.event, &denied);
     if (err != KEER_OK || denied)
         return err;
     err = desk_write(w, make_codes, &m);
@@ -244,7 +244,7 @@ enum keer_err enrol_remove(const struct steps *s, struct desk_worker *w, const s
                               .detail = slice_str(e.row.name[0] ? e.row.name : authenticator_kind_name(e.row.kind)),
                               .challenge = r->challenge,
                               .where = visitor_where(r->v)};
-    return enrol_guarded(s, w, r->v, "custom.authenticator_removed", &g, ret);
+    return enrol_guarded(s, w, r->v, "authenticator_removed", &g, ret);
 }
 
 /* --- what waits --- */

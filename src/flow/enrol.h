@@ -9,7 +9,7 @@
  * 1. A secret and codes are told once, to the session that asked.
  * 2. An app is added after it has shown a code: what nobody can answer with is no authenticator.
  * 3. Wrong codes of a confirmation count like any other.
- * 4. Every change is an event, custom.authenticator_added or custom.authenticator_removed, and its decision may refuse it.
+ * 4. Every change is an event, authenticator_added or authenticator_removed, and its decision may refuse it.
  */
 #ifndef FLOW_ENROL_H
 #define FLOW_ENROL_H

@@ -139,7 +139,7 @@ static enum keer_err guarded(struct registering *g, struct desk_worker *w)
                               .challenge = g->r->challenge,
                               .where = visitor_where(g->v)};
     struct enrol *e = &g->ret->enrol;
-    enum keer_err err = enrol_guarded(g->p->steps, w, g->v, "custom.authenticator_added", &r, e);
+    enum keer_err err = enrol_guarded(g->p->steps, w, g->v, "authenticator_added", &r, e);
     bool refused = e->outcome != ENROL_GUARD || e->guard.outcome == GUARD_REFUSED ||
                    (e->guard.outcome == GUARD_BAD_STEP && !g->confirmed);
     return err == KEER_OK && refused ? desk_write(w, drop, g) : err;

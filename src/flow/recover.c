@@ -330,7 +330,7 @@ struct ticking {
     const struct steps *s;
     int64_t now_us;
     unsigned count;
-    struct id recovered; /* the account of a recovery that is done */
+    struct recovery recovered; /* one that is done */
 };
 
 static enum keer_err tick_changes(struct db *db, void *ctx)
@@ -380,13 +380,17 @@ static enum keer_err look(struct db *db, void *ctx)
     return err == KEER_EMISSING ? KEER_OK : err;
 }
 
-/* Its password is another one: the windows see it. */
-static enum keer_err tell_recovered(struct desk_worker *w, const struct id *account)
+/* Its password is another one, and its authenticators may be gone: the windows see it. */
+static enum keer_err tell_recovered(struct desk_worker *w, const struct recovery *r)
 {
-    struct desk_event e = {.type = SLICE("password_changed"), .account = id_slice(account), .step_up = SLICE("recovery")};
-    struct desk_decision d = {0};
-    enum keer_err err = desk_decide(w, &e, &d);
-    buf_release(&d.answer);
+    const char *const types[] = {"password_changed", "authenticator_removed"};
+    enum keer_err err = KEER_OK;
+    for (size_t i = 0; err == KEER_OK && i < (r->lost ? 2 : 1); i++) {
+        struct desk_event e = {.type = slice_str(types[i]), .account = id_slice(&r->account), .step_up = SLICE("recovery")};
+        struct desk_decision d = {0};
+        err = desk_decide(w, &e, &d);
+        buf_release(&d.answer);
+    }
     return err;
 }
 
@@ -399,9 +403,9 @@ void steps_tick(struct desk_worker *w, void *ctx)
     for (size_t i = 0; err == KEER_OK && due.any && i < ARRAY_LEN(works); i++)
         for (unsigned round = 0; err == KEER_OK && round < ROUNDS_MAX; round++) {
             t.count = 0;
-            t.recovered = (struct id){0};
+            t.recovered = (struct recovery){.lost = false};
             err = desk_write(w, works[i], &t);
-            if (err == KEER_OK && id_is(&t.recovered))
+            if (err == KEER_OK && id_is(&t.recovered.account))
                 err = tell_recovered(w, &t.recovered);
             if (!t.count)
                 break;

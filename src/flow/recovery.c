@@ -415,7 +415,7 @@ enum keer_err recovery_finish(struct db *db, const struct guard *g, const struct
     return err;
 }
 
-enum keer_err recovery_apply_due(struct db *db, const struct guard *g, int64_t now_us, struct id *ret_account,
+enum keer_err recovery_apply_due(struct db *db, const struct guard *g, int64_t now_us, struct recovery *ret,
                                  unsigned *ret_count)
 {
     struct recovery r;
@@ -442,7 +442,7 @@ enum keer_err recovery_apply_due(struct db *db, const struct guard *g, int64_t n
                                               : complete(db, g, &r, slice_str(phc), r.lost, now_us);
     crypto_wipe(phc, sizeof phc);
     if (err == KEER_OK) {
-        *ret_account = r.account;
+        *ret = r;
         *ret_count = 1;
     }
     return err;

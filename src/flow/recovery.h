@@ -76,7 +76,7 @@ KEER_NODISCARD enum keer_err recovery_send(struct db *db, const struct guard *g,
 KEER_NODISCARD enum keer_err recovery_undo(struct db *db, const struct id *account, const struct id *recovery,
                                            int64_t now_us, bool *ret_nothing);
 /* One that is due: of which account; *ret_count 0: none is. */
-KEER_NODISCARD enum keer_err recovery_apply_due(struct db *db, const struct guard *g, int64_t now_us, struct id *ret_account,
+KEER_NODISCARD enum keer_err recovery_apply_due(struct db *db, const struct guard *g, int64_t now_us, struct recovery *ret,
                                                 unsigned *ret_count);
 KEER_NODISCARD enum keer_err recoveries_forget(struct db *db, int64_t before_us, int64_t rows_max);
 #endif

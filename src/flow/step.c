@@ -166,7 +166,7 @@ struct ending {
     const struct steps *s;
     const struct visitor *v;
     const struct step_result *r;
-    bool denied;
+    bool denied, disabled;
     int64_t now_us;
     struct step *ret;
 };
@@ -184,7 +184,7 @@ static enum keer_err tell(struct db *db, const struct ending *e, enum notice_kin
 }
 
 /* The hundredth in a row: every authenticator of the kind that was guessed at is disabled until it is bound anew. */
-static enum keer_err disable(struct db *db, const struct ending *e)
+static enum keer_err disable(struct db *db, struct ending *e)
 {
     struct authenticator rows[AUTHENTICATORS_MAX];
     unsigned n = 0;
@@ -196,13 +196,14 @@ static enum keer_err disable(struct db *db, const struct ending *e)
         if (!meant || rows[i].state != AUTHENTICATOR_ACTIVE)
             continue;
         err = authenticator_move(db, account, &rows[i].id, ACTIVE, AUTHENTICATOR_DISABLED, e->now_us);
+        e->disabled = true;
         if (err == KEER_OK)
             err = tell(db, e, NOTICE_AUTHENTICATOR_BLOCKED, slice_str(rows[i].name[0] ? rows[i].name : "recovery codes"));
     }
     return err;
 }
 
-static enum keer_err end_wrong(struct db *db, const struct ending *e)
+static enum keer_err end_wrong(struct db *db, struct ending *e)
 {
     const struct attempt *a = &e->r->begun->attempt;
     bool used_up = false;
@@ -257,6 +258,7 @@ static enum keer_err end_right(struct db *db, const struct ending *e)
 static enum keer_err end_in_db(struct db *db, void *ctx)
 {
     struct ending *e = ctx;
+    e->disabled = false;
     enum keer_err err = e->r->right ? end_right(db, e) : end_wrong(db, e);
     if (err == KEER_OK)
         err = challenge_get(db, &e->r->challenge->id, e->now_us, &e->ret->challenge);
@@ -276,24 +278,40 @@ static enum keer_err read_names(struct db *db, void *ctx)
     return identifier_list(db, n->account, n->names, &n->count);
 }
 
+static enum keer_err decide(struct desk_worker *w, struct desk_event *event, const struct id *account, bool *ret_denied)
+{
+    struct desk_decision d = {0};
+    struct naming n = {.account = account};
+    enum keer_err err = desk_read(w, read_names, &n);
+    for (unsigned i = 0; err == KEER_OK && i < n.count; i++)
+        if (n.names[i].kind == IDENTIFIER_SUBJECT)
+            event->account = slice_str(n.names[i].text);
+    if (err == KEER_OK)
+        err = desk_decide(w, event, &d);
+    *ret_denied = d.outcome == KEER_DENY;
+    buf_release(&d.answer);
+    return err;
+}
+
 enum keer_err step_event(struct desk_worker *w, const struct visitor *v, const struct challenge *c,
                          enum authenticator_kind by, bool right, bool *ret_denied)
 {
     struct desk_event event = visitor_event(v, &c->account, "second_step");
-    struct desk_decision d = {0};
-    struct naming n = {.account = &c->account};
-    enum keer_err err = desk_read(w, read_names, &n);
-    for (unsigned i = 0; err == KEER_OK && i < n.count; i++)
-        if (n.names[i].kind == IDENTIFIER_SUBJECT)
-            event.account = slice_str(n.names[i].text);
     event.outcome = right ? SLICE("success") : SLICE("failure");
     event.step_up = slice_str(methods[by]);
     event.has_second_step = true;
-    if (err == KEER_OK)
-        err = desk_decide(w, &event, &d);
-    *ret_denied = d.outcome == KEER_DENY;
-    buf_release(&d.answer);
-    return err;
+    return decide(w, &event, &c->account, ret_denied);
+}
+
+/* It is disabled whatever is decided. */
+static void tell_disabled(struct desk_worker *w, const struct visitor *v, const struct id *account)
+{
+    struct desk_event event = visitor_event(v, account, "authenticator_disabled");
+    bool denied;
+    enum keer_err err = decide(w, &event, account, &denied);
+    if (err != KEER_OK)
+        log_put(desk_log(w), LOG_WARNING, "the event of an authenticator that was disabled was not taken: %s",
+                keer_err_text(err));
 }
 
 enum keer_err step_end(const struct steps *s, struct desk_worker *w, const struct visitor *v, const struct step_result *r,
@@ -304,6 +322,8 @@ enum keer_err step_end(const struct steps *s, struct desk_worker *w, const struc
     enum keer_err err = step_event(w, v, r->challenge, r->by, r->right, &e.denied);
     if (err == KEER_OK)
         err = desk_write(w, end_in_db, &e);
+    if (err == KEER_OK && e.disabled)
+        tell_disabled(w, v, &r->challenge->account);
     if (err == KEER_EMISSING) { /* it ended meanwhile, or its session did: what was right is worth nothing */
         ret->outcome = STEP_OVER;
         err = KEER_OK;

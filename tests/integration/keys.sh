@@ -20,11 +20,11 @@ ask 'it is taken at once' 404 NOT_FOUND "$store" "$u/v1/decisions/none"
 ask 'for its role alone' 403 WRONG_ROLE "$store" "$u/v1/keys"
 ask 'keys are listed' 200 "\"id\":\"$id\",\"role\":\"store\",\"name\":\"checkout\"" "$admin" "$u/v1/keys"
 ! grep -qF "${store:18}" "$dir/body" && jq -e '.keys | length == 2' "$dir/body" > /dev/null; ok $? 'without secrets'
-ask 'it is rotated' 200 '"old_until":' "$admin" "${json[@]}" -d '{"old_valid":"1s"}' "$u/v1/keys/$id/rotate"; new=$(jq -r .key "$dir/body")
+ask 'it is rotated' 200 '"old_until":' "$admin" "${json[@]}" -d '{"old_valid":"3s"}' "$u/v1/keys/$id/rotate"; new=$(jq -r .key "$dir/body")
 [ "$new" != "$store" ] && [ "${new:5:12}" = "$id" ]; ok $? 'the id stays'
 ask 'the new one is taken' 404 NOT_FOUND "$new" "$u/v1/decisions/none"
 ask 'the old one too' 404 NOT_FOUND "$store" "$u/v1/decisions/none"
-sleep 1.1
+sleep 3.1
 ask 'until its time is over' 401 NO_KEY "$store" "$u/v1/decisions/none"
 ask 'the new one stays' 404 NOT_FOUND "$new" "$u/v1/decisions/none"
 ask 'rotated at once' 200 '"key":' "$admin" "${json[@]}" -d '{"old_valid":"0"}' "$u/v1/keys/$id/rotate"; newer=$(jq -r .key "$dir/body")

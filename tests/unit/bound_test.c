@@ -381,7 +381,7 @@ static bool she_was_told(void)
 static bool wait_for(struct place *p, int64_t us)
 {
     unsigned n = 0;
-    struct id whose;
+    struct recovery whose;
     struct authenticator x;
     if (p->now_us + us - T0 > horizon_us)
         return false;

@@ -7,7 +7,8 @@
 
 static struct person_kit kit;
 static struct person anna;
-static struct id none, whose;
+static struct id none;
+static struct recovery whose;
 #define LONG_AGO (T0 - 100 * US_DAY)
 
 static void setup(void)

@@ -377,7 +377,7 @@ static void with_the_password_alone(struct desk_worker *w, unsigned thread)
     }
 }
 
-/* Every answer that is looked at is an event: the journal counts them. */
+/* Every answer that is looked at is an event, and so is every app that is disabled: the journal counts them. */
 START_TEST(codes_by_the_million)
 {
     int64_t before = 0, all = 0;
@@ -390,14 +390,14 @@ START_TEST(codes_by_the_million)
     all_at_once(numbers, 1);
     ck_assert_int_eq(numbers_now.journal, 5);
     forget_counts();
-    before = numbers_now.journal;
+    before = numbers_now.journal - numbers_now.disabled;
     for (unsigned day = 0; day < DAYS; day++) {
         atomic_store(&shift_us, (day + 1) * 25 * US_HOUR);
         all_at_once(guess_codes, THREADS);
         all_at_once(numbers, 1);
-        int64_t looked_at = numbers_now.journal - before;
+        int64_t looked_at = numbers_now.journal - numbers_now.disabled - before;
         ck_assert_msg(looked_at <= 20 * ACCOUNTS, "%lld looked at on day %u", (long long)looked_at, day);
-        before = numbers_now.journal;
+        before = numbers_now.journal - numbers_now.disabled;
         all += looked_at;
         close_all();
         open_all();

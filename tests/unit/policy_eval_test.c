@@ -439,6 +439,29 @@ START_TEST(plans_read_what_is_needed)
 }
 END_TEST
 
+/* What the type alone decides may be said by a let: its register is written for the type, not left from the event before. */
+START_TEST(lets_that_the_type_settles)
+{
+    struct kit k = kit_new("attribute units number\n"
+                           "let change = password_changed or contact_changed let ways = device_added or device_removed\n"
+                           "let large = units > 5 and purchase\n"
+                           "rule either challenge if change or ways\n"
+                           "rule both   review    if (purchase and large) or units = 1\n"
+                           "rule nested deny      if sign_in and not (change or large) and units > 100");
+    for (int i = 0; i < 2; i++) { /* the second time after events of the other types */
+        ck_assert(kit_decide(&k, "0 password_changed units=9") == KEER_CHALLENGE);
+        ck_assert(kit_decide(&k, "0 sign_in units=9") == KEER_ALLOW);
+        ck_assert(kit_decide(&k, "0 device_removed units=9") == KEER_CHALLENGE);
+        ck_assert(kit_decide(&k, "0 purchase units=2") == KEER_ALLOW);
+        ck_assert(kit_decide(&k, "0 purchase units=9") == KEER_REVIEW);
+        ck_assert(kit_decide(&k, "0 top_up units=9") == KEER_ALLOW);
+        ck_assert(kit_decide(&k, "0 top_up units=1") == KEER_REVIEW);
+        ck_assert(kit_decide(&k, "0 sign_in units=200") == KEER_DENY);
+    }
+    kit_free(&k);
+}
+END_TEST
+
 /* What an explanation shows was read for this event: the part for other types is left out. */
 START_TEST(explanations_show_no_stale_values)
 {
@@ -722,6 +745,7 @@ int main(void)
     tcase_add_test(t, missing_never_fires);
     tcase_add_test(t, rules_have_an_order);
     tcase_add_test(t, plans_read_what_is_needed);
+    tcase_add_test(t, lets_that_the_type_settles);
     tcase_add_test(t, explanations_show_no_stale_values);
     tcase_add_test(t, explanations_name_the_parts);
     tcase_add_test(t, explanations_in_words);

@@ -448,10 +448,14 @@ static void need(struct needs *s, const struct ast *n)
         return;
     }
     if (n->kind == AST_BINARY && (n->op == OP_AND || n->op == OP_OR) && n->type == TYPE_BOOL) {
-        /* What the type decides alone does not need its other side. */
+        /* What the type decides alone does not need its other side. The side that decides it may be a let, whose register is
+         * read: it needs that, and by it no window. */
         enum tri settled = n->op == OP_AND ? TRI_FALSE : TRI_TRUE;
-        if (ast_for_type(s->p, n->a, s->type) == settled || ast_for_type(s->p, n->b, s->type) == settled)
+        bool by_a = ast_for_type(s->p, n->a, s->type) == settled, by_b = ast_for_type(s->p, n->b, s->type) == settled;
+        if (by_a || by_b) {
+            need(s, by_a ? n->a : n->b);
             return;
+        }
     }
     if (n->kind == AST_NAME && n->ref_kind == REF_LET)
         s->lets[n->ref / 64] |= (uint64_t)1 << n->ref % 64;
@@ -576,7 +580,10 @@ static bool plan_type(struct keer_policy *p, unsigned type)
         const struct policy_filter *pf = &p->filters[f];
         if (!(pf->types >> type & 1))
             continue;
-        plan->filters[plan->filter_count++] = (uint16_t)f;
+        if (pf->condition < 0 && pf->value < 0)
+            plan->always[pf->group] |= (uint64_t)1 << pf->bit;
+        else
+            plan->filters[plan->filter_count++] = (uint16_t)f;
         if (pf->condition >= 0)
             plan->conditions[pf->condition / 64] |= (uint64_t)1 << pf->condition % 64;
         if (pf->value >= 0)

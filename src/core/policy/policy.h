@@ -97,7 +97,8 @@ struct policy_code { /* pieces of the code, in the order in which they run */
 struct policy_plan {
     uint64_t windows[LIMIT_WINDOWS / 64];
     uint64_t groups;
-    uint16_t *filters;
+    uint64_t always[LIMIT_KEYS]; /* of each group, the filters that every event of the type passes */
+    uint16_t *filters;           /* the others */
     unsigned filter_count;
     uint16_t *lets;
     unsigned let_count; /* in order of definition */
