@@ -33,7 +33,7 @@ static inline void kit_lift_ceilings(void)
 {
     ck_ok(db_exec(db,
                   "INSERT INTO account_ceiling (owner, money, most_charge, most_day, most_month, most_count, set_by, set_us)"
-                  " SELECT DISTINCT account, currency, 2000000000, 2000000000, 2000000000, 1000, 'test', 0 FROM agreement"
+                  " SELECT DISTINCT account, currency, 2000000000, 2000000000, 2000000000, 2000000000, 'test', 0 FROM agreement"
                   " WHERE state >= 0 ON CONFLICT DO NOTHING"));
 }
 static inline struct agreement kit_agreement_now(const struct id *id)
