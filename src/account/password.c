@@ -85,17 +85,35 @@ static enum keer_err parse(const char *text, struct phc *ret)
     return KEER_OK;
 }
 
+static enum keer_err hash_with(struct slice password, const struct crypto_hash *key, const struct id *account, struct phc *p,
+                               char ret_phc[PASSWORD_PHC_BYTES])
+{
+    key_id(key, p->key_id);
+    enum keer_err err = derive(password, key, account, p, &p->hash);
+    if (err == KEER_OK)
+        print(p, ret_phc);
+    crypto_wipe(p, sizeof *p);
+    return err;
+}
+
 enum keer_err password_hash(struct slice password, const struct crypto_hash *key, const struct id *account,
                             struct password_cost cost, char ret_phc[PASSWORD_PHC_BYTES])
 {
     struct phc p = {.cost = cost};
     crypto_random(p.salt, sizeof p.salt);
-    key_id(key, p.key_id);
-    enum keer_err err = derive(password, key, account, &p, &p.hash);
-    if (err == KEER_OK)
-        print(&p, ret_phc);
-    crypto_wipe(&p, sizeof p);
-    return err;
+    return hash_with(password, key, account, &p, ret_phc);
+}
+
+enum keer_err password_hash_bound(struct slice password, const struct crypto_hash *key, const struct id *account,
+                                  struct password_cost cost, struct slice salt_of, char ret_phc[PASSWORD_PHC_BYTES])
+{
+    struct phc p = {.cost = cost};
+    struct crypto_hash salt;
+    const struct slice parts[] = {SLICE("keer password salt 1"), id_slice(account), salt_of};
+    static_assert(sizeof p.salt <= sizeof salt.bytes, "a hash is enough for a salt");
+    crypto_hmac(slice_of((const char *)key->bytes, sizeof key->bytes), parts, ARRAY_LEN(parts), &salt);
+    memcpy(p.salt, salt.bytes, sizeof p.salt);
+    return hash_with(password, key, account, &p, ret_phc);
 }
 
 enum keer_err password_verify(struct slice password, const struct crypto_hash *key, const struct id *account,

@@ -30,6 +30,12 @@ struct password_cost password_cost_now(void);
 /* KEER_ENOMEM when Argon2 gets no memory. Slow: some 60 ms. */
 KEER_NODISCARD enum keer_err password_hash(struct slice password, const struct crypto_hash *key, const struct id *account,
                                            struct password_cost cost, char ret_phc[PASSWORD_PHC_BYTES]);
+/* The same with a salt that is made of the key, the account and `salt_of` in place of a random one: the same password gives
+ * the same string again, so that a step can be bound to it. `salt_of` says what is asked for, and when: never the same for two
+ * changes. */
+KEER_NODISCARD enum keer_err password_hash_bound(struct slice password, const struct crypto_hash *key,
+                                                 const struct id *account, struct password_cost cost, struct slice salt_of,
+                                                 char ret_phc[PASSWORD_PHC_BYTES]);
 enum password_verdict { PASSWORD_WRONG, PASSWORD_RIGHT, PASSWORD_RIGHT_OLD /* hash it anew: cost or key have changed */ };
 /* Slow; in time that does not depend on where a difference is. KEER_EFORMAT for a row this program did not write. */
 KEER_NODISCARD enum keer_err password_verify(struct slice password, const struct crypto_hash *key, const struct id *account,

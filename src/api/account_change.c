@@ -38,7 +38,7 @@ void account_password(struct http_exchange *x)
 {
     struct visitor v;
     struct api_body b = {0};
-    char phc[PASSWORD_PHC_BYTES] = "";
+    char phc[PASSWORD_PHC_BYTES] = "", salt_of[ID_BYTES + 32];
     struct account_judging j = {.a = visit_accounts(x), .account = &v.now.account};
     if (!visit_begin(x, VISIT_FULL, &v) || !api_body_read(x, &b, "password") ||
         !api_body_text(x, &b, "password", /* required */ true, &j.password))
@@ -52,8 +52,10 @@ void account_password(struct http_exchange *x)
         visit_later(x, 0);
         goto out;
     }
+    /* Sent again with its step, the same password has the same hash, which the step is bound to. */
+    (void)snprintf(salt_of, sizeof salt_of, "%s %lld", v.session.text, (long long)j.changed_us);
     if (err == KEER_OK)
-        err = password_worker_hash(j.a->passwords, j.password, j.account, phc);
+        err = password_worker_hash_bound(j.a->passwords, j.password, j.account, slice_str(salt_of), phc);
     if (err != KEER_OK) {
         visit_failed(x, err);
         goto out;

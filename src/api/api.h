@@ -47,6 +47,7 @@ struct api {
     struct outbox *outbox;               /* NULL: webhooks are off */
     const struct enrich *enrich;         /* NULL: nothing is added */
     struct oidc *oidc;                   /* NULL: there is no issuer */
+    struct oidc *signer;                 /* the same, or keys alone: what signs answers to challenges */
     const struct pay *pay;               /* the next two as well */
     const struct orphans *orphans;       /* NULL in tests */
     const struct wallet_notices *notices;

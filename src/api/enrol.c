@@ -25,6 +25,7 @@ void enrol_totp_post(struct http_exchange *x)
     struct api_body body = {0};
     struct visitor v;
     struct totp_enrolment e;
+    struct identifier label;
     struct slice name = SLICE("app");
     struct buf uri, svg, *b = &x->reply;
     const struct accounts *a = visit_accounts(x);
@@ -33,9 +34,9 @@ void enrol_totp_post(struct http_exchange *x)
     if (!visit_begin(x, VISIT_RESTRICTED, &v) || !api_body_read(x, &body, "name") ||
         !api_body_line(x, &body, "name", false, NAME_BYTES, &name))
         goto out;
-    enum keer_err err = enrol_totp(visit_steps(x), x->worker, &v, name, &e);
-    if (err == KEER_OK) /* the account's id tells its entries apart, and nobody who sees the screen who it is */
-        err = totp_uri(slice_str(a->words.service), slice_of(v.now.account.text, 8), slice_str(e.secret), &uri);
+    enum keer_err err = enrol_totp(visit_steps(x), x->worker, &v, name, &e, &label);
+    if (err == KEER_OK)
+        err = totp_uri(slice_str(a->words.service), slice_str(label.text), slice_str(e.secret), &uri);
     if (err == KEER_OK)
         err = totp_qr(buf_view(&uri), &svg);
     if (err == KEER_OK) {

@@ -166,7 +166,7 @@ static void finish(struct serving *s, bool started)
     outbox_stop(s->outbox);
     decider_free(s->decider);
     outbox_free(s->outbox);
-    oidc_free(s->api.oidc);
+    oidc_free(s->api.signer);
     flow_wallets_close(&s->wallets);
     appstore_release(&s->appstore);
     serve_accounts_close(s);

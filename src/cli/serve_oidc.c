@@ -26,17 +26,21 @@ int serve_oidc_open(struct serving *s)
 {
     struct cli *cli = s->cli;
     struct db_why why;
-    struct oidc_options o = {
-        .issuer = cli_text(cli, "issuer"), .accounts = &s->accounts, .database = cli_text(cli, "database"), .log = &s->log};
+    bool provider = cli_given(cli, "issuer");
+    struct oidc_options o = {.issuer = provider ? cli_text(cli, "issuer") : NULL,
+                             .accounts = &s->accounts,
+                             .database = cli_text(cli, "database"),
+                             .log = &s->log};
     int code = read_options(cli, &o);
-    if (code != CLI_DONE || !cli_given(cli, "issuer"))
+    if (code != CLI_DONE)
         return code;
-    enum keer_err err = oidc_new(&o, &s->api.oidc, &why);
+    enum keer_err err = oidc_new(&o, &s->api.signer, &why);
     if (err != KEER_OK)
         return cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
-    desk_every(s->api.desk, OIDC_TICK_US, oidc_tick, s->api.oidc);
+    s->api.oidc = provider ? s->api.signer : NULL;
+    desk_every(s->api.desk, OIDC_TICK_US, oidc_tick, s->api.signer);
     s->steps.sign = sign_answer;
-    s->steps.sign_ctx = s->api.oidc;
-    s->steps.issuer = oidc_issuer(s->api.oidc);
+    s->steps.sign_ctx = s->api.signer;
+    s->steps.issuer = provider ? oidc_issuer(s->api.oidc) : s->url; /* as people reach it: known when it listens */
     return CLI_DONE;
 }

@@ -79,8 +79,13 @@ enum keer_err account_password_judge(struct db *db, void *ctx)
 {
     struct account_judging *j = ctx;
     struct password_context context;
+    struct password_row row = {.changed_us = 0};
     unsigned methods = 0;
-    enum keer_err err = authenticators_methods(db, j->account, &methods);
+    enum keer_err err = password_read(db, j->account, &row);
+    j->changed_us = row.changed_us;
+    crypto_wipe(&row, sizeof row);
+    if (err == KEER_OK || err == KEER_EMISSING)
+        err = authenticators_methods(db, j->account, &methods);
     if (err != KEER_OK)
         return err;
     password_context_init(&context, j->a, methods != 0);

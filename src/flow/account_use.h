@@ -53,6 +53,7 @@ struct account_judging {
     const struct id *account;
     struct slice password;
     enum password_flaw flaw;
+    int64_t changed_us; /* when the one that it replaces was set; 0: there is none */
 };
 
 struct account_addressing { /* one request */

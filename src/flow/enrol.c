@@ -62,21 +62,41 @@ struct enrolling {
     struct slice name, code;
     int64_t now_us;
     struct totp_enrolment *totp;
+    struct identifier *label;
     struct authenticator row;
     bool confirmed, right;
     struct attempt_begun begun;
 };
 
+#define LABEL_BYTES 100 /* a longer one makes a QR code that no camera likes */
+
+static enum keer_err read_label(struct db *db, const struct id *account, struct identifier *ret)
+{
+    static const enum identifier_kind order[] = {IDENTIFIER_EMAIL, IDENTIFIER_USER_NAME, IDENTIFIER_PHONE};
+    struct identifier names[IDENTIFIERS_MAX];
+    unsigned n = 0;
+    enum keer_err err = identifier_list(db, account, names, &n);
+    (void)snprintf(ret->text, sizeof ret->text, "%.8s", account->text);
+    for (size_t k = 0; err == KEER_OK && k < ARRAY_LEN(order); k++)
+        for (unsigned i = 0; i < n; i++)
+            if (names[i].kind == order[k] && strlen(names[i].text) <= LABEL_BYTES) {
+                *ret = names[i];
+                return KEER_OK;
+            }
+    return err;
+}
+
 static enum keer_err begin_totp(struct db *db, void *ctx)
 {
     struct enrolling *e = ctx;
-    return totp_enrol(db, &e->s->accounts->key, &e->v->now.account, e->name, e->now_us, e->totp);
+    enum keer_err err = read_label(db, &e->v->now.account, e->label);
+    return err == KEER_OK ? totp_enrol(db, &e->s->accounts->key, &e->v->now.account, e->name, e->now_us, e->totp) : err;
 }
 
 enum keer_err enrol_totp(const struct steps *s, struct desk_worker *w, const struct visitor *v, struct slice name,
-                         struct totp_enrolment *ret)
+                         struct totp_enrolment *ret, struct identifier *ret_label)
 {
-    struct enrolling e = {.s = s, .v = v, .name = name, .now_us = desk_wall_us(w), .totp = ret};
+    struct enrolling e = {.s = s, .v = v, .name = name, .now_us = desk_wall_us(w), .totp = ret, .label = ret_label};
     return desk_write(w, begin_totp, &e);
 }
 

@@ -38,9 +38,10 @@ struct enrol_request {
     const struct visitor *v; /* with a session that is RESTRICTED or FULL */
     struct id challenge;     /* none: not given */
 };
-/* The secret; the caller wipes it. KEER_EFULL. */
+/* The secret; the caller wipes it. `ret_label`: what an app calls the account: its first e-mail address, else user name or
+ * phone number, else the beginning of its id. KEER_EFULL. */
 KEER_NODISCARD enum keer_err enrol_totp(const struct steps *s, struct desk_worker *w, const struct visitor *v,
-                                        struct slice name, struct totp_enrolment *ret);
+                                        struct slice name, struct totp_enrolment *ret, struct identifier *ret_label);
 KEER_NODISCARD enum keer_err enrol_totp_confirm(const struct steps *s, struct desk_worker *w, const struct enrol_request *r,
                                                 const struct id *id, struct slice code, struct enrol *ret);
 KEER_NODISCARD enum keer_err enrol_codes(const struct steps *s, struct desk_worker *w, const struct enrol_request *r,

@@ -141,14 +141,22 @@ static enum keer_err tell(struct db *db, const struct guard *g, enum notice_kind
 /* --- asking --- */
 
 /* What a challenge for this change of this thing shows, and by what it is found. */
-static struct challenge_data data_of(const struct guard_request *r)
+static struct challenge_data data_of(const struct guard_request *r, char ret_value[CRYPTO_TEXT_BYTES])
 {
+    /* What the detail does not tell is bound by its hash. Of a password that is the hash of a keyed Argon2id hash. */
+    struct crypto_hash hash;
+    ret_value[0] = '\0';
+    if (r->data.len && !r->detail.len) {
+        crypto_sha256(r->data, &hash);
+        crypto_text(&hash, ret_value);
+    }
     /* A set of codes is made when it is allowed, so that the step before it can't name it. */
     bool by_thing = id_is(&r->thing) && r->change != GUARD_RECOVERY_CODES;
     return (struct challenge_data){.kind = CHALLENGE_CHANGE,
                                    .currency = CUR_MAX,
                                    .change = slice_str(changes[r->change].name),
                                    .detail = r->detail,
+                                   .value = slice_str(ret_value),
                                    .reference = by_thing ? id_slice(&r->thing) : id_slice(&r->session->id)};
 }
 
@@ -161,7 +169,8 @@ static enum keer_err ask_step(struct db *db, const struct guard_request *r, int6
 {
     struct challenge c = {
         .account = r->session->account, .kind = CHALLENGE_CHANGE, .holder = r->session->id, .device = r->session->device};
-    struct challenge_data d = data_of(r);
+    char value[CRYPTO_TEXT_BYTES];
+    struct challenge_data d = data_of(r, value);
     unsigned methods;
     bool fresh;
     enum keer_err err = authenticators_methods(db, &r->session->account, &methods);
@@ -185,7 +194,8 @@ static enum keer_err ask_step(struct db *db, const struct guard_request *r, int6
 
 static enum keer_err use_step(struct db *db, const struct guard_request *r, int64_t now_us, bool *ret_ok, unsigned *ret_by)
 {
-    struct challenge_data d = data_of(r);
+    char value[CRYPTO_TEXT_BYTES];
+    struct challenge_data d = data_of(r, value);
     struct challenge used;
     struct crypto_hash hash;
     struct buf shown;

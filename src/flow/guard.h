@@ -14,7 +14,8 @@
  * 3. A change is applied exactly once, in the transaction that moves its row; what can't be applied any more is FAILED.
  * 4. While anything waits, or a recovery does, linked wallets are paused: guard_hold, which issue 5's charge path reads in
  * its own transaction. It is no flag but a question to the rows that wait, so that it can't be left behind.
- * 5. A step is for one change of one thing: the challenge binds change, thing and detail, and is used once.
+ * 5. A step is for one change of one thing: the challenge binds change, thing and detail, or where there is no detail the
+ *    data (another password than the one that the step was asked for is refused), and is used once.
  * 6. An account that is not active changes nothing: what waits is cancelled when it is frozen.
  * 7. An authenticator that is younger than first_us raises no limit of a wallet at once: who got in with one stolen code adds
  *    one of his own, and would answer every step from then on. An older one raises it at once as far as wallet_waits lets it:

@@ -16,9 +16,9 @@ enum keer_err oidc_new(const struct oidc_options *opt, struct oidc **ret_oidc, s
 {
     struct db *db = NULL;
     struct oidc *o = NULL;
-    struct slice issuer = slice_str(opt->issuer);
+    struct slice issuer = slice_str(opt->issuer ? opt->issuer : "");
     enum keer_err err = KEER_OK;
-    ASSERT(oidc_issuer_valid(issuer));
+    ASSERT(!issuer.len || oidc_issuer_valid(issuer));
     if (!(o = calloc(1, sizeof *o))) {
         (void)snprintf(ret_why->text, sizeof ret_why->text, "%s", keer_err_text(KEER_ENOMEM));
         return KEER_ENOMEM;
@@ -36,8 +36,7 @@ enum keer_err oidc_new(const struct oidc_options *opt, struct oidc **ret_oidc, s
                               .whole_us = 5 * US_SECOND,
                               .answer_max = 4096,
                               .head_max = 16384};
-    err = net_start();
-    if (err == KEER_OK)
+    if (issuer.len && (err = net_start()) == KEER_OK)
         err = net_client_new(&net, &o->net);
     if (err != KEER_OK)
         (void)snprintf(ret_why->text, sizeof ret_why->text, "libcurl: %s", keer_err_text(err));
@@ -108,6 +107,8 @@ static enum keer_err rotate(struct oidc *o, struct desk_worker *w)
     (void)pthread_mutex_lock(&o->making);
     for (size_t i = 0; err == KEER_OK && i < ARRAY_LEN(made); i++) {
         j.alg = made[i].alg;
+        if (!o->issuer[0] && j.alg != CRYPTO_ES256)
+            continue;
         if (!oidc_key_due(&o->keys, j.alg, j.now_us, &j.signs_us)) /* only this thread changes them */
             continue;
         err = crypto_key_generate(made[i].kind, SIGNING_RSA_BITS, &j.key);
@@ -127,7 +128,7 @@ static enum keer_err rotate(struct oidc *o, struct desk_worker *w)
         o->keys = j.keys;
         (void)pthread_rwlock_unlock(&o->lock);
         oidc_keys_release(&old);
-        log_put(o->log, LOG_INFO, "the OpenID provider has another signing key");
+        log_put(o->log, LOG_INFO, "there is another signing key");
     }
     (void)pthread_mutex_unlock(&o->making);
     return err;
@@ -136,7 +137,8 @@ static enum keer_err rotate(struct oidc *o, struct desk_worker *w)
 static bool has_keys(struct oidc *o, int64_t now_us)
 {
     (void)pthread_rwlock_rdlock(&o->lock);
-    bool has = oidc_keys_signing(&o->keys, CRYPTO_RS256, now_us) && oidc_keys_signing(&o->keys, CRYPTO_ES256, now_us);
+    bool has = (!o->issuer[0] || oidc_keys_signing(&o->keys, CRYPTO_RS256, now_us)) &&
+               oidc_keys_signing(&o->keys, CRYPTO_ES256, now_us);
     (void)pthread_rwlock_unlock(&o->lock);
     return has;
 }
@@ -200,7 +202,8 @@ void oidc_tick(struct desk_worker *w, void *ctx)
 {
     struct oidc *o = ctx;
     struct forgetting f = {desk_wall_us(w)};
-    oidc_tell(o, w);
+    if (o->issuer[0])
+        oidc_tell(o, w);
     if (f.now_us - o->forgot_us < FORGET_US)
         return;
     o->forgot_us = f.now_us;
@@ -208,7 +211,7 @@ void oidc_tick(struct desk_worker *w, void *ctx)
     if (err == KEER_OK)
         err = rotate(o, w);
     if (err != KEER_OK && err != KEER_EUNSUPPORTED)
-        log_put(o->log, LOG_WARNING, "the OpenID provider's keys or old rows: %s", keer_err_text(err));
+        log_put(o->log, LOG_WARNING, "signing keys, or the OpenID provider's old rows: %s", keer_err_text(err));
 }
 
 /* --- what others ask --- */

@@ -24,7 +24,9 @@
 
 struct oidc;
 struct oidc_options {
-    const char *issuer;              /* https://..., or http on a loopback host; no query, no slash at its end */
+    const char
+        *issuer; /* https://..., or http on a loopback host; no query, no slash at its end. NULL: there is no provider,
+                         * but a key that answers to challenges are signed with (ES256), its set and its rotation */
     const struct accounts *accounts; /* its key seals the signing keys in the database, and numbers of prompts */
     const char *database;
     const struct log *log;
@@ -32,7 +34,7 @@ struct oidc_options {
 };
 /* Whether it can be an issuer. */
 bool oidc_issuer_valid(struct slice s);
-/* The issuer was found valid. KEER_EFORMAT when the keys were sealed under another account key. */
+/* An issuer was found valid. KEER_EFORMAT when the keys were sealed under another account key. */
 KEER_NODISCARD enum keer_err oidc_new(const struct oidc_options *o, struct oidc **ret_oidc, struct db_why *ret_why);
 void oidc_free(struct oidc *o); /* NULL is fine */
 const char *oidc_issuer(const struct oidc *o);

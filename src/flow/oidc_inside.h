@@ -8,7 +8,7 @@
 #include "jose/jwt.h"
 
 struct oidc {
-    char issuer[OIDC_URI_BYTES + 1];
+    char issuer[OIDC_URI_BYTES + 1];  /* "": keys alone */
     struct crypto_hash seal, prompts; /* of the signing keys; of the numbers of prompts (flow/step.h) */
     const struct log *log;
     pthread_rwlock_t lock; /* of `keys` */

@@ -8,7 +8,8 @@
 struct task {
     struct slice password;
     const struct id *account;
-    const char *phc; /* NULL: hash, else verify */
+    const char *phc;      /* NULL: hash, else verify */
+    struct slice salt_of; /* of a hash; "": a random salt */
     char *fresh;
     enum password_verdict verdict;
     enum keer_err err;
@@ -44,7 +45,9 @@ enum keer_err password_worker_new(const struct crypto_hash *key, unsigned places
 static void work(struct password_worker *w, struct task *t)
 {
     if (!t->phc) {
-        t->err = password_hash(t->password, &w->key, t->account, password_cost_now(), t->fresh);
+        t->err = t->salt_of.len
+                     ? password_hash_bound(t->password, &w->key, t->account, password_cost_now(), t->salt_of, t->fresh)
+                     : password_hash(t->password, &w->key, t->account, password_cost_now(), t->fresh);
         return;
     }
     t->err = password_verify(t->password, &w->key, t->account, t->phc, &t->verdict);
@@ -136,8 +139,14 @@ static void submit(struct password_worker *w, struct task *t)
 enum keer_err password_worker_hash(struct password_worker *w, struct slice password, const struct id *account,
                                    char ret_phc[PASSWORD_PHC_BYTES])
 {
+    return password_worker_hash_bound(w, password, account, /* a random salt */ SLICE(""), ret_phc);
+}
+
+enum keer_err password_worker_hash_bound(struct password_worker *w, struct slice password, const struct id *account,
+                                         struct slice salt_of, char ret_phc[PASSWORD_PHC_BYTES])
+{
     char phc[PASSWORD_PHC_BYTES] = "";
-    struct task t = {.password = password, .account = account, .fresh = phc};
+    struct task t = {.password = password, .account = account, .salt_of = salt_of, .fresh = phc};
     submit(w, &t);
     if (t.err == KEER_OK)
         memcpy(ret_phc, phc, sizeof phc);

@@ -39,6 +39,10 @@ void password_worker_give_back(struct password_worker *w);
 /* With a place, which they use up; they wait for the thread. As password_hash and password_verify, of today's cost. */
 KEER_NODISCARD enum keer_err password_worker_hash(struct password_worker *w, struct slice password, const struct id *account,
                                                   char ret_phc[PASSWORD_PHC_BYTES]);
+/* As password_hash_bound. */
+KEER_NODISCARD enum keer_err password_worker_hash_bound(struct password_worker *w, struct slice password,
+                                                        const struct id *account, struct slice salt_of,
+                                                        char ret_phc[PASSWORD_PHC_BYTES]);
 /* With ret_fresh, and for a right one of an older cost or key, the same password's new PHC string; else "". */
 KEER_NODISCARD enum keer_err password_worker_verify(struct password_worker *w, struct slice password,
                                                     const struct id *account, const char *phc,

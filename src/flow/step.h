@@ -24,10 +24,10 @@
 struct steps { /* does not change after the start */
     const struct accounts *accounts;
     struct guard guard;
-    /* Signs the claims of an answer as a JWT of that typ; NULL without an issuer: then there is no answer to be told. */
+    /* Signs the claims of an answer as a JWT of that typ; NULL (in tests): then there is no answer to be told. */
     enum keer_err (*sign)(void *ctx, struct desk_worker *w, const char *typ, struct slice claims, struct buf *out);
     void *sign_ctx;
-    const char *issuer; /* who signs */
+    const char *issuer; /* who signs: --issuer, else --public-url, else where the daemon listens */
 };
 
 enum step_outcome {

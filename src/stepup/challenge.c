@@ -99,6 +99,7 @@ enum keer_err challenge_canon(const struct challenge_data *d, struct buf *out, s
     member(out, start, "payee_origin", d->payee_origin);
     member(out, start, "reference", d->reference);
     member(out, start, "store", d->store);
+    member(out, start, "value", d->value);
     member(out, start, "wallet", d->wallet);
     buf_char(out, '}');
     if (out->err != KEER_OK)

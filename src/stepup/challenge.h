@@ -48,7 +48,8 @@ struct challenge_data {
     struct slice detail; /* to what: "anna@example.org", "Pixel 9" */
     struct slice store;  /* who asks, as the person knows it */
     struct slice reference;
-    struct { /* of a link: what may be charged, as texts with the digits of the currency */
+    struct slice value; /* of a change to what can't be shown, a password: a hash that binds it */
+    struct {            /* of a link: what may be charged, as texts with the digits of the currency */
         struct slice charge, day, month, count, currency;
         struct slice unverified; /* without a second step each time, in sum */
     } caps;

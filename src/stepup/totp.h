@@ -20,7 +20,7 @@
 #define TOTP_DIGITS 6
 #define TOTP_STEP_US (30 * INT64_C(1000000))
 #define TOTP_SKEW 1 /* steps, each way */
-#define TOTP_URI_BYTES 512
+#define TOTP_URI_BYTES 1024
 #define TOTP_QR_BYTES 65536
 
 /* RFC 4226 section 5.3: the code of `digits` (6 to 8) digits, NUL-terminated. KEER_ENOMEM. */

@@ -34,5 +34,6 @@ for bad in http://id.example.org https://id.example.org/ https://id.example.org/
 done
 refused 'networks that are none' '--oidc-allow: networks' --issuer "$issuer" --oidc-allow everywhere --account-key "$dir/account.key"
 DATABASE=$dir/k.db POLICY=tests/oidc/allow.keer start --account-key "$dir/account.key" || exit 1
-for path in /.well-known/openid-configuration /oidc/jwks "/oidc/authorize?client_id=x" /oidc/logout; do ask "without an issuer: $path" 404 'without --issuer' "$u$path"; done
+ask 'without an issuer: the keys of answers to challenges' 200 '"alg":"ES256"' "$u/oidc/jwks"
+for path in /.well-known/openid-configuration "/oidc/authorize?client_id=x" /oidc/logout; do ask "without an issuer: $path" 404 'without --issuer' "$u$path"; done
 stop; exit $failed

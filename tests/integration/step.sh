@@ -36,6 +36,7 @@ sleep 1.1 # the grace is over
 
 # --- the first authenticator waits
 as anna 'an app is enrolled' 200 '"uri":"otpauth://totp/' authenticators/totp '{"name":"my app"}'; id=$(the .id) secret=$(the .secret)
+the .uri | grep -qE '^otpauth://totp/Keersluis:anna%40example.org\?secret=[A-Z2-7]{32}&issuer=Keersluis&'; ok $? 'the app calls it by its address'
 the .qr | grep -q '^<svg xmlns='; ok $? 'with a QR code'
 as anna 'a wrong code' 403 WRONG_CODE authenticators/totp/confirm "{\"id\":\"$id\",\"code\":\"$(wrong "$secret")\"}"
 as anna 'a code that is none' 403 WRONG_CODE authenticators/totp/confirm "{\"id\":\"$id\",\"code\":\"abc\"}"
@@ -129,6 +130,14 @@ as eve 'is refused' 200 '"prompts":\[\{' prompts; prompt=$(the '.prompts[0].id')
 as eve 'by: no' 200 '"state":"refused"' "prompts/$prompt" '{"answer":"no"}'
 as grace 'its challenge is over' 409 STEP_OVER "challenges/$c/prompt" '{}'
 as eve 'which locks nothing' 200 '"rights":"full"' me
+
+# --- a step for one password is for no other
+as eve 'a new password wants a step' 200 '"next":"step"' password '{"password":"seven quiet otters paint bridges"}'; c=$(the .challenge)
+as eve 'what is bound is not said' 200 '"shown":\{"change":"password","kind":"change","reference":"[^"]*","value":"[^"]{43}"\}' "challenges/$c"; step eve
+as eve 'not for another password' 403 BAD_STEP password '{"password":"eight quiet otters paint bridges"}' -H "Keer-Challenge: $c"
+as eve 'for its own' 200 '^\{\}' password '{"password":"seven quiet otters paint bridges"}' -H "Keer-Challenge: $c"
+as eve 'a password back' 200 '"next":"step"' password "{\"password\":\"$password\"}"; c=$(the .challenge); step eve
+as eve 'is set' 200 '^\{\}' password "{\"password\":\"$password\"}" -H "Keer-Challenge: $c"
 
 # --- a challenge of a store
 stop

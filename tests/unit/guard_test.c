@@ -572,6 +572,36 @@ START_TEST(not_me_from_a_session)
 }
 END_TEST
 
+/* The step is for the password that it was asked for, and for no other; asking for another one makes the first step void. */
+START_TEST(a_step_is_for_one_password)
+{
+    (void)kit_totp(&kit, &anna, AUTHENTICATOR_ACTIVE, LONG_AGO);
+    struct guard_request r = request(GUARD_PASSWORD), other = r;
+    struct challenge c;
+    char phc[PASSWORD_PHC_BYTES];
+    (void)snprintf(phc, sizeof phc, "%.*s", SLICE_ARG(r.data));
+    phc[31] = 'Y';
+    r.detail = other.detail = SLICE("");
+    other.data = slice_str(phc);
+    struct guard_answer a = ask(&r, T0), b;
+    ck_assert_int_eq(a.outcome, GUARD_STEP);
+    ck_ok(challenge_get(kit.db, &a.challenge, T0, &c));
+    ck_assert(strstr(c.shown, "\"value\":\"") && !strstr(c.shown, "argon2"));
+    kit_answer(&kit, &a.challenge, T0);
+    r.challenge = other.challenge = a.challenge;
+    ck_assert_int_eq(ask(&other, T0).outcome, GUARD_BAD_STEP);
+    ck_assert_int_eq(ask(&r, T0).outcome, GUARD_APPLIED);
+    ck_assert(made(&r));
+    r.challenge = other.challenge = (struct id){0};
+    a = ask(&r, T0);
+    kit_answer(&kit, &a.challenge, T0);
+    b = ask(&other, T0);
+    ck_assert(b.outcome == GUARD_STEP && !id_eq(&a.challenge, &b.challenge));
+    r.challenge = a.challenge;
+    ck_assert_int_eq(ask(&r, T0).outcome, GUARD_BAD_STEP);
+}
+END_TEST
+
 /* Hashes of passwords that nobody needs any more are not kept. */
 START_TEST(what_undoing_needs_goes_with_it)
 {
@@ -914,6 +944,7 @@ int main(void)
     tcase_add_test(c, what_waits_is_bounded_and_replaced);
     tcase_add_test(c, what_is_gone_fails);
     tcase_add_loop_test(c, not_me_takes_it_back, 0, GUARD_CHANGE_MAX);
+    tcase_add_test(c, a_step_is_for_one_password);
     tcase_add_loop_test(c, not_me_from_a_session, 0, 2);
     tcase_add_test(c, what_undoing_needs_goes_with_it);
     tcase_add_test(c, a_removed_address_still_hears_and_stops);

@@ -24,6 +24,20 @@ START_TEST(what_is_kept)
     const struct crypto_hash other_key = {{9}};
     ck_ok(password_hash(SLICE("correct horse"), &kit_key, &anna, cheap, phc));
     ck_ok(password_hash(SLICE("correct horse"), &kit_key, &anna, cheap, again));
+    const struct {
+        struct slice password, salt_of;
+    } asked[] = {{SLICE("correct horse"), SLICE("s 1")},
+                 {SLICE("correct horse"), SLICE("s 1")},
+                 {SLICE("correct horse"), SLICE("s 2")},
+                 {SLICE("Correct horse"), SLICE("s 1")}};
+    char bound[ARRAY_LEN(asked)][PASSWORD_PHC_BYTES];
+    enum password_verdict right;
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+        ck_ok(password_hash_bound(asked[i].password, &kit_key, &anna, cheap, asked[i].salt_of, bound[i]));
+        ck_ok(password_verify(asked[i].password, &kit_key, &anna, bound[i], &right));
+        ck_assert_int_ne(right, PASSWORD_WRONG);
+        ck_assert_int_eq(strcmp(bound[i], bound[0]) == 0, i < 2);
+    }
     ck_assert_str_ne(phc, again); /* its salt differs */
     ck_assert_msg(strncmp(phc, "$argon2id$v=19$m=64,t=1,p=1,keyid=", 34) == 0, "%s", phc);
     ck_assert_int_eq(verify("correct horse", &kit_key, &anna, phc), PASSWORD_RIGHT_OLD); /* of an older cost */
