@@ -122,7 +122,8 @@ http_fn agreements_post, agreements_get_list, agreements_get, agreements_sign_po
     agreements_pause_post, agreements_resume_post, agreements_end_post, agreements_sync_post;
 http_fn account_wallets_get, account_wallet_caps, account_wallet_pause, account_wallet_resume, account_wallet_end,
     account_charge_not_me;
-http_fn accounts_post, accounts_get, accounts_freeze, accounts_thaw, accounts_close, accounts_ceiling, accounts_visit, approvals_post, approvals_use;
+http_fn accounts_post, accounts_get, accounts_freeze, accounts_thaw, accounts_close, accounts_ceiling, accounts_visit,
+    approvals_post, approvals_use;
 http_fn step_get, step_totp_post, step_code_post, step_prompt_post, step_cancel_post, prompts_get, prompt_post;
 http_fn enrol_totp_post, enrol_totp_confirm_post, enrol_codes_post, enrol_delete, changes_get, change_cancel_post,
     activity_not_me_post, change_not_me_post;

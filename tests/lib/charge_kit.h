@@ -31,10 +31,10 @@ static inline struct id kit_agreement(const struct id *account, enum currency cu
 /* An administrator lets every account's caps be as high as a test wants them. */
 static inline void kit_lift_ceilings(void)
 {
-    ck_ok(db_exec(db,
-                  "INSERT INTO account_ceiling (owner, money, most_charge, most_day, most_month, most_count, set_by, set_us)"
-                  " SELECT DISTINCT account, currency, 2000000000, 2000000000, 2000000000, 2000000000, 'test', 0 FROM agreement"
-                  " WHERE state >= 0 ON CONFLICT DO NOTHING"));
+    ck_ok(db_exec(
+        db, "INSERT INTO account_ceiling (owner, money, most_charge, most_day, most_month, most_count, set_by, set_us)"
+            " SELECT DISTINCT account, currency, 2000000000, 2000000000, 2000000000, 2000000000, 'test', 0 FROM agreement"
+            " WHERE state >= 0 ON CONFLICT DO NOTHING"));
 }
 static inline struct agreement kit_agreement_now(const struct id *id)
 {
