@@ -13,6 +13,7 @@
 # What a test may set before: POLICY, DATABASE; listen, an address with a port that is known; run_by, a command that starts it, as (env A=b); serving, options of every start; curl_with, of curl.
 # shellcheck shell=bash disable=SC2034  # the test reads them
 export KEER_ALLOW_ROOT=yes
+. tests/lib/node.sh
 [ ! -d "${BUILD:-build/release}" ] || { KEER_EMULATOR_KEYS=$(realpath "${BUILD:-build/release}")/emulator.keys; export KEER_EMULATOR_KEYS; } # made once: it takes seconds
 dir=$(mktemp -d); pid= u= address= failed=0
 run_by=() serving=() curl_with=()
@@ -58,6 +59,7 @@ ask() {
 npm_ready() {
     local lock
     command -v npm > /dev/null || { echo 'skipped: no npm here'; return 1; }
+    node_ready || { echo "skipped: $node_why"; return 1; }
     exec {lock}< "$1/package-lock.json" && flock "$lock" # another test may want the same
     if [ "$1/node_modules/.package-lock.json" -nt "$1/package-lock.json" ] || (cd "$1" && npm ci --no-audit --no-fund --loglevel=error > "$dir/npm.log" 2>&1); then
         exec {lock}<&-
