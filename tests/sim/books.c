@@ -266,11 +266,9 @@ static void draw_new(struct ledger_transfer *t)
     bool eur = rng_chance(&sim.rng, 0.05);
     unsigned debit = (unsigned)rng_below(&sim.rng, eur ? ACCOUNTS : ACCOUNTS - 1);
     unsigned credit = (unsigned)rng_below(&sim.rng, ACCOUNTS - 1);
-    *t = (struct ledger_transfer){.kind = rng_chance(&sim.rng, 0.6) ? LEDGER_PENDING : LEDGER_TRANSFER,
-                                  .debit = accounts[debit].id,
-                                  .credit = accounts[credit].id,
-                                  .currency = CUR_CNY,
-                                  .amount_minor = rng_between(&sim.rng, rng_chance(&sim.rng, 0.03) ? -1 : 1, 1000)};
+    *t = (struct ledger_transfer){.debit = accounts[debit].id, .credit = accounts[credit].id, .currency = CUR_CNY};
+    t->kind = rng_chance(&sim.rng, 0.6) ? LEDGER_PENDING : LEDGER_TRANSFER;
+    t->amount_minor = rng_between(&sim.rng, rng_chance(&sim.rng, 0.03) ? -1 : 1, 1000);
     if (t->kind == LEDGER_PENDING && rng_chance(&sim.rng, 0.5))
         t->expires_us = sim.now_us + rng_between(&sim.rng, rng_chance(&sim.rng, 0.1) ? -5 : 1, 12) * US_SECOND;
     (void)snprintf(t->ref, sizeof t->ref, "agreement-%u", (unsigned)rng_below(&sim.rng, 3));
@@ -346,9 +344,9 @@ static void crash(void)
 static void arm(void)
 {
     if (sim_chance(FAULT_STATEMENT))
-        database_fail(1 + rng_below(&sim.rng, 30), rng_chance(&sim.rng, 0.5));
+        sim_arm(database_fail, 30);
     else if (sim_chance(FAULT_DISK))
-        disk_fail(1 + rng_below(&sim.rng, 12), rng_chance(&sim.rng, 0.5));
+        sim_arm(disk_fail, 12);
 }
 
 /* After a crash: whether the call is in the ledger, whole. */

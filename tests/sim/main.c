@@ -44,6 +44,13 @@ static struct randombytes_implementation randoms = {
 
 bool sim_chance(enum sim_fault f) { return !sim.calm && sim.rate[f] > 0 && rng_chance(&sim.rng, sim.rate[f]); }
 
+/* In two steps: in which order a compiler draws the arguments of one call is its own business. */
+void sim_arm(void (*fail)(uint64_t n, bool coin), uint64_t calls)
+{
+    uint64_t n = 1 + rng_below(&sim.rng, calls);
+    fail(n, rng_chance(&sim.rng, 0.5));
+}
+
 void sim_trace(const char *fmt, ...)
 {
     char line[512];

@@ -101,6 +101,9 @@ void disk_crash(struct rng *r);
 void database_fail(uint64_t n, bool lands);
 bool database_failed(void);
 
+/* `fail` of one of the next `calls` calls, and a coin for its second argument. */
+void sim_arm(void (*fail)(uint64_t n, bool coin), uint64_t calls);
+
 /* --- the worlds --- */
 void books_run(void); /* the ledger alone */
 void world_run(void); /* all of the money path */

@@ -114,9 +114,9 @@ void task_unwind(void)
 static void arm(void)
 {
     if (sim_chance(FAULT_STATEMENT))
-        database_fail(1 + rng_below(&sim.rng, 40), rng_chance(&sim.rng, 0.5));
+        sim_arm(database_fail, 40);
     else if (sim_chance(FAULT_DISK))
-        disk_fail(1 + rng_below(&sim.rng, 12), rng_chance(&sim.rng, 0.5));
+        sim_arm(disk_fail, 12);
 }
 
 enum keer_err __wrap_desk_write(struct desk_worker *w, desk_fn *run, void *ctx)
