@@ -130,7 +130,7 @@ $(B)/keer.pc: Makefile
 $(B)/tests/%_test: $(B)/tests/unit/%_test.o $(B)/tests/lib/oom.o $(B)/tests/lib/db_fail.o $(B)/tests/lib/test_main.o $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libcli.a $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP) $(WRAP_DB) $(LIBS_TEST) $(LIBS_BIN)
 # What a target replaces of the program: signatures, where they would take all the time.
-WRAP_FUZZ_appstore_payload := -Wl,--wrap=x5c_verify
+WRAP_FUZZ_appstore_payload := -Wl,--wrap=x5c_verify,--wrap=crypto_cert_der,--wrap=crypto_cert_free
 $(B)/tests/replay-%: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/lib/fuzz_replay.o $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -o $@ $(filter-out %.a,$^) $(B)/libtools.a $(B)/libkeer.a $(LDFLAGS) $(WRAP_FUZZ_$*) $(LIBS_BIN)
 $(B)/libfuzzer-%: $(B)/tests/fuzz/%_fuzz.o $(B)/libtools.a $(B)/libkeer.a

@@ -251,7 +251,9 @@ START_TEST(one_cap_lets_one_pass)
         narrow_sql = sqls[r % 2];
         on_writer(narrow);
         at_once(100, charge_body, key, false);
-        ck_assert_uint_eq(count(CHARGE_PAID, 100), 1);
+        ck_assert_msg(count(CHARGE_PAID, 100) == 1, "round %d: %u paid, %u need a step, %u refused, %u under way", r,
+                      count(CHARGE_PAID, 100), count(CHARGE_NEEDS_STEP, 100), count(CHARGE_REFUSED, 100),
+                      count(CHARGE_SUBMITTED, 100) + count(CHARGE_UNKNOWN, 100));
         ck_assert_uint_eq(count(r % 2 ? CHARGE_NEEDS_STEP : CHARGE_REFUSED, 100), 99);
         ck_assert_uint_eq(fake_calls(&pk.fake, FAKE_CHARGE), 1);
     }
