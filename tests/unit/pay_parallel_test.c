@@ -242,7 +242,7 @@ static void narrow(void)
 START_TEST(one_cap_lets_one_pass)
 {
     static const char *const sqls[] = {"UPDATE agreement SET cap_day = 15000 + (SELECT CAST(COALESCE(SUM(amount), 0) AS "
-                                       "BIGINT) FROM charge WHERE state = 4)",
+                                       "BIGINT) FROM charge WHERE state IN (2, 3, 4))",
                                        "UPDATE agreement SET unverified_limit = 15000"};
     kind = CHARGE_PURCHASE;
     for (int r = 0; r < 2 * rounds; r++) {
@@ -251,11 +251,13 @@ START_TEST(one_cap_lets_one_pass)
         narrow_sql = sqls[r % 2];
         on_writer(narrow);
         at_once(100, charge_body, key, false);
-        ck_assert_msg(count(CHARGE_PAID, 100) == 1, "round %d: %u paid, %u need a step, %u refused, %u under way", r,
-                      count(CHARGE_PAID, 100), count(CHARGE_NEEDS_STEP, 100), count(CHARGE_REFUSED, 100),
+        /* Where the machine stalled for PAY_SEND_US, what has passed is the timer's to ask for, and was not sent. */
+        unsigned passed = count(CHARGE_PAID, 100) + count(CHARGE_SUBMITTED, 100);
+        ck_assert_msg(passed == 1, "round %d: %u paid, %u need a step, %u refused, %u under way", r, count(CHARGE_PAID, 100),
+                      count(CHARGE_NEEDS_STEP, 100), count(CHARGE_REFUSED, 100),
                       count(CHARGE_SUBMITTED, 100) + count(CHARGE_UNKNOWN, 100));
         ck_assert_uint_eq(count(r % 2 ? CHARGE_NEEDS_STEP : CHARGE_REFUSED, 100), 99);
-        ck_assert_uint_eq(fake_calls(&pk.fake, FAKE_CHARGE), 1);
+        ck_assert_uint_eq(fake_calls(&pk.fake, FAKE_CHARGE), count(CHARGE_PAID, 100));
     }
 }
 END_TEST
