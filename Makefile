@@ -222,8 +222,8 @@ crash-pg: all rig-bins ## kill PostgreSQL KILLS times (1000), fail over FAILOVER
 	@BUILD=$(B) KEER=$(B)/keer tests/crash/pg $(KILLS) $(or $(FAILOVERS),20)
 sim: $(B)/tests/sim/sim ## the money path simulated: SEED=N (1), SEEDS=N (300), faults, crashes, a model beside it; SHOW=loud prints the trace
 	@$< $(or $(SEED),1) $(or $(SEEDS),300) $(SHOW)
-sim-bugs: $(B)/tests/sim/sim ## every planted bug of tests/sim/bugs must be found within SEEDS (400); BUGS="05 19" for some
-	@CC="$(CC)" CPPFLAGS="$(CPPFLAGS)" CFLAGS="$(CFLAGS)" LDFLAGS="$(LDFLAGS) $(WRAP_SIM)" LIBS="$(LIBS_BIN)" tests/sim/planted $(B) $(or $(SEEDS),400) $(BUGS)
+sim-bugs: $(B)/tests/sim/sim ## every planted bug of tests/sim/bugs must be found within SEEDS (800); BUGS="05 19" for some
+	@CC="$(CC)" CPPFLAGS="$(CPPFLAGS)" CFLAGS="$(CFLAGS)" LDFLAGS="$(LDFLAGS) $(WRAP_SIM)" LIBS="$(LIBS_BIN)" tests/sim/planted $(B) $(or $(SEEDS),800) $(BUGS)
 sim-traces: ## the same seed is the same trace: SEEDS (20) by gcc -O2 and by clang -O0
 	@$(MAKE) --no-print-directory V=release build/release/tests/sim/sim
 	@$(MAKE) --no-print-directory V=debug CC="$(CLANG)" build/debug/tests/sim/sim

@@ -230,7 +230,7 @@ START_TEST(zbarimg_reads_the_qr)
         ck_assert_str_eq(read, uri.p);
     }
     buf_clear(&uri);
-    char longest[600];
+    char longest[TOTP_URI_BYTES + 1];
     memset(longest, 'a', sizeof longest);
     ck_err(totp_uri(SLICE("s"), slice_of(longest, sizeof longest), SLICE("x"), &uri), KEER_ELIMIT);
     ck_err(totp_qr(slice_of(longest, sizeof longest), &svg), KEER_ELIMIT);
