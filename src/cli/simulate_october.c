@@ -57,7 +57,7 @@ static struct october_site site_of(const struct cli *cli, struct net_fetch *fetc
         .people = {.fetch = fetch, .daemon = st->daemon, .notices = st->notices, .wall_us = cli->env.wall_us},
         .emulator = st->emulator,
         .store_key = st->store_key,
-        .analyst_key = st->analyst_key,
+        .admin_key = st->admin_key,
         .now_us = cli->env.now_us};
 }
 
@@ -95,15 +95,15 @@ static int read_keys(struct cli *cli, const char *path, struct stage *st)
     buf_init(&b, 4096);
     enum keer_err err = io_slurp(&b, path, &why);
     struct slice rest = buf_view(&b), store = slice_trim(slice_cut(&rest, '\n')),
-                 analyst = slice_trim(slice_cut(&rest, '\n'));
-    bool fit = store.len && analyst.len && store.len < sizeof st->store_key && analyst.len < sizeof st->analyst_key;
+                 admin = slice_trim(slice_cut(&rest, '\n'));
+    bool fit = store.len && admin.len && store.len < sizeof st->store_key && admin.len < sizeof st->admin_key;
     int code = err == KEER_OK ? CLI_DONE : cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
     if (code == CLI_DONE && !fit)
         code =
-            cli_usage(cli, "--api-keys %s: two lines are wanted, a key of the role store and one of the role analyst", path);
+            cli_usage(cli, "--api-keys %s: two lines are wanted, a key of the role store and one of the role admin", path);
     if (code == CLI_DONE) {
         (void)snprintf(st->store_key, sizeof st->store_key, SLICE_FMT, SLICE_ARG(store));
-        (void)snprintf(st->analyst_key, sizeof st->analyst_key, SLICE_FMT, SLICE_ARG(analyst));
+        (void)snprintf(st->admin_key, sizeof st->admin_key, SLICE_FMT, SLICE_ARG(admin));
     }
     crypto_wipe(b.p, b.len);
     buf_release(&b);

@@ -180,7 +180,7 @@ static int make_keys(struct cli *cli, const char *database, struct stage *st)
     if (err == KEER_OK)
         err = keys_add(db, SLICE("store"), KEY_STORE, cli->env.wall_us(), st->store_key);
     if (err == KEER_OK)
-        err = keys_add(db, SLICE("analyst"), KEY_ANALYST, cli->env.wall_us(), st->analyst_key);
+        err = keys_add(db, SLICE("admin"), KEY_ADMIN, cli->env.wall_us(), st->admin_key);
     db_close(db);
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, cli_exit_of(err), err, "%s: %s", database, keer_err_text(err));
 }
@@ -282,6 +282,6 @@ void stage_stop(struct stage *st)
     if (st->folder[0] && !st->kept)
         (void)nftw(st->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     crypto_wipe(st->store_key, sizeof st->store_key);
-    crypto_wipe(st->analyst_key, sizeof st->analyst_key);
+    crypto_wipe(st->admin_key, sizeof st->admin_key);
     st->folder[0] = '\0';
 }

@@ -25,7 +25,7 @@ struct stage_options {
 struct stage { /* starts as {0} */
     char folder[STAGE_PATH_BYTES], notices[STAGE_PATH_BYTES];
     char daemon[64], emulator[64]; /* URLs */
-    char store_key[KEY_TEXT_BYTES], analyst_key[KEY_TEXT_BYTES];
+    char store_key[KEY_TEXT_BYTES], admin_key[KEY_TEXT_BYTES];
     pid_t daemon_pid, emulator_pid;
     bool kept;
 };

@@ -612,7 +612,7 @@ enum keer_err attackers_play(const struct october_site *site, struct attackers *
     struct shop shop;
     char why[PERSON_WHY_BYTES] = "";
     enum keer_err err = KEER_OK;
-    shop_open(&shop, &site->people, site->emulator, site->store_key, site->analyst_key, site->now_us);
+    shop_open(&shop, &site->people, site->emulator, site->store_key, site->admin_key, site->now_us);
     *ret = (struct attackers){.count = ARRAY_LEN(ways)};
     for (unsigned i = 0; err == KEER_OK && i < ret->count; i++) {
         err = play(site, &shop, i, &ret->ways[i], why);

@@ -216,7 +216,7 @@ enum keer_err october_play(const struct october_site *site, enum october_world w
     enum keer_err err = players ? KEER_OK : KEER_ENOMEM;
     unsigned p = 0;
     int64_t began_us = site->now_us();
-    shop_open(&g.shop, &site->people, site->emulator, site->store_key, site->analyst_key, site->now_us);
+    shop_open(&g.shop, &site->people, site->emulator, site->store_key, site->admin_key, site->now_us);
     memset(o->runs[world], 0, sizeof o->runs[world]);
     for (p = 0; err == KEER_OK && p < OCTOBER_PERSON_MAX; p++)
         err = prepare(&g, (enum october_person)p, &players[p], why);

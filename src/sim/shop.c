@@ -34,11 +34,11 @@ static void print_mark(char *ret, size_t size, int64_t us)
 }
 
 void shop_open(struct shop *s, const struct person_site *people, const char *emulator, const char *store_key,
-               const char *analyst_key, int64_t (*now_us)(void))
+               const char *admin_key, int64_t (*now_us)(void))
 {
     *s = (struct shop){.people = people, .emulator = emulator, .now_us = now_us};
     s->store = (struct talker){.fetch = people->fetch, .base = people->daemon, .key = store_key};
-    s->analyst = (struct talker){.fetch = people->fetch, .base = people->daemon, .key = analyst_key};
+    s->admin = (struct talker){.fetch = people->fetch, .base = people->daemon, .key = admin_key};
     print_mark(s->mark, sizeof s->mark, people->wall_us());
 }
 
@@ -95,6 +95,13 @@ enum keer_err shop_link(struct shop *s, struct person *p, const struct shop_link
     char path[96], challenge[32];
     bool done = true;
     buf_init(&body, BODY_BYTES);
+    if (l->boundless) { /* above the ceiling of an account: an administrator's to lift */
+        buf_puts(&body, "{\"currency\":\"CNY\",\"caps\":" BOUNDLESS "}");
+        (void)snprintf(path, sizeof path, "/v1/accounts/%s/ceiling", p->account);
+        if (person_call(&s->admin, "POST", path, &body, NULL, &s->a) != KEER_OK || s->a.status >= 300)
+            return shop_problem(&s->a, "the ceiling of the caps", ret_why);
+        buf_clear(&body);
+    }
     buf_fmt(&body, "{\"id\":\"%s-w%u\"", s->mark, s->serial++);
     text_member(&body, "account", p->account);
     text_member(&body, "wallet", l->wallet);
@@ -184,7 +191,7 @@ enum keer_err shop_wait_balance(struct shop *s, const struct person *p)
     enum keer_err err;
     (void)snprintf(path, sizeof path, "/v1/balances/%s", p->account);
     do {
-        err = talk(&s->analyst, "GET", path, (struct slice){0}, NULL, &s->a);
+        err = talk(&s->admin, "GET", path, (struct slice){0}, NULL, &s->a);
         uint32_t holds = err == KEER_OK && s->a.tape.count ? tape_find(&s->a.tape, 0, "holds") : TAPE_NONE;
         if (err != KEER_OK || holds == TAPE_NONE || s->a.tape.v[holds].len == 0)
             break;
@@ -210,7 +217,7 @@ enum keer_err shop_ledger(struct shop *s, const struct person *p, int64_t *ret_m
 {
     char path[96];
     (void)snprintf(path, sizeof path, "/v1/ledger/statement?agreement=%s&limit=500", p->agreement);
-    enum keer_err err = talk(&s->analyst, "GET", path, (struct slice){0}, NULL, &s->a);
+    enum keer_err err = talk(&s->admin, "GET", path, (struct slice){0}, NULL, &s->a);
     *ret_minor = 0;
     if (err == KEER_OK && s->a.status == 404) /* nothing was ever charged on it */
         return KEER_OK;

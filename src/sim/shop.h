@@ -18,13 +18,13 @@ struct shop { /* starts with shop_open */
     const struct person_site *people;
     const char *emulator;    /* URL of the wallets' */
     int64_t (*now_us)(void); /* monotonic */
-    struct talker store, analyst;
+    struct talker store, admin;
     struct talk a;
     char mark[24]; /* tells ids of this run from those of others on the same daemon */
     unsigned serial;
 };
 void shop_open(struct shop *s, const struct person_site *people, const char *emulator, const char *store_key,
-               const char *analyst_key, int64_t (*now_us)(void));
+               const char *admin_key, int64_t (*now_us)(void));
 void shop_release(struct shop *s);
 
 struct shop_link {

@@ -141,7 +141,8 @@ def basic(client):
 
 
 def notices(address):
-    return [n for n in map(json.loads, open(NOTICES, encoding='utf-8')) if address in json.dumps(n)]
+    # The last line may be half written.
+    return [n for n in (json.loads(line) for line in open(NOTICES, encoding='utf-8') if line.endswith('\n')) if address in json.dumps(n)]
 
 
 def wait_notice(address, test=lambda n: True, after=0):
