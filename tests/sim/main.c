@@ -1,4 +1,5 @@
 /* main.c - seeds, knobs, the trace and its hash, and what was met. */
+#include <math.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -150,7 +151,7 @@ static void run(uint64_t seed, void (*world)(void))
     sim_trace("end, %" PRIu64 " commits", sim.commits);
 }
 
-/* Every kind of request with its outcomes; how many stand under 1 % of their kind. */
+/* Every kind of request with its outcomes; how many stand under 1 % of their kind, and not by chance. */
 static unsigned print_counts(void)
 {
     unsigned rare = 0;
@@ -159,7 +160,8 @@ static unsigned print_counts(void)
         for (unsigned k = 0; k < OUT_MAX; k++)
             all += strcmp(outcome_names[k].kind, outcome_names[i].kind) == 0 ? sim_counts[k] : 0;
         double share = all ? 100.0 * (double)sim_counts[i] / (double)all : 0;
-        bool is_rare = share < 1;
+        double least = 0.01 * (double)all; /* less two standard deviations: few seeds are a small sample */
+        bool is_rare = !all || (double)sim_counts[i] < least - 2 * sqrt(least);
         rare += is_rare;
         (void)printf("  %-14s %-18s %9" PRIu64 "  %5.1f %%%s\n", outcome_names[i].kind, outcome_names[i].name, sim_counts[i],
                      share, is_rare ? "  under 1 %" : "");
