@@ -143,6 +143,8 @@ $(B)/tests/sim/sim: $(OBJ_SIM) $(B)/libtools.a $(B)/libkeer.a
 	$(CC) -o $@ $^ $(LDFLAGS) $(WRAP_SIM) $(LIBS_BIN)
 $(B)/bench/http-load: $(B)/bench/load/load.o
 	$(CC) -o $@ $^ $(LDFLAGS)
+$(B)/bench/stalls: $(B)/bench/load/stalls.o
+	$(CC) -o $@ $^ $(LDFLAGS)
 $(B)/bench/http-empty: $(B)/bench/load/empty.o
 	$(CC) -o $@ $^ $(LDFLAGS) -lmicrohttpd
 $(B)/tests/mmdb-make: $(B)/tests/geoip/make.o $(B)/libtools.a $(B)/libkeer.a
@@ -240,7 +242,7 @@ attacks: all rig-bins ## accounts, second steps and the OpenID provider under at
 	@BUILD=$(B) KEER=$(B)/keer FULL=yes tests/attacks/run $(ATTACKS)
 money: all rig-bins ## CHARGES (100000) under faults with KILLS kills (200), STEPS (a tenth) with all defaults, races of ROUNDS rounds (1000): money is neither doubled nor lost
 	@BUILD=$(B) KEER=$(B)/keer tests/crash/money $(or $(CHARGES),100000) $(if $(filter command line environment,$(origin KILLS)),$(KILLS),200) $(or $(ROUNDS),1000) $(STEPS)
-bench-load: all rig-bins ## requests a second, each durable, beside an empty handler of libmicrohttpd
+bench-load: all rig-bins $(B)/bench/stalls ## requests a second, each durable, beside an empty handler of libmicrohttpd
 	@bench/load/run $(B)
 bench-charges: all $(B)/bench/http-load ## charges a second with an emulator that answers at once, beside bare decisions of the same run
 	@bench/load/charges $(B)
@@ -258,7 +260,7 @@ fuzz-%: ## fuzz one parser with libFuzzer, ASan and UBSan for FUZZ_SECONDS (600)
 # ctuuninitvar: cppcheck takes a `why` that the callee fills for one that it reads.
 lint: layers ## layers, clang-format, cppcheck
 	@clang-format --dry-run -Werror $$(git ls-files 'src/*.[ch]' 'include/*.h' 'tests/*.[ch]' 'bench/*.c') && echo 'format ok'
-	@cppcheck -q --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem --suppress=ctuuninitvar -Iinclude -Isrc src && echo 'cppcheck ok'
+	@cppcheck -q -j $$(nproc) --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem --suppress=ctuuninitvar -Iinclude -Isrc src && echo 'cppcheck ok'
 format: ## rewrite the sources with clang-format
 	clang-format -i $$(git ls-files 'src/*.[ch]' 'include/*.h' 'tests/*.[ch]' 'bench/*.c')
 layers: ## who includes whom, against src/LAYERS

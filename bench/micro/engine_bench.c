@@ -16,6 +16,10 @@
 #include "lib/test.h"
 
 #define ROUND 50000u
+/* Events that are there at once: of a thousand the first would leave the caches before their turn, and who decides what is
+ * read has few (the daemon looks 8 ahead). */
+#define BATCH 50u
+static_assert(BATCH <= CROWD_BATCH && ROUND % BATCH == 0, "a round is of whole batches");
 #define TREES 100u
 #define DEPTH 6u
 #define TRAIN_ROWS 60000u
@@ -203,21 +207,21 @@ static void tell(struct speed *s, const struct keer_decision *d, unsigned n)
     }
 }
 
-/* Seconds for n events, n a multiple of CROWD_BATCH: many at once, or one by one. */
+/* Seconds for n events, n a multiple of BATCH: many at once, or one by one. */
 static double spend(struct speed *s, uint64_t n, bool one_by_one)
 {
-    static struct keer_decision d[CROWD_BATCH];
+    static struct keer_decision d[BATCH];
     double spent = 0;
-    for (uint64_t i = 0; i < n; i += CROWD_BATCH) {
-        crowd_fill(&s->crowd, s->batch, CROWD_BATCH);
+    for (uint64_t i = 0; i < n; i += BATCH) {
+        crowd_fill(&s->crowd, s->batch, BATCH);
         double from = now_s();
         if (!one_by_one)
-            crowd_must(keer_engine_decide_many(s->engine, (const struct keer_event *const *)s->batch->event, CROWD_BATCH, d),
+            crowd_must(keer_engine_decide_many(s->engine, (const struct keer_event *const *)s->batch->event, BATCH, d),
                        "decide");
-        for (unsigned k = 0; one_by_one && k < CROWD_BATCH; k++)
+        for (unsigned k = 0; one_by_one && k < BATCH; k++)
             crowd_must(keer_engine_decide(s->engine, s->batch->event[k], &d[k]), "decide");
         spent += now_s() - from;
-        tell(s, d, CROWD_BATCH);
+        tell(s, d, BATCH);
     }
     return spent;
 }
@@ -235,10 +239,10 @@ static void latency(struct speed *s, const char *name)
     if (!ns)
         crowd_must(KEER_ENOMEM, "latency");
     for (unsigned i = 0; i < LATENCIES; i++) {
-        if (i % CROWD_BATCH == 0)
-            crowd_fill(&s->crowd, s->batch, CROWD_BATCH);
+        if (i % BATCH == 0)
+            crowd_fill(&s->crowd, s->batch, BATCH);
         uint64_t from = now_ns();
-        crowd_must(keer_engine_decide(s->engine, s->batch->event[i % CROWD_BATCH], &d), "decide");
+        crowd_must(keer_engine_decide(s->engine, s->batch->event[i % BATCH], &d), "decide");
         ns[i] = (uint32_t)MIN_OF(now_ns() - from, (uint64_t)UINT32_MAX);
     }
     qsort(ns, LATENCIES, sizeof *ns, by_number);
@@ -273,7 +277,7 @@ static void measure(const struct options *o, const struct folder *folder, struct
     crowd_must(keer_engine_new(p, NULL, &s.engine), "engine");
     crowd_init(&s.crowd, 11, (uint32_t)o->accounts);
     s.batch = crowd_events_new(keer_policy_schema(p));
-    double warm = spend(&s, o->warm / CROWD_BATCH * CROWD_BATCH, false);
+    double warm = spend(&s, o->warm / BATCH * BATCH, false);
     printf("%s_warm_up %.0f decisions/s\n", name, (double)o->warm / warm);
     memset(s.outcomes, 0, sizeof s.outcomes);
     speed_rounds(&s, o, name, false);

@@ -84,9 +84,6 @@ enum keer_err contact_add(struct db *db, const struct id *account, const struct 
             return KEER_ECONFLICT;
     if (err == KEER_OK && count == CONTACTS_MAX)
         err = KEER_ELIMIT;
-    if (err == KEER_OK) /* one that was removed, and still gets notices, gives its place to the new one */
-        err = QUERY_DO(db, "DELETE FROM contact WHERE account = $1 AND kind = $2 AND value = $3 AND removed_us > 0",
-                       Q_ID(account), Q_NUMBER(address->kind), Q_STR(address->text));
     if (err == KEER_OK)
         err = QUERY_DO(db, "DELETE FROM contact WHERE account = $1 AND removed_us > 0 AND removed_us <= $2", Q_ID(account),
                        Q_NUMBER(now_us - CONTACT_AFTER_US));
@@ -141,4 +138,42 @@ enum keer_err contact_remove(struct db *db, const struct id *account, const stru
     if (err == KEER_OK)
         err = identifier_remove(db, account, &found->address);
     return err == KEER_EMISSING ? KEER_OK : err; /* somebody else is found by it, or it was never verified */
+}
+
+enum keer_err contact_give_back(struct db *db, const struct id *account, const struct identifier *address, int64_t now_us)
+{
+    struct contact room[CONTACTS_MAX];
+    struct id id;
+    unsigned count = 0;
+    enum keer_err err = contact_list(db, account, room, &count);
+    if (err == KEER_OK && count == CONTACTS_MAX)
+        return KEER_ELIMIT;
+    if (err == KEER_OK)
+        err =
+            QUERY_MET(db,
+                      "UPDATE contact SET removed_us = 0 WHERE account = $1 AND kind = $2 AND value = $3 AND removed_us > 0"
+                      " RETURNING id",
+                      Q_ID(account), Q_NUMBER(address->kind), Q_STR(address->text));
+    if (err == KEER_EMISSING) { /* its row is gone */
+        err = contact_add(db, account, address, /* unverified, which contact_verify ends */ 0, now_us, &id);
+        return err == KEER_OK ? contact_verify(db, account, &id, now_us) : err;
+    }
+    if (err == KEER_OK)
+        err = identifier_add(db, account, address, now_us);
+    return err == KEER_ECONFLICT || err == KEER_ELIMIT ? KEER_OK : err; /* notices go there all the same */
+}
+
+enum keer_err contact_outranked(struct db *db, const struct id *account, const struct identifier *address, bool *ret)
+{
+    enum keer_err err = QUERY_MET(
+        db,
+        "SELECT p.id FROM contact p WHERE p.account = $1 AND p.removed_us = 0 AND p.verified_us > 0"
+        " AND NOT EXISTS (SELECT c.id FROM contact c WHERE c.account = $1 AND c.kind = $2 AND c.value = $3 AND c.removed_us "
+        "= 0)"
+        " AND p.verified_us < (SELECT b.verified_us FROM contact b WHERE b.account = $1 AND b.kind = $2 AND b.value = $3)"
+        " LIMIT 1",
+        Q_ID(account), Q_NUMBER(address->kind), Q_STR(address->text));
+    if (err == KEER_OK || err == KEER_EMISSING)
+        *ret = err == KEER_OK;
+    return err == KEER_EMISSING ? KEER_OK : err;
 }

@@ -10,6 +10,8 @@
  * 3. The last verified contact is not removed.
  * 4. A contact that was removed gets CONTACT_AFTER_US longer the notices of changes (contact_notified): who took an account
  *    over and removes its owner's address does not silence it that way.
+ * 5. Until then it is not added again: unverified, it would hear nothing, and whoever is in could silence it so. contact_give_back
+ *    alone brings it back, as old as it was.
  */
 #ifndef ACCOUNT_CONTACT_H
 #define ACCOUNT_CONTACT_H
@@ -25,7 +27,8 @@ struct contact {
     int64_t created_us, verified_us, removed_us; /* 0: it is not */
 };
 
-/* KEER_ECONFLICT when the account has it, and the transaction can go on; KEER_ELIMIT beyond CONTACTS_MAX. */
+/* KEER_ECONFLICT when the account has it, or had it less than CONTACT_AFTER_US ago (invariant 5), and the transaction can go on;
+ * KEER_ELIMIT beyond CONTACTS_MAX. */
 KEER_NODISCARD enum keer_err contact_add(struct db *db, const struct id *account, const struct identifier *address,
                                          int64_t verified_us, int64_t now_us, struct id *ret_id);
 /* Also becomes what the account is found by, when nobody else has it. KEER_EMISSING. */
@@ -43,4 +46,11 @@ KEER_NODISCARD enum keer_err contact_list(struct db *db, const struct id *accoun
 #define CONTACTS_NOTIFIED_MAX (2 * CONTACTS_MAX)
 KEER_NODISCARD enum keer_err contact_notified(struct db *db, const struct id *account, int64_t now_us, struct contact *room,
                                               unsigned *ret_count);
+/* One that was removed is a verified one again. KEER_ECONFLICT when it is there, KEER_ELIMIT. */
+KEER_NODISCARD enum keer_err contact_give_back(struct db *db, const struct id *account, const struct identifier *address,
+                                               int64_t now_us);
+/* Whether an address is none of the account's any more, while one that was verified there before it still is: what it hears of
+ * for CONTACT_AFTER_US says less then than what the older one hears of. */
+KEER_NODISCARD enum keer_err contact_outranked(struct db *db, const struct id *account, const struct identifier *address,
+                                               bool *ret);
 #endif

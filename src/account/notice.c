@@ -17,6 +17,7 @@ static_assert(ARRAY_LEN(kinds) == NOTICE_KIND_MAX, "a row for each");
 
 const char *notice_kind_code(enum notice_kind kind) { return kinds[kind].code; }
 bool notice_has_not_me(enum notice_kind kind) { return kinds[kind].flags & NOTICE_NOT_ME; }
+bool notice_has_code(enum notice_kind kind) { return kinds[kind].flags & NOTICE_CODE; }
 
 void notice_not_me(const struct crypto_hash *key, const struct id *notice, struct bearer *ret_token)
 {
@@ -124,12 +125,14 @@ static enum keer_err take_all(struct db_stmt *s, unsigned limit, struct notice *
     return err;
 }
 
-enum keer_err notice_due(struct db *db, int64_t now_us, unsigned limit, struct notice *room, unsigned *ret_count)
+enum keer_err notice_due(struct db *db, const struct notice_kinds *to, int64_t now_us, unsigned limit, struct notice *room,
+                         unsigned *ret_count)
 {
     struct db_stmt *s;
-    enum keer_err err =
-        QUERY_ROWS(db, &s, "SELECT " COLUMNS " FROM notice WHERE state = 0 AND due_us <= $1 ORDER BY due_us, id LIMIT $2",
-                   Q_NUMBER(now_us), Q_NUMBER(limit));
+    enum keer_err err = QUERY_ROWS(db, &s,
+                                   "SELECT " COLUMNS " FROM notice WHERE state = 0 AND due_us <= $1"
+                                   " AND to_kind BETWEEN $2 AND $3 ORDER BY due_us, id LIMIT $4",
+                                   Q_NUMBER(now_us), Q_NUMBER(to->first), Q_NUMBER(to->last), Q_NUMBER(limit));
     return err == KEER_OK ? take_all(s, limit, room, ret_count) : err;
 }
 
@@ -197,7 +200,7 @@ bool notice_open(const struct notice *n, int64_t now_us)
     return notice_has_not_me(n->kind) && n->created_us > now_us - NOTICE_NOT_ME_US;
 }
 
-/* The row that an UPDATE took. */
+/* The row that a statement found or took. */
 static enum keer_err taken(struct db_stmt *s, struct notice *ret_notice)
 {
     struct notice n;
@@ -218,6 +221,17 @@ enum keer_err notice_take_not_me(struct db *db, const struct crypto_hash *token_
                                   "UPDATE notice SET not_me_us = $1 WHERE not_me = $2 AND not_me_us = 0 AND created_us > $3"
                                   " RETURNING " COLUMNS,
                                   Q_NUMBER(now_us), Q_HASH(token_hash), Q_NUMBER(now_us - NOTICE_NOT_ME_US));
+    return err == KEER_OK ? taken(s, ret_notice) : err;
+}
+
+enum keer_err notice_read_own(struct db *db, const struct id *account, const struct id *notice, int64_t now_us,
+                              struct notice *ret_notice)
+{
+    struct db_stmt *s;
+    enum keer_err err = QUERY_ONE(db, &s,
+                                  "SELECT " COLUMNS " FROM notice WHERE id = $1 AND account = $2 AND not_me_us = 0 AND"
+                                  " created_us > $3",
+                                  Q_ID(notice), Q_ID(account), Q_NUMBER(now_us - NOTICE_NOT_ME_US));
     return err == KEER_OK ? taken(s, ret_notice) : err;
 }
 

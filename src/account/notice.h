@@ -1,6 +1,6 @@
 /* notice.h - what accounts are told, and what of it is still to be sent: the outbox of notices.
  *
- *     notice_add, in the transaction of what it tells ─► WAITING ── taken by the mail server, or written ──► SENT
+ *     notice_add, in the transaction of what it tells ─► WAITING ── taken by mail server or gateway, or written ──► SENT
  *                                                          │  └── tries are over ──► DEAD
  *                                                          └── fails: later, with backoff
  *
@@ -13,7 +13,7 @@
  * that the database holds its SHA-256 alone and it can be computed again when the notice is sent again. It is taken once,
  * for NOTICE_NOT_ME_US; a session of the account takes it by the row's id instead (notice_take_own).
  * 4. A code is not in the row either: `proof` names it (proof.h), and its digits are computed when the notice is sent.
- * 5. At least once: a crash between sending and noting it sends a notice again, with the same Message-ID.
+ * 5. At least once: a crash between sending and noting it sends a notice again, with the same Message-ID or webhook-id.
  */
 #ifndef ACCOUNT_NOTICE_H
 #define ACCOUNT_NOTICE_H
@@ -34,6 +34,7 @@ enum notice_kind {
 };
 const char *notice_kind_code(enum notice_kind kind); /* "sign_in_new_device" */
 bool notice_has_not_me(enum notice_kind kind);
+bool notice_has_code(enum notice_kind kind);
 
 struct notice_new {
     struct id account; /* none: `to` says where (sign-up) */
@@ -56,9 +57,12 @@ struct notice {
     char what[NOTICE_VALUE_BYTES + 1], where[NOTICE_VALUE_BYTES + 1], locale[ACCOUNT_LOCALE_BYTES + 1];
     int64_t created_us, until_us, tries, due_us;
 };
-/* Due ones, the earliest first, at most `limit` into `room`. */
-KEER_NODISCARD enum keer_err notice_due(struct db *db, int64_t now_us, unsigned limit, struct notice *room,
-                                        unsigned *ret_count);
+/* Due ones to addresses of the kinds `first` to `last`, the earliest first, at most `limit` into `room`. */
+struct notice_kinds {
+    enum identifier_kind first, last;
+};
+KEER_NODISCARD enum keer_err notice_due(struct db *db, const struct notice_kinds *to, int64_t now_us, unsigned limit,
+                                        struct notice *room, unsigned *ret_count);
 enum notice_end { NOTICE_SENT, NOTICE_LATER, NOTICE_DEAD };
 KEER_NODISCARD enum keer_err notice_settle(struct db *db, const struct id *id, enum notice_end end, int64_t due_us,
                                            struct slice why, int64_t now_us);
@@ -78,7 +82,10 @@ void notice_not_me(const struct crypto_hash *key, const struct id *notice, struc
  * caller's. */
 KEER_NODISCARD enum keer_err notice_take_not_me(struct db *db, const struct crypto_hash *token_hash, int64_t now_us,
                                                 struct notice *ret_notice);
-/* The same without the token, of a notice of that account: for its signed-in person, who reads it in recent activity. */
+/* The same without the token, of a notice of that account: for its signed-in person, who reads it in recent activity. The first
+ * only looks, and leaves the token as it is. */
+KEER_NODISCARD enum keer_err notice_read_own(struct db *db, const struct id *account, const struct id *notice,
+                                             int64_t now_us, struct notice *ret_notice);
 KEER_NODISCARD enum keer_err notice_take_own(struct db *db, const struct id *account, const struct id *notice,
                                              int64_t now_us, struct notice *ret_notice);
 /* Whether 'not me' may still be said to it. Pure. */
@@ -92,4 +99,10 @@ struct notice_words {    /* of the service */
 /* Subject (one line) and text, UTF-8, in the language that the locale begins with (nl, zh, else en). */
 void notice_print(const struct notice *n, const struct crypto_hash *key, const struct notice_words *words,
                   struct buf *subject, struct buf *text);
+/* The same for a phone: the subject, what it is about as far as that makes no other part of it (gsm.h), the 'not me', and
+ * of a code the last line that binds it to the service's host, so that a phone fills it in there alone ("@host #code", WICG,
+ * Origin-bound one-time codes delivered via SMS). That line needs an address with https and without a port. */
+#define NOTICE_SMS_BYTES 1600
+void notice_print_sms(const struct notice *n, const struct crypto_hash *key, const struct notice_words *words,
+                      struct buf *out);
 #endif

@@ -1,6 +1,8 @@
 /* notice_text.c - the words of notices, in the language of who reads them. */
+#include "account/gsm.h"
 #include "account/notice.h"
 #include "account/proof.h"
+#include "base/utf8.h"
 
 enum language { EN, NL, ZH, LANGUAGE_MAX };
 
@@ -17,7 +19,14 @@ static const struct frame {
 #define NOTICE_FRAME(language, greeting, not_me, end) {language, greeting, not_me, end},
 #include "account/notices.def"
 };
-static_assert(ARRAY_LEN(texts) == NOTICE_KIND_MAX && ARRAY_LEN(frames) == LANGUAGE_MAX, "rows");
+static const struct {
+    const char *language, *about, *until, *code, *not_me, *stop;
+} sms[] = {
+#define NOTICE_SMS(language, about, until, code, not_me, stop) {language, about, until, code, not_me, stop},
+#include "account/notices.def"
+};
+static_assert(ARRAY_LEN(texts) == NOTICE_KIND_MAX && ARRAY_LEN(frames) == LANGUAGE_MAX && ARRAY_LEN(sms) == LANGUAGE_MAX,
+              "rows");
 
 static enum language language_of(const char *locale)
 {
@@ -115,4 +124,90 @@ void notice_print(const struct notice *n, const struct crypto_hash *key, const s
     buf_puts(text, "\n\n");
     print(text, frames[l].end, n, key, words);
     buf_char(text, '\n');
+}
+
+/* --- to a phone --- */
+
+/* What stands in the middle of a text message: before and behind it is what it must say. */
+struct sms {
+    struct slice before, behind;
+    struct buf *out;
+};
+
+static struct gsm_length put(const struct sms *s, struct slice middle)
+{
+    buf_clear(s->out);
+    buf_slice(s->out, s->before);
+    buf_slice(s->out, middle);
+    buf_slice(s->out, s->behind);
+    return gsm_length(buf_view(s->out));
+}
+
+/* As much of `middle` as makes no other part of the message, and no other alphabet. */
+static void fit(const struct sms *s, struct slice middle, bool whole)
+{
+    unsigned parts = put(s, SLICE("")).parts;
+    while (middle.len && put(s, middle).parts > parts)
+        middle = whole ? SLICE("") : utf8_cut(middle, middle.len - 1);
+    (void)put(s, middle);
+}
+
+/* "@id.example.org #12345678", where the service has a host that it can be bound to. */
+static void print_bound(struct buf *b, const struct notice *n, const struct crypto_hash *key,
+                        const struct notice_words *words)
+{
+    static const char scheme[] = "https://";
+    const char *host = words->url + sizeof scheme - 1;
+    if (strncmp(words->url, scheme, sizeof scheme - 1) != 0 || strpbrk(host, ":/[") ||
+        !strpbrk(host, "abcdefghijklmnopqrstuvwxyz"))
+        return;
+    buf_fmt(b, "\n@%s #", host);
+    print(b, "{code}", n, key, words);
+}
+
+/* What it is about, but where the subject has it, or where it is a mere count. */
+static void print_about(struct buf *b, const struct notice *n, enum language l)
+{
+    if (notice_has_code(n->kind) || !n->what[0] || strstr(texts[n->kind].subject[l], "{what}") ||
+        !n->what[strspn(n->what, "0123456789")])
+        return;
+    buf_puts(b, sms[l].about);
+    print_value(b, n->what);
+    if (n->where[0])
+        buf_fmt(b, ", %s", n->where);
+}
+
+void notice_print_sms(const struct notice *n, const struct crypto_hash *key, const struct notice_words *words,
+                      struct buf *out)
+{
+    enum language l = language_of(n->locale);
+    bool code = notice_has_code(n->kind);
+    struct buf before, about, behind;
+    buf_init(&before, NOTICE_SMS_BYTES);
+    buf_init(&about, NOTICE_SMS_BYTES);
+    buf_init(&behind, NOTICE_SMS_BYTES);
+    print(&before, texts[n->kind].subject[l], n, key, words);
+    if (code) { /* the hint follows the full stop, what it is about stands before it */
+        buf_puts(&before, sms[l].stop);
+        buf_puts(&about, sms[l].code);
+    } else {
+        print_about(&about, n, l);
+        if (n->until_us)
+            print(&behind, sms[l].until, n, key, words);
+        buf_puts(&behind, sms[l].stop);
+    }
+    if (notice_has_not_me(n->kind))
+        print(&behind, sms[l].not_me, n, key, words);
+    if (code)
+        print_bound(&behind, n, key, words);
+    fit(&(struct sms){buf_view(&before), buf_view(&behind), out}, buf_view(&about), code);
+    enum keer_err err = before.err != KEER_OK ? before.err : about.err != KEER_OK ? about.err : behind.err;
+    if (out->err == KEER_OK)
+        out->err = err;
+    struct buf *const used[] = {&before, &about, &behind};
+    for (size_t i = 0; i < ARRAY_LEN(used); i++) {
+        if (used[i]->p)
+            crypto_wipe(used[i]->p, used[i]->cap); /* codes and 'not me' tokens are in it */
+        buf_release(used[i]);
+    }
 }

@@ -133,10 +133,11 @@ enum keer_err session_begin(struct db *db, const struct session_new *n, int64_t 
     err = QUERY_DO(
         db,
         "INSERT INTO session (id, hash, account, device, device_hash, rights, acr, amr, auth_us, step_us, created_us,"
-        " used_us, ends_us, ip, family) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9, $9, $11, $12, $13)",
+        " used_us, ends_us, ip, family, authenticator) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9, $9, $11, $12, "
+        "$13, $14)",
         Q_ID(&id), Q_HASH(&hash), Q_ID(&n->account), Q_ID(&n->device), Q_HASH(&n->device_hash), Q_NUMBER(n->rights),
         Q_NUMBER(n->acr), Q_STR(n->amr), Q_NUMBER(now_us), Q_NUMBER(n->step_us),
-        Q_NUMBER(now_us + limits[n->rights].whole_us), Q_STR(ip), Q_STR(family));
+        Q_NUMBER(now_us + limits[n->rights].whole_us), Q_STR(ip), Q_STR(family), Q_ID(&n->authenticator));
     if (err == KEER_OK) {
         *ret_id = id;
         *ret_token = token;
@@ -190,10 +191,11 @@ enum keer_err session_raise(struct db *db, const struct id *id, const struct ses
     err =
         QUERY_MET(db,
                   "UPDATE session SET hash = $1, rights = $2, acr = $3, amr = $4, auth_us = $5, step_us = $6, used_us = $5,"
-                  " ends_us = $7, device = $8 WHERE id = $9 AND ended_us = 0 RETURNING id",
+                  " ends_us = $7, device = $8, authenticator = CASE WHEN $9 = '' THEN authenticator ELSE $9 END"
+                  " WHERE id = $10 AND ended_us = 0 RETURNING id",
                   Q_HASH(&hash), Q_NUMBER(rights), Q_NUMBER(MAX_OF(r->acr, s.acr)), Q_STR(s.amr), Q_NUMBER(now_us),
                   Q_NUMBER(r->second_step ? now_us : s.step_us), Q_NUMBER(ends),
-                  Q_ID(id_is(&r->device) ? &r->device : &s.device), Q_ID(id));
+                  Q_ID(id_is(&r->device) ? &r->device : &s.device), Q_ID(&r->authenticator), Q_ID(id));
     if (err == KEER_OK)
         *ret_token = token;
     crypto_wipe(&token, sizeof token);
@@ -228,6 +230,15 @@ enum keer_err session_end_others(struct db *db, const struct id *account, const 
         QUERY_ROWS(db, &s, "UPDATE session SET ended_us = $1 WHERE account = $2 AND id <> $3 AND ended_us = 0 RETURNING id",
                    Q_NUMBER(now_us), Q_ID(account), Q_ID(keep));
     return err == KEER_OK ? count_met(s, ret_count) : err;
+}
+
+enum keer_err session_end_by(struct db *db, const struct id *account, const struct id *authenticator,
+                             const struct id *device, const struct id *keep, int64_t now_us)
+{
+    return QUERY_DO(db,
+                    "UPDATE session SET ended_us = $1 WHERE account = $2 AND id <> $3 AND ended_us = 0"
+                    " AND ((authenticator <> '' AND authenticator = $4) OR (device <> '' AND device = $5))",
+                    Q_NUMBER(now_us), Q_ID(account), Q_ID(keep), Q_ID(authenticator), Q_ID(device));
 }
 
 enum keer_err session_list(struct db *db, const struct id *account, int64_t now_us, struct session *room,

@@ -2,7 +2,7 @@
  *
  *     session_begin(PENDING) ── session_raise, each step a new token ──► FULL
  *     session_begin(RESTRICTED) ── session_raise ──► FULL
- *     any ── session_end, idle or absolute limit, account not active, device revoked ──► ended, for good
+ *     any ── session_end, session_end_by, idle or absolute limit, account not active, device revoked ──► ended, for good
  *
  * Invariants
  * 1. The token is 128 random bits, told once; the database holds its SHA-256 (ASVS 7.2.3).
@@ -12,7 +12,8 @@
  *    device that was revoked, is not found.
  * 4. PENDING may do nothing but answer its challenge, cancel, and sign out. RESTRICTED may look, sign out and enrol a first
  *    authenticator through the guard; nothing that the guard guards otherwise, no wallet.
- * 5. acr falls back by itself: session_acr says what holds at a moment, not what was reached once.
+ * 5. It knows by which authenticator it was opened, and ends with it (session_end_by).
+ * 6. acr falls back by itself: session_acr says what holds at a moment, not what was reached once.
  */
 #ifndef ACCOUNT_SESSION_H
 #define ACCOUNT_SESSION_H
@@ -53,6 +54,7 @@ struct session_new {
     struct crypto_hash device_hash;
     struct slice ip, family;
     int64_t step_us;
+    struct id authenticator; /* that opened it; none: a password alone */
 };
 
 #define SESSION_ACR_2_US (60 * 60 * 1000000LL) /* how long a second step counts for the session's acr */
@@ -72,9 +74,10 @@ KEER_NODISCARD enum keer_err session_touch(struct db *db, const struct id *id, i
 struct session_raise {
     enum session_rights rights;
     enum session_acr acr;
-    const char *amr;  /* added to what is there */
-    bool second_step; /* sets step_us */
-    struct id device; /* the device that is known from now on; none keeps what is there */
+    const char *amr;         /* added to what is there */
+    bool second_step;        /* sets step_us */
+    struct id device;        /* the device that is known from now on; none keeps what is there */
+    struct id authenticator; /* that answered; none keeps what is there */
 };
 KEER_NODISCARD enum keer_err session_raise(struct db *db, const struct id *id, const struct session_raise *r, int64_t now_us,
                                            struct bearer *ret_token);
@@ -83,6 +86,9 @@ KEER_NODISCARD enum keer_err session_end(struct db *db, const struct id *account
 /* All of an account's but `keep` (none: all). */
 KEER_NODISCARD enum keer_err session_end_others(struct db *db, const struct id *account, const struct id *keep,
                                                 int64_t now_us, int64_t *ret_count);
+/* All of an account's but `keep` that `authenticator` opened, or (none: not asked for) that are of `device`. */
+KEER_NODISCARD enum keer_err session_end_by(struct db *db, const struct id *account, const struct id *authenticator,
+                                            const struct id *device, const struct id *keep, int64_t now_us);
 /* Those that are valid, the last used first; at most SESSIONS_MAX into `room`. */
 KEER_NODISCARD enum keer_err session_list(struct db *db, const struct id *account, int64_t now_us, struct session *room,
                                           unsigned *ret_count);

@@ -85,8 +85,8 @@ void account_contact_add(struct http_exchange *x)
         http_problem(x, HTTP_BAD_BODY, "an e-mail address or a phone number is wanted, one of them");
     } else if (identifier_canon(kind, email.p ? email : phone, &c.address, &why) != KEER_OK) {
         http_problem(x, HTTP_BAD_BODY, "%s: %s", identifier_kind_name(kind), why.text);
-    } else if (!c.a->notifier || (phone.p && !c.a->phones)) {
-        http_problem(x, HTTP_NOTICES_OFF, "%s", phone.p ? "this service sends no messages to phones" : "");
+    } else if (!c.a->notifier || accounts_unreached(c.a, &c.address)) {
+        http_problem(x, HTTP_NOTICES_OFF, "%s", c.a->notifier ? accounts_unreached(c.a, &c.address) : "");
     } else {
         enum keer_err err = desk_write(x->worker, account_contact_put, &c);
         notifier_wake(c.a->notifier);
@@ -96,7 +96,9 @@ void account_contact_add(struct http_exchange *x)
             buf_fmt(&x->reply, "{\"id\":\"%s\"}\n", c.contact.text);
             http_reply(x, 200, HTTP_JSON);
         } else if (err == KEER_ECONFLICT) {
-            http_problem(x, HTTP_TAKEN, "it is an address of the account");
+            http_problem(x, HTTP_TAKEN,
+                         "it is an address of the account, or was until a week ago: the link of the message of its removal "
+                         "brings it back");
         } else if (err == KEER_ELIMIT) {
             http_problem(x, HTTP_TOO_MANY, "%s", "");
         } else {

@@ -141,7 +141,39 @@ static enum keer_err resume(const struct agreements *g, struct desk_worker *w, c
 void agreements_get(struct http_exchange *x) { use(x, agreements_look, false); }
 void agreements_pause_post(struct http_exchange *x) { use(x, agreements_pause, true); }
 void agreements_resume_post(struct http_exchange *x) { use(x, resume, true); }
-void agreements_end_post(struct http_exchange *x) { use(x, agreements_end, true); }
+static bool read_flag(struct http_exchange *x, const struct api_body *b, const char *name, bool *ret)
+{
+    uint32_t at = tape_find(&b->tape, 0, name);
+    if (at == TAPE_NONE)
+        return true;
+    *ret = tape_type(&b->tape, at) == TAPE_TRUE;
+    if (*ret || tape_type(&b->tape, at) == TAPE_FALSE)
+        return true;
+    http_problem(x, HTTP_BAD_BODY, "%s: true or false was expected", name);
+    return false;
+}
+
+/* With ended_at_wallet: somebody has seen there that it is over, where the wallet says nothing that is signed. */
+void agreements_end_post(struct http_exchange *x)
+{
+    struct id id;
+    struct api_body b = {0};
+    bool seen = false;
+    struct agreements_who who = who_of(x);
+    const struct agreements *g = wallets_on(x);
+    struct agreements_answer *a = calloc(1, sizeof *a);
+    if (!a)
+        http_problem(x, HTTP_NO_MEMORY, "%s", "");
+    else if (g && visit_id(x, &id) && api_body_read(x, &b, "ended_at_wallet") &&
+             read_flag(x, &b, "ended_at_wallet", &seen)) {
+        if (seen && !(x->roles & KEY_MAY(ADMIN)))
+            http_problem(x, HTTP_WRONG_ROLE, "ended_at_wallet is an administrator's to say");
+        else
+            answer(x, (seen ? agreements_end_seen : agreements_end)(g, x->worker, &who, &id, a), a);
+    }
+    free(a);
+    api_body_release(&b);
+}
 void agreements_sync_post(struct http_exchange *x) { use(x, agreements_sync, true); }
 
 void agreements_sign_post(struct http_exchange *x)

@@ -38,6 +38,9 @@ void ready_get(struct http_exchange *x)
     long long orphans = a->orphans ? (long long)atomic_load(&a->orphans->rows) : 0;
     if (orphans)
         buf_fmt(&x->reply, ",\"waiting_for_unknown_wallets\":%lld", orphans);
+    long long stuck = a->orphans ? (long long)atomic_load(&a->orphans->stuck) : 0;
+    if (stuck)
+        buf_fmt(&x->reply, ",\"agreements_that_do_not_end\":%lld", stuck);
     buf_puts(&x->reply, "}\n");
     http_reply(x, ready ? 200 : 503, HTTP_JSON);
 }

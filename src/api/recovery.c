@@ -131,8 +131,8 @@ void recovery_cancel_post(struct http_exchange *x)
 
 static void not_me_answer(struct http_exchange *x, const struct guard_not_me *r)
 {
-    buf_fmt(&x->reply, "{\"told_of\":\"%s\",\"undone\":%s,\"frozen\":%s}\n", notice_kind_code(r->kind),
-            r->undone ? "true" : "false", r->frozen ? "true" : "false");
+    buf_fmt(&x->reply, "{\"told_of\":\"%s\",\"undone\":%s,\"frozen\":%s,\"by_message\":%s}\n", notice_kind_code(r->kind),
+            r->undone ? "true" : "false", r->frozen ? "true" : "false", r->kept ? "true" : "false");
     http_reply(x, 200, HTTP_JSON);
 }
 

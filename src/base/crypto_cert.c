@@ -270,6 +270,22 @@ enum keer_err crypto_cert_name(const struct crypto_cert *cert, char ret_name[CRY
     return err;
 }
 
+enum keer_err crypto_cert_serial(const struct crypto_cert *cert, char ret_hex[CRYPTO_CERT_SERIAL_BYTES])
+{
+    BIGNUM *serial = ASN1_INTEGER_to_BN(X509_get0_serialNumber(cert->x509), NULL);
+    char *hex = serial ? BN_bn2hex(serial) : NULL;
+    enum keer_err err = hex ? KEER_OK : KEER_ENOMEM;
+    const char *digits = hex ? hex + strspn(hex, "0") : "";
+    if (err == KEER_OK && strlen(digits) >= CRYPTO_CERT_SERIAL_BYTES)
+        err = KEER_ELIMIT;
+    if (err == KEER_OK)
+        (void)snprintf(ret_hex, CRYPTO_CERT_SERIAL_BYTES, "%s", digits);
+    OPENSSL_free(hex);
+    BN_free(serial);
+    ERR_clear_error();
+    return err;
+}
+
 bool crypto_cert_signed_by_rsa(const struct crypto_cert *cert)
 {
     char oid[64] = "";

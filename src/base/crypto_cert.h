@@ -44,6 +44,10 @@ bool crypto_cert_has_eku(const struct crypto_cert *cert, const char *oid); /* ex
  * number in decimal, as 32 hexadecimal digits. A name and no check. KEER_ENOMEM, KEER_EFORMAT. */
 #define CRYPTO_CERT_NAME_BYTES 33
 KEER_NODISCARD enum keer_err crypto_cert_name(const struct crypto_cert *cert, char ret_name[CRYPTO_CERT_NAME_BYTES]);
+/* The serial number as hexadecimal digits in upper case, without zeros before them. KEER_ELIMIT when it has more than
+ * CRYPTO_CERT_SERIAL_BYTES - 1 of them (RFC 5280 4.1.2.2: at most 20 octets), KEER_ENOMEM. */
+#define CRYPTO_CERT_SERIAL_BYTES 41
+KEER_NODISCARD enum keer_err crypto_cert_serial(const struct crypto_cert *cert, char ret_hex[CRYPTO_CERT_SERIAL_BYTES]);
 bool crypto_cert_signed_by_rsa(const struct crypto_cert *cert); /* PKCS#1: 1.2.840.113549.1.1.* */
 /* notBefore. KEER_EFORMAT. */
 KEER_NODISCARD enum keer_err crypto_cert_begins(const struct crypto_cert *cert, int64_t *ret_us);

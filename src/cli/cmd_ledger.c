@@ -2,6 +2,7 @@
 #include "base/timefmt.h"
 #include "cli/cli.h"
 #include "flow/ledger_view.h"
+#include "wallet/agreement.h"
 #include "wallet/open.h"
 
 #define PIECE_BYTES ((size_t)1 << 16)
@@ -345,6 +346,28 @@ static int show_statement(struct showing *s, enum keer_err *ret_err)
 
 #define OPEN_MAX 64
 
+static enum keer_err show_stuck(struct showing *s)
+{
+    struct wallet_stuck rows[OPEN_MAX];
+    unsigned n = 0;
+    enum keer_err err = wallet_stuck_rows(s->db, s->cli->env.wall_us() - AGREEMENT_STUCK_US, OPEN_MAX, rows, &n);
+    for (unsigned i = 0; err == KEER_OK && i < n; i++) {
+        const struct wallet_stuck *r = &rows[i];
+        if (s->cli->json)
+            buf_fmt(&s->b, "{\"ending\":\"%s\",\"wallet\":\"%s\",\"number\":\"%s\",\"since\":\"", r->id.text, r->wallet,
+                    r->number);
+        else
+            buf_fmt(&s->b, "%-24s agreement %s, number %s there, does not end  since ", r->wallet, r->id.text, r->number);
+        if (s->cli->json)
+            time_print(&s->b, r->since_us);
+        else
+            put_moment(&s->b, r->since_us);
+        buf_puts(&s->b, s->cli->json ? "\"}\n" : "\n");
+        err = flush(s);
+    }
+    return err == KEER_OK ? flush(s) : err;
+}
+
 static enum keer_err show_open(struct showing *s)
 {
     struct wallet_open rows[OPEN_MAX];
@@ -367,7 +390,7 @@ static enum keer_err show_open(struct showing *s)
     }
     if (err == KEER_OK && !n && !s->cli->json)
         buf_puts(&s->b, "nothing waits for a wallet\n");
-    return err == KEER_OK ? flush(s) : err;
+    return err == KEER_OK ? show_stuck(s) : err;
 }
 
 /* --- checking --- */

@@ -113,6 +113,8 @@ static int start(struct serving *s)
     enum keer_err err = decider_start(s->decider);
     if (err == KEER_OK)
         err = search_start(s->api.search);
+    if (err == KEER_OK && s->helpers)
+        err = desk_start(s->helpers);
     if (err == KEER_OK)
         err = desk_start(s->api.desk);
     if (err == KEER_OK && s->outbox)
@@ -150,7 +152,9 @@ static void finish(struct serving *s, bool started)
         wait_until_zero(&http_statistics(s->server)->active, GRACE_MS);
         search_stop(s->api.search);
         desk_stop(s->api.desk); /* with the requests that it runs */
+        desk_stop(s->helpers);
         outbox_stop(s->outbox); /* what it has to write goes through the decider */
+        notifier_stop(s->accounts.notifier);
         decider_stop(s->decider);
         while (atomic_load(&decider_statistics(s->decider)->waiting)) /* their commit comes, or fails */
             wait_until_zero(&decider_statistics(s->decider)->waiting, GRACE_MS);
@@ -163,7 +167,9 @@ static void finish(struct serving *s, bool started)
     records_close(s->api.records);
     search_free(s->api.search);
     desk_free(s->api.desk);
+    desk_free(s->helpers);
     outbox_stop(s->outbox);
+    notifier_stop(s->accounts.notifier);
     decider_free(s->decider);
     outbox_free(s->outbox);
     oidc_free(s->api.signer);
@@ -214,8 +220,8 @@ static int enter_sandbox(struct serving *s)
                           .database = cli_text(cli, "database"),
                           .read_again = {settings_path(cli), cli_text(cli, "tls-cert"), cli_text(cli, "tls-key")},
                           .snapshot = s->snapshot,
-                          .outgoing =
-                              s->outbox != NULL || s->api.oidc != NULL || s->api.wallets != NULL || serve_sends_mail(s),
+                          .outgoing = s->outbox != NULL || s->api.oidc != NULL || s->api.wallets != NULL ||
+                                      serve_connects_for_notices(s),
                           .log = &s->log};
     enum keer_err err = sandbox_enter(&box);
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, CLI_IO, err, "the sandbox can't be entered; the log says why");

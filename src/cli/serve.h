@@ -11,6 +11,7 @@
 #include "flow/recover.h"
 #include "flow/settle.h"
 #include "flow/wallet_calls.h"
+#include "flow/wallet_keys.h"
 #include "flow/wallet_notices.h"
 
 struct serving {
@@ -31,7 +32,9 @@ struct serving {
     struct appstore appstore;
     struct pay pay;
     struct settle settle[WALLETS_MAX];
+    struct desk *helpers; /* who settle beside the timers; NULL: nobody */
     struct orphans orphans;
+    struct wallet_keys wallet_keys[WALLETS_MAX];
     struct wallet_notices notices;
     char url[NET_URL_BYTES]; /* of the service */
     struct http_server *server;
@@ -81,8 +84,8 @@ void serve_accounts_close(struct serving *s);
 int serve_passkeys_check(struct serving *s);
 /* When the server's address is known: for development its own port is the origin. */
 void serve_passkeys_address(struct serving *s);
-/* Whether --notices names a mail server. */
-bool serve_sends_mail(const struct serving *s);
+/* Whether messages leave by connections: a mail server of --notices, a gateway of --sms-url. */
+bool serve_connects_for_notices(const struct serving *s);
 
 /* --- serve_oidc.c --- */
 /* What of its options can be checked without starting. */

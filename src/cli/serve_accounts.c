@@ -2,8 +2,14 @@
 #include "cli/serve.h"
 #include "store/secrets.h"
 
-bool serve_sends_mail(const struct serving *s) { return strncmp(cli_text(s->cli, "notices"), "smtp", 4) == 0; }
-static bool notices_off(const struct serving *s) { return strcmp(cli_text(s->cli, "notices"), "off") == 0; }
+#define SMS_SECRET_BYTES 4096
+#define SMS_CONNECT_US (5 * US_SECOND)
+#define SMS_WHOLE_US (20 * US_SECOND)
+
+static bool sends_mail(const struct serving *s) { return strncmp(cli_text(s->cli, "notices"), "smtp", 4) == 0; }
+static bool mails_off(const struct serving *s) { return strcmp(cli_text(s->cli, "notices"), "off") == 0; }
+static bool sends_texts(const struct serving *s) { return cli_given(s->cli, "sms-url"); }
+bool serve_connects_for_notices(const struct serving *s) { return sends_mail(s) || sends_texts(s); }
 
 /* https://host[:port] without a path: cookies, WebAuthn and OpenID all hang on the origin (RFC 6454 section 6.2). */
 static int check_url(struct cli *cli)
@@ -30,7 +36,7 @@ static int check_notices(struct serving *s)
     char why[MAIL_WHY_BYTES];
     struct identifier from;
     struct identifier_why bad;
-    if (serve_sends_mail(s)) {
+    if (sends_mail(s)) {
         if (mail_server_check(slice_str(cli_text(cli, "notices")), why) != KEER_OK)
             return cli_usage(cli, "--notices: %s", why);
         if (!cli_given(cli, "notices-from"))
@@ -45,14 +51,69 @@ static int check_notices(struct serving *s)
     return CLI_DONE;
 }
 
+static int read_sms_secret(struct cli *cli, struct net_secret *ret)
+{
+    const char *path = cli_text(cli, "sms-secret");
+    struct buf b;
+    struct io_why why;
+    int code = CLI_DONE;
+    buf_init(&b, SMS_SECRET_BYTES);
+    enum keer_err err = io_slurp(&b, path, &why);
+    if (err != KEER_OK)
+        code = cli_fail(cli, CLI_IO, err, "--sms-secret: %s", why.text);
+    else if (net_secret_read(buf_view(&b), ret) != KEER_OK)
+        code = cli_fail(cli, CLI_IO, KEER_EFORMAT,
+                        "--sms-secret: %s: whsec_ and %d to %d bytes in base64 are wanted, and nothing else", path,
+                        NET_SECRET_MIN, NET_SECRET_MAX);
+    if (b.p)
+        crypto_wipe(b.p, b.cap);
+    buf_release(&b);
+    return code;
+}
+
+static bool are_countries(struct slice list)
+{
+    while (list.p) {
+        struct slice one = slice_trim(slice_cut(&list, ','));
+        if (one.len < 2 || one.len > 16 || one.p[0] != '+' || one.p[1] == '0')
+            return false;
+        for (size_t i = 1; i < one.len; i++)
+            if (!ascii_digit(one.p[i]))
+                return false;
+    }
+    return true;
+}
+
+/* The gateway of the options; `ret` is filled when there is one. */
+static int read_sms(struct serving *s, struct sms_gateway *ret)
+{
+    struct cli *cli = s->cli;
+    char why[NET_WHY_BYTES];
+    if (!sends_texts(s) && cli_given(cli, "sms-secret"))
+        return cli_usage(cli, "--sms-secret: it is for --sms-url, which is not given");
+    if (cli_given(cli, "sms-countries") && !are_countries(slice_str(cli_text(cli, "sms-countries"))))
+        return cli_usage(cli, "--sms-countries: what numbers begin with is wanted, as +31,+352");
+    if (!sends_texts(s))
+        return CLI_DONE;
+    *ret = (struct sms_gateway){.connect_us = SMS_CONNECT_US, .whole_us = SMS_WHOLE_US};
+    if (sms_gateway_init(ret, cli_text(cli, "sms-url"), why) != KEER_OK)
+        return cli_usage(cli, "--sms-url: %s", why);
+    if (!cli_given(cli, "sms-secret"))
+        return cli_usage(cli, "--sms-secret: with a gateway, the file of the secret that it verifies messages by is needed");
+    return read_sms_secret(cli, &ret->secret);
+}
+
 int serve_accounts_check(struct serving *s)
 {
     struct cli *cli = s->cli;
     struct crypto_hash key = {{0}};
     struct breached_why why;
+    struct sms_gateway sms;
     int code = check_url(cli);
     if (code == CLI_DONE)
         code = check_notices(s);
+    if (code == CLI_DONE)
+        code = read_sms(s, &sms);
     if (code == CLI_DONE)
         code = serve_passkeys_check(s);
     if (code == CLI_DONE && cli_given(cli, "account-key"))
@@ -63,6 +124,7 @@ int serve_accounts_check(struct serving *s)
         code =
             cli_usage(cli, "--trusted-proxies: networks as 10.1.0.0/16 or fd00::/8 are taken, at most %d", NET_NETWORKS_MAX);
     crypto_wipe(&key, sizeof key);
+    crypto_wipe(&sms, sizeof sms);
     if (code != CLI_DONE || !cli_given(cli, "breached-passwords"))
         return code;
     enum keer_err err = breached_open(cli_text(cli, "breached-passwords"), &s->accounts.breached, &why);
@@ -88,22 +150,30 @@ static int read_key(struct serving *s)
 static int open_notifier(struct serving *s)
 {
     struct cli *cli = s->cli;
-    struct db_why why;
+    struct db_why why = {""};
+    struct sms_gateway sms;
     struct notifier_options o = {.decider = s->decider,
                                  .database = cli_text(cli, "database"),
                                  .key = &s->accounts.key,
                                  .words = {.service = cli_text(cli, "service-name"), .url = s->url},
-                                 .smtp = serve_sends_mail(s) ? cli_text(cli, "notices") : NULL,
-                                 .file = serve_sends_mail(s) ? NULL : cli_text(cli, "notices"),
+                                 .smtp = sends_mail(s) ? cli_text(cli, "notices") : NULL,
+                                 .file = sends_mail(s) || mails_off(s) ? NULL : cli_text(cli, "notices"),
                                  .from = cli_text(cli, "notices-from"),
                                  .log = &s->log,
                                  .wall_us = cli->env.wall_us};
-    if (notices_off(s))
+    if (mails_off(s) && !sends_texts(s))
         return CLI_DONE;
-    enum keer_err err = serve_sends_mail(s) ? net_start() : KEER_OK;
+    int code = read_sms(s, &sms);
+    if (code != CLI_DONE)
+        return code;
+    o.sms = sends_texts(s) ? &sms : NULL;
+    enum keer_err err = serve_connects_for_notices(s) ? net_start() : KEER_OK;
     if (err == KEER_OK)
         err = notifier_new(&o, &s->accounts.notifier, &why);
-    s->accounts.phones = !serve_sends_mail(s);
+    crypto_wipe(&sms, sizeof sms);
+    s->accounts.mails = !mails_off(s);
+    s->accounts.phones = sends_texts(s) || !sends_mail(s);
+    s->accounts.countries = cli_given(cli, "sms-countries") ? slice_str(cli_text(cli, "sms-countries")) : SLICE("");
     return err == KEER_OK ? CLI_DONE : cli_fail(cli, cli_exit_of(err), err, "--notices: %s", why.text);
 }
 

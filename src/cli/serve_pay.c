@@ -23,6 +23,29 @@ static enum keer_err take_agreement(void *ctx, struct desk_worker *w, struct wal
     return agreements_notice(ctx, w, wallet, n, &taken);
 }
 
+/* Who settle beside the timers: on a desk of their own, since a wallet that hangs keeps them for seconds. The exit code. */
+static int open_helpers(struct serving *s, unsigned wallets)
+{
+    struct cli *cli = s->cli;
+    unsigned each = (unsigned)cli_count(cli, "settle-calls", 0) - 1;
+    struct db_why why;
+    struct desk_options o = {.decider = s->decider,
+                             .database = cli_text(cli, "database"),
+                             .threads = MIN_OF(each * wallets, (unsigned)DESK_THREADS_MAX),
+                             .queue_max = each * wallets,
+                             .only_writes = true,
+                             .log = &s->log,
+                             .now_us = cli->env.now_us,
+                             .wall_us = cli->env.wall_us};
+    enum keer_err err = o.threads ? desk_new(&o, &s->helpers, &why) : KEER_OK;
+    for (unsigned i = 0; err == KEER_OK && i < wallets; i++) {
+        s->settle[i] = (struct settle){
+            .p = &s->pay, .wallet = wallets_at(s->wallets.list, i), .helpers = s->helpers, .helpers_max = each};
+        desk_every(s->api.desk, SETTLE_TICK_US, settle_tick, &s->settle[i]);
+    }
+    return err == KEER_OK ? CLI_DONE : cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
+}
+
 int serve_pay_open(struct serving *s)
 {
     struct cli *cli = s->cli;
@@ -44,10 +67,8 @@ int serve_pay_open(struct serving *s)
     s->notices = (struct wallet_notices){.p = &s->pay, .agreement = take_agreement, .agreement_ctx = &s->agreements};
     s->api.pay = &s->pay;
     s->api.notices = &s->notices;
-    for (unsigned i = 0; i < wallets_count(s->wallets.list); i++) {
-        s->settle[i] = (struct settle){.p = &s->pay, .wallet = wallets_at(s->wallets.list, i)};
-        desk_every(s->api.desk, SETTLE_TICK_US, settle_tick, &s->settle[i]);
-    }
+    if (code == CLI_DONE)
+        code = open_helpers(s, wallets_count(s->wallets.list));
     desk_every(s->api.desk, BALANCE_TICK_US, balance_tick, &s->pay);
     desk_every(s->api.desk, GIVE_TICK_US, give_tick, &s->pay);
     return code;

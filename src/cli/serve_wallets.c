@@ -20,6 +20,26 @@ int serve_wallets_check(struct cli *cli)
     return code;
 }
 
+/* What wallets gave out before this start, so that it needs no network; what is not there is asked for. The exit code. */
+static int take_kept(struct serving *s)
+{
+    struct cli *cli = s->cli;
+    struct flow_wallets *fw = &s->wallets;
+    struct db_why why;
+    struct db *db = NULL;
+    enum keer_err err = db_open(cli_text(cli, "database"), DB_READ, &db, &why);
+    if (err != KEER_OK)
+        return cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
+    for (unsigned i = 0; err == KEER_OK && i < wallets_count(fw->list); i++) {
+        s->wallet_keys[i] = (struct wallet_keys){.wallet = wallets_at(fw->list, i), .calls = &fw->calls};
+        err = wallet_keys_start(&s->wallet_keys[i], db, cli->env.wall_us(), &s->log);
+        if (wallet_driver(s->wallet_keys[i].wallet)->keys_due)
+            desk_every(s->api.desk, WALLET_KEYS_TICK_US, wallet_keys_tick, &s->wallet_keys[i]);
+    }
+    db_close(db);
+    return err == KEER_OK ? CLI_DONE : cli_fail(cli, cli_exit_of(err), err, "--wallets: %s", keer_err_text(err));
+}
+
 int serve_wallets_open(struct serving *s)
 {
     struct cli *cli = s->cli;
@@ -43,5 +63,5 @@ int serve_wallets_open(struct serving *s)
         struct wallet *w = wallets_at(fw->list, i);
         log_put(&s->log, LOG_INFO, "wallet %s (%s) at %s", wallet_name(w), wallet_driver(w)->kind, wallet_url(w));
     }
-    return CLI_DONE;
+    return take_kept(s);
 }

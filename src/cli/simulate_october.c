@@ -94,8 +94,7 @@ static int read_keys(struct cli *cli, const char *path, struct stage *st)
     struct io_why why;
     buf_init(&b, 4096);
     enum keer_err err = io_slurp(&b, path, &why);
-    struct slice rest = buf_view(&b), store = slice_trim(slice_cut(&rest, '\n')),
-                 admin = slice_trim(slice_cut(&rest, '\n'));
+    struct slice rest = buf_view(&b), store = slice_trim(slice_cut(&rest, '\n')), admin = slice_trim(slice_cut(&rest, '\n'));
     bool fit = store.len && admin.len && store.len < sizeof st->store_key && admin.len < sizeof st->admin_key;
     int code = err == KEER_OK ? CLI_DONE : cli_fail(cli, cli_exit_of(err), err, "%s", why.text);
     if (code == CLI_DONE && !fit)

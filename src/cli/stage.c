@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -49,12 +48,13 @@ static char **environment(void)
 }
 
 /* Starts this program with arguments; all that it says goes to `log`. 0 or an errno. */
-static int spawn(const char *const *arguments, const char *log, pid_t *ret_pid)
+static int spawn(struct stage *st, const char *const *arguments, const char *log, pid_t *ret_pid)
 {
     char *args[ARGUMENTS_MAX + 1] = {NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
-    sigset_t usual;
+    sigset_t usual, none;
+    sigemptyset(&none);
     sigemptyset(&usual);
     sigaddset(&usual, SIGPIPE);
     char **env = environment();
@@ -68,13 +68,15 @@ static int spawn(const char *const *arguments, const char *log, pid_t *ret_pid)
         goto out;
     if ((rc = posix_spawnattr_init(&attr)) != 0)
         goto out_actions;
-    if ((rc = posix_spawnattr_setsigdefault(&attr, &usual)) != 0 ||
-        (rc = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF)) != 0 ||
+    if ((rc = posix_spawnattr_setsigdefault(&attr, &usual)) != 0 || (rc = posix_spawnattr_setsigmask(&attr, &none)) != 0 ||
+        (rc = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK)) != 0 ||
         (rc = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)) != 0 ||
         (rc = posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0600)) != 0 ||
         (rc = posix_spawn_file_actions_adddup2(&actions, 1, 2)) != 0)
         goto out_attr;
+    (void)pthread_mutex_lock(&st->lock);
     rc = posix_spawn(ret_pid, "/proc/self/exe", &actions, &attr, args, env);
+    (void)pthread_mutex_unlock(&st->lock);
 out_attr:
     (void)posix_spawnattr_destroy(&attr);
 out_actions:
@@ -146,7 +148,10 @@ static int make_folder(struct cli *cli, const struct stage_options *o, struct st
             return cli_fail(cli, CLI_IO, KEER_EIO, "can't make the folder '%s': %s", st->folder, strerror(errno));
     } else {
         fits = put(st->folder, sizeof st->folder, "%s/keer-october-XXXXXX", tmp && tmp[0] ? tmp : "/tmp");
-        if (fits && !mkdtemp(st->folder))
+        (void)pthread_mutex_lock(&st->lock);
+        bool made = fits && mkdtemp(st->folder);
+        (void)pthread_mutex_unlock(&st->lock);
+        if (fits && !made)
             return cli_fail(cli, CLI_IO, KEER_EIO, "can't make a scratch folder '%s': %s", st->folder, strerror(errno));
     }
     if (!fits || !put(st->notices, sizeof st->notices, "%s/notices", st->folder)) {
@@ -209,7 +214,7 @@ static int start_emulator(struct cli *cli, struct stage *st)
         return cli_fail(cli, CLI_IO, KEER_EIO, "can't make the folder '%s': %s", folder, strerror(errno));
     const char *const args[] = {"keer",     "emulate", "wallet",    "--listen", "127.0.0.1:0",
                                 "--folder", folder,    "--journal", journal,    NULL};
-    int rc = spawn(args, log, &st->emulator_pid);
+    int rc = spawn(st, args, log, &st->emulator_pid);
     if (rc != 0)
         return cli_fail(cli, CLI_IO, KEER_EIO, "can't start the emulator: %s", strerror(rc));
     return wait_up(cli, &st->emulator_pid, log, "listening on ", "the emulator of the wallets", st->emulator,
@@ -232,28 +237,10 @@ static int start_daemon(struct cli *cli, const struct stage_options *o, const ch
     (void)put(url, sizeof url, "http://127.0.0.1:%u", port);
     for (size_t i = 0; o->extra && o->extra[i] && n < ARGUMENTS_MAX; i++)
         args[n++] = o->extra[i];
-    int rc = port ? spawn(args, log, &st->daemon_pid) : EADDRINUSE;
+    int rc = port ? spawn(st, args, log, &st->daemon_pid) : EADDRINUSE;
     if (rc != 0)
         return cli_fail(cli, CLI_IO, KEER_EIO, "can't start the daemon: %s", strerror(rc));
     return wait_up(cli, &st->daemon_pid, log, "listens on ", "the daemon", st->daemon, sizeof st->daemon);
-}
-
-int stage_start(struct cli *cli, const struct stage_options *o, struct stage *st)
-{
-    char policy[STAGE_PATH_BYTES + 32], database[STAGE_PATH_BYTES + 32];
-    *st = (struct stage){0};
-    int code = make_folder(cli, o, st);
-    (void)put(policy, sizeof policy, "%s/policy.keer", st->folder);
-    (void)put(database, sizeof database, "%s/keer.db", st->folder);
-    if (code == CLI_DONE && !o->policy)
-        code = write_policy(cli, policy);
-    if (code == CLI_DONE)
-        code = start_emulator(cli, st);
-    if (code == CLI_DONE)
-        code = make_keys(cli, database, st);
-    if (code == CLI_DONE)
-        code = start_daemon(cli, o, policy, database, st);
-    return code;
 }
 
 static void end(pid_t *pid)
@@ -275,13 +262,81 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return 0;
 }
 
-void stage_stop(struct stage *st)
+/* Both children, and the folder. */
+static void clear(struct stage *st)
 {
+    (void)pthread_mutex_lock(&st->lock);
     end(&st->daemon_pid);
     end(&st->emulator_pid);
     if (st->folder[0] && !st->kept)
         (void)nftw(st->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    st->folder[0] = '\0';
+    (void)pthread_mutex_unlock(&st->lock);
+}
+
+/* Clears up as nothing in a handler could, and ends as the signal would have. */
+static void *wait_signal(void *ctx)
+{
+    struct stage *st = ctx;
+    sigset_t alone;
+    int number;
+    if (sigwait(&st->ends, &number) != 0 || (number == SIGUSR2 && atomic_load(&st->over)))
+        return NULL;
+    clear(st);
+    sigemptyset(&alone); /* stage_stop's own signal may have come meanwhile, and stays blocked */
+    sigaddset(&alone, number);
+    (void)pthread_sigmask(SIG_UNBLOCK, &alone, NULL);
+    (void)raise(number);
+    return NULL;
+}
+
+/* Signals that are ignored stay so; without a thread they end the program as ever. */
+static void watch(struct stage *st)
+{
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction now;
+    (void)pthread_mutex_init(&st->lock, NULL);
+    sigemptyset(&st->ends);
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+        if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+            sigaddset(&st->ends, ends[i]);
+    sigaddset(&st->ends, SIGUSR2); /* of stage_stop */
+    (void)pthread_sigmask(SIG_BLOCK, &st->ends, &st->before);
+    st->watched = pthread_create(&st->watcher, NULL, wait_signal, st) == 0;
+    if (!st->watched)
+        (void)pthread_sigmask(SIG_SETMASK, &st->before, NULL);
+}
+
+int stage_start(struct cli *cli, const struct stage_options *o, struct stage *st)
+{
+    char policy[STAGE_PATH_BYTES + 32], database[STAGE_PATH_BYTES + 32];
+    *st = (struct stage){0};
+    watch(st);
+    int code = make_folder(cli, o, st);
+    (void)put(policy, sizeof policy, "%s/policy.keer", st->folder);
+    (void)put(database, sizeof database, "%s/keer.db", st->folder);
+    if (code == CLI_DONE && !o->policy)
+        code = write_policy(cli, policy);
+    if (code == CLI_DONE)
+        code = start_emulator(cli, st);
+    if (code == CLI_DONE)
+        code = make_keys(cli, database, st);
+    if (code == CLI_DONE)
+        code = start_daemon(cli, o, policy, database, st);
+    return code;
+}
+
+void stage_stop(struct stage *st)
+{
+    clear(st);
+    atomic_store(&st->over, true);
+    if (st->watched) {
+        (void)pthread_kill(st->watcher, SIGUSR2);
+        (void)pthread_join(st->watcher, NULL);
+        (void)pthread_sigmask(SIG_SETMASK, &st->before, NULL);
+    }
+    (void)pthread_mutex_destroy(&st->lock);
+    st->watched = false;
     crypto_wipe(st->store_key, sizeof st->store_key);
     crypto_wipe(st->admin_key, sizeof st->admin_key);
-    st->folder[0] = '\0';
 }

@@ -6,12 +6,18 @@
  * Invariants
  * 1. The children are this very program, started anew, with none of the settings of the environment (KEER_...) but
  *    KEER_ALLOW_ROOT.
- * 2. stage_stop ends both, waits for them, and removes the folder unless it was to be kept; it is fine after any failure.
- * 3. What a child says goes to a file of the folder; when it doesn't come up, its last words are in the message.
- * 4. Unless told otherwise the policy allows everything: what stops anybody is the charge path itself.
+ * 2. A signal that ends the program (Ctrl-C, TERM, HUP) ends both and removes the folder first: a thread waits for it, from
+ *    stage_start to stage_stop.
+ * 3. stage_stop ends both, waits for them, and removes the folder unless it was to be kept; it is fine after any failure.
+ * 4. What a child says goes to a file of the folder; when it doesn't come up, its last words are in the message.
+ * 5. Unless told otherwise the policy allows everything: what stops anybody is the charge path itself.
  */
 #ifndef CLI_STAGE_H
 #define CLI_STAGE_H
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
 #include "cli/cli.h"
 #include "store/keys.h"
 
@@ -28,6 +34,12 @@ struct stage { /* starts as {0} */
     char store_key[KEY_TEXT_BYTES], admin_key[KEY_TEXT_BYTES];
     pid_t daemon_pid, emulator_pid;
     bool kept;
+    /* who waits for a signal; `lock` is for folder and pids */
+    bool watched;
+    atomic_bool over;
+    pthread_t watcher;
+    pthread_mutex_t lock;
+    sigset_t before, ends;
 };
 /* CLI_DONE, or what cli_fail told. */
 int stage_start(struct cli *cli, const struct stage_options *o, struct stage *st);

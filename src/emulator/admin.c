@@ -3,6 +3,7 @@
  *     GET  /emulator/page/NAME            the page where a person signs; ?accept=1 or its button signs and sends him back
  *     POST /emulator/sign   {"number"|"url", "payer"?}     POST /emulator/end    {"number"}
  *     POST /emulator/refund {"charge", "amount_minor"}     POST /emulator/payer  {"payer", "balance_minor"?, ...}
+ *     POST /emulator/rotate {}            WeChat Pay has a new certificate beside the others; {"drop":true}: the newest alone
  *     POST /emulator/faults {"spec"}      GET /emulator/faults, /emulator/journal, /emulator/stats,
  * /emulator/agreement?number=N Where a number is one of several wallets, {"wallet":"alipay"} says which.
  */
@@ -278,6 +279,28 @@ static void admin_payer(struct call *c)
     }
 }
 
+/* --- WeChat Pay's certificates --- */
+
+static void admin_rotate(struct call *c)
+{
+    const struct em_platform *p = NULL;
+    uint32_t drop = tape_find(&c->json, 0, "drop");
+    bool drops = drop != TAPE_NONE && tape_type(&c->json, drop) == TAPE_TRUE;
+    if (drops) {
+        em_drop(&c->e->keys);
+        p = em_platform(&c->e->keys, 0);
+    } else {
+        enum keer_err err = em_rotate(&c->e->keys, em_now(c->e), &p);
+        if (err != KEER_OK) {
+            tell(c, err == KEER_ELIMIT ? 409 : 503, "no new certificate: %s", keer_err_text(err));
+            return;
+        }
+    }
+    buf_fmt(&c->an->body, "{\"serial\":\"%s\",\"certificate\":", p->serial);
+    buf_json(&c->an->body, buf_view(&p->cert));
+    buf_puts(&c->an->body, "}\n");
+}
+
 /* --- faults, journal, figures --- */
 
 static void admin_faults(struct call *c)
@@ -349,6 +372,9 @@ void admin_call(struct call *c)
     } else if (slice_eq(path, SLICE("/emulator/refund"))) {
         if (read_json(c))
             admin_refund(c);
+    } else if (slice_eq(path, SLICE("/emulator/rotate"))) {
+        if (read_json(c))
+            admin_rotate(c);
     } else if (slice_eq(path, SLICE("/emulator/payer"))) {
         if (read_json(c))
             admin_payer(c);

@@ -9,6 +9,7 @@
  */
 #ifndef EMULATOR_INSIDE_H
 #define EMULATOR_INSIDE_H
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/crypto_key.h"
@@ -29,12 +30,22 @@
 #define EM_SN_BYTES 32
 #define EM_SERIAL_BYTES 40
 #define EM_V3KEY_BYTES 32
-#define EM_PLATFORMS 2 /* of WeChat Pay: two certificates are valid at a time */
+#define EM_PLATFORMS 2      /* certificates of WeChat Pay at the start: two are valid at a time */
+#define EM_PLATFORMS_MAX 16 /* of one run, those that rotations made among them */
+struct em_platform {        /* does not change once it is there */
+    struct crypto_key *key;
+    char serial[EM_SERIAL_BYTES + 1];
+    struct buf cert; /* PEM */
+    int64_t from_us, to_us;
+};
 struct em_keys {
-    struct crypto_key *alipay_app, *alipay, *wechat_merchant, *platform[EM_PLATFORMS], *antom_merchant, *antom;
+    struct crypto_key *root, *alipay_app, *alipay, *wechat_merchant, *antom_merchant, *antom;
     char app_cert_sn[EM_SN_BYTES + 1], alipay_cert_sn[EM_SN_BYTES + 1], root_cert_sn[EM_SN_BYTES + 1];
-    char merchant_serial[EM_SERIAL_BYTES + 1], platform_serial[EM_PLATFORMS][EM_SERIAL_BYTES + 1];
-    struct buf platform_cert[EM_PLATFORMS]; /* PEM */
+    char merchant_serial[EM_SERIAL_BYTES + 1];
+    /* Those from platform_first to platform_end are in use; em_rotate makes more, em_drop lets old ones go. */
+    struct em_platform platform[EM_PLATFORMS_MAX];
+    atomic_uint platform_first, platform_end;
+    pthread_mutex_t rotating;
     char v3key[EM_V3KEY_BYTES + 1];
 };
 /* Makes all of them, or takes those of an earlier start in this folder, and writes them, with wallets.json for a server at
@@ -42,6 +53,11 @@ struct em_keys {
 KEER_NODISCARD enum keer_err em_keys_make(struct em_keys *k, const struct emulator_options *o, const char *url,
                                           char ret_why[200]);
 void em_keys_free(struct em_keys *k);
+/* A new key and certificate of WeChat Pay's, in use from now on beside the others. KEER_ELIMIT after EM_PLATFORMS_MAX. */
+KEER_NODISCARD enum keer_err em_rotate(struct em_keys *k, int64_t now_us, const struct em_platform **ret);
+void em_drop(struct em_keys *k); /* all but the newest go out of use */
+/* One of those in use: number `i` modulo their count. */
+const struct em_platform *em_platform(struct em_keys *k, uint64_t i);
 
 /* A certificate (RFC 5280, version 3, sha256WithRSAEncryption) as PEM, appended. */
 struct em_cert {

@@ -82,11 +82,11 @@ static void write_public(struct making *m, const char *name, const struct crypto
 
 #define KEYS 8
 #define KEYS_FILE "emulator.keys"
-static void key_list(struct em_keys *k, struct crypto_key **root, struct crypto_key **list[KEYS])
+static void key_list(struct em_keys *k, struct crypto_key **list[KEYS])
 {
     static_assert(EM_PLATFORMS == 2, "the list has two");
-    struct crypto_key **all[KEYS] = {&k->platform[0],     &k->platform[1],    &k->alipay_app, &k->alipay,
-                                     &k->wechat_merchant, &k->antom_merchant, &k->antom,      root};
+    struct crypto_key **all[KEYS] = {&k->platform[0].key, &k->platform[1].key, &k->alipay_app, &k->alipay,
+                                     &k->wechat_merchant, &k->antom_merchant,  &k->antom,      &k->root};
     memcpy(list, all, sizeof all);
 }
 
@@ -192,8 +192,24 @@ static void make_cert(struct making *m, const char *file, const struct em_cert *
     buf_release(&pem);
 }
 
-static void make_certs(struct making *m, struct em_keys *k, const struct crypto_key *root, int64_t now_us)
+/* A certificate of WeChat Pay's for a key that is there. */
+static void platform_recipe(struct em_keys *k, struct em_platform *p, int64_t now_us, struct em_cert *ret)
 {
+    make_serial(p->serial);
+    p->from_us = now_us - now_us % US_SECOND;
+    p->to_us = p->from_us + 730 * US_DAY;
+    *ret = (struct em_cert){.subject = "Tenpay.com sign",
+                            .issuer = ROOT,
+                            .serial = p->serial,
+                            .key = p->key,
+                            .issuer_key = k->root,
+                            .from_us = p->from_us,
+                            .to_us = p->to_us};
+}
+
+static void make_certs(struct making *m, struct em_keys *k, int64_t now_us)
+{
+    const struct crypto_key *root = k->root;
     char serial[EM_SERIAL_BYTES + 1];
     struct em_cert c = {.issuer = ROOT, .issuer_key = root, .from_us = now_us - US_DAY, .to_us = now_us + 730 * US_DAY};
     make_serial(serial);
@@ -221,13 +237,11 @@ static void make_certs(struct making *m, struct em_keys *k, const struct crypto_
     make_cert(m, "wechatpay-merchant.crt", &c, NULL);
     for (unsigned i = 0; i < EM_PLATFORMS; i++) {
         char file[40];
-        make_serial(k->platform_serial[i]);
-        c.serial = k->platform_serial[i];
-        c.subject = "Tenpay.com sign";
-        c.key = k->platform[i];
+        platform_recipe(k, &k->platform[i], now_us - US_DAY, &c);
         (void)snprintf(file, sizeof file, "wechatpay-platform-%u.crt", i + 1);
-        make_cert(m, file, &c, &k->platform_cert[i]);
+        make_cert(m, file, &c, &k->platform[i].cert);
     }
+    atomic_store(&k->platform_end, EM_PLATFORMS);
 }
 
 /* The file of wallets; `certificates`: Alipay over v3 and by certificates, WeChat Pay by its second certificate as well. */
@@ -248,7 +262,7 @@ static void write_wallets(struct making *m, const char *file, const struct em_ke
             "\"apiv3_key\":\"wechatpay-apiv3.key\",\"platform\":[",
             url, k->merchant_serial);
     for (unsigned i = 0; i < EM_PLATFORMS; i++)
-        buf_fmt(&b, "%s{\"serial\":\"%s\",\"file\":\"wechatpay-platform-%u.crt\"}", i ? "," : "", k->platform_serial[i],
+        buf_fmt(&b, "%s{\"serial\":\"%s\",\"file\":\"wechatpay-platform-%u.crt\"}", i ? "," : "", k->platform[i].serial,
                 i + 1);
     buf_fmt(&b,
             "]},\n {\"name\":\"antom\",\"kind\":\"antom\",\"url\":\"%s\",\"client_id\":\"" EM_CLIENT_ID
@@ -264,17 +278,18 @@ static void write_wallets(struct making *m, const char *file, const struct em_ke
 enum keer_err em_keys_make(struct em_keys *k, const struct emulator_options *o, const char *url, char ret_why[200])
 {
     struct making m = {.folder = o->folder, .keys = o->keys, .why = ret_why};
-    struct crypto_key *root = NULL, **list[KEYS];
+    struct crypto_key **list[KEYS];
     unsigned char secret[EM_V3KEY_BYTES / 2];
     *k = (struct em_keys){0};
-    for (unsigned i = 0; i < EM_PLATFORMS; i++)
-        buf_init(&k->platform_cert[i], 8192);
-    key_list(k, &root, list);
+    (void)pthread_mutex_init(&k->rotating, NULL);
+    for (unsigned i = 0; i < EM_PLATFORMS_MAX; i++)
+        buf_init(&k->platform[i].cert, 8192);
+    key_list(k, list);
     make_keys(&m, list);
     crypto_random(secret, sizeof secret);
     em_hex(secret, sizeof secret, k->v3key);
     if (m.err == KEER_OK)
-        make_certs(&m, k, root, o->wall_us());
+        make_certs(&m, k, o->wall_us());
     write_private(&m, "alipay-app.pem", k->alipay_app);
     write_public(&m, "alipay-app-public.pem", k->alipay_app);
     write_public(&m, "alipay-public.pem", k->alipay);
@@ -285,7 +300,6 @@ enum keer_err em_keys_make(struct em_keys *k, const struct emulator_options *o, 
     write_public(&m, "antom-public.pem", k->antom);
     write_wallets(&m, "wallets.json", k, url, false);
     write_wallets(&m, "wallets-certificates.json", k, url, true);
-    crypto_key_free(root);
     if (m.err != KEER_OK && m.err != KEER_EIO)
         (void)snprintf(ret_why, 200, "the keys can't be made: %s", keer_err_text(m.err));
     return m.err;
@@ -298,9 +312,47 @@ void em_keys_free(struct em_keys *k)
     crypto_key_free(k->wechat_merchant);
     crypto_key_free(k->antom_merchant);
     crypto_key_free(k->antom);
-    for (unsigned i = 0; i < EM_PLATFORMS; i++) {
-        crypto_key_free(k->platform[i]);
-        buf_release(&k->platform_cert[i]);
+    for (unsigned i = 0; i < EM_PLATFORMS_MAX; i++) {
+        crypto_key_free(k->platform[i].key);
+        buf_release(&k->platform[i].cert);
     }
+    crypto_key_free(k->root);
+    (void)pthread_mutex_destroy(&k->rotating);
     crypto_wipe(k, sizeof *k);
+}
+
+const struct em_platform *em_platform(struct em_keys *k, uint64_t i)
+{
+    unsigned first = atomic_load(&k->platform_first), end = atomic_load(&k->platform_end);
+    return &k->platform[first + i % (end - first)];
+}
+
+enum keer_err em_rotate(struct em_keys *k, int64_t now_us, const struct em_platform **ret)
+{
+    struct em_cert c;
+    (void)pthread_mutex_lock(&k->rotating);
+    unsigned end = atomic_load(&k->platform_end);
+    struct em_platform *p = end < EM_PLATFORMS_MAX ? &k->platform[end] : NULL;
+    enum keer_err err = p ? crypto_key_generate(CRYPTO_RSA, RSA_BITS, &p->key) : KEER_ELIMIT;
+    if (err == KEER_OK) {
+        platform_recipe(k, p, now_us, &c);
+        err = em_cert_make(&c, &p->cert);
+    }
+    if (err == KEER_OK) {
+        atomic_store(&k->platform_end, end + 1);
+        *ret = p;
+    } else if (p) {
+        crypto_key_free(p->key);
+        p->key = NULL;
+        buf_clear(&p->cert);
+    }
+    (void)pthread_mutex_unlock(&k->rotating);
+    return err;
+}
+
+void em_drop(struct em_keys *k)
+{
+    (void)pthread_mutex_lock(&k->rotating);
+    atomic_store(&k->platform_first, atomic_load(&k->platform_end) - 1);
+    (void)pthread_mutex_unlock(&k->rotating);
 }

@@ -22,15 +22,17 @@ static void put_error(struct call *c, int status, const char *code, const char *
 }
 
 /* The client may say which certificate it knows; else both take turns. */
-static unsigned platform_of(struct call *c)
+static const struct em_platform *platform_of(struct call *c)
 {
+    struct em_keys *k = &c->e->keys;
     struct slice wanted = server_header(c->rq, "Wechatpay-Serial");
-    for (unsigned i = 0; i < EM_PLATFORMS; i++)
-        if (slice_eq(wanted, slice_str(c->e->keys.platform_serial[i])))
-            return i;
+    unsigned end = atomic_load(&k->platform_end);
+    for (unsigned i = atomic_load(&k->platform_first); i < end; i++)
+        if (slice_eq(wanted, slice_str(k->platform[i].serial)))
+            return &k->platform[i];
     struct hash_key key = {c->e->o.seed, 3};
     struct slice all = c->rq->head;
-    return (unsigned)(hash_bytes(key, all.p, all.len).lo % EM_PLATFORMS);
+    return em_platform(k, hash_bytes(key, all.p, all.len).lo);
 }
 
 static void finish(struct call *c)
@@ -385,14 +387,17 @@ static void op_certificates(struct wechat *w)
     struct buf *b = &c->an->body;
     if (!go(w))
         return;
+    struct em_keys *k = &c->e->keys;
+    unsigned first = atomic_load(&k->platform_first), end = atomic_load(&k->platform_end);
     buf_puts(b, "{\"data\":[");
-    for (unsigned i = 0; i < EM_PLATFORMS; i++) {
-        buf_fmt(b, "%s{\"serial_no\":\"%s\",\"effective_time\":\"", i ? "," : "", c->e->keys.platform_serial[i]);
-        em_time_cn(b, em_now(c->e) - US_DAY, true);
+    for (unsigned i = first; i < end; i++) {
+        const struct em_platform *p = &k->platform[i];
+        buf_fmt(b, "%s{\"serial_no\":\"%s\",\"effective_time\":\"", i > first ? "," : "", p->serial);
+        em_time_cn(b, p->from_us, true);
         buf_puts(b, "\",\"expire_time\":\"");
-        em_time_cn(b, em_now(c->e) + 700 * US_DAY, true);
+        em_time_cn(b, p->to_us, true);
         buf_puts(b, "\",\"encrypt_certificate\":");
-        em_wechat_seal(c->e, "certificate", buf_view(&c->e->keys.platform_cert[i]), b);
+        em_wechat_seal(c->e, "certificate", buf_view(&p->cert), b);
         buf_puts(b, "}}");
     }
     buf_puts(b, "]}");

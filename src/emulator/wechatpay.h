@@ -8,8 +8,9 @@
 #define EMULATOR_WECHATPAY_H
 #include "emulator/inside.h"
 
-/* Headers of a signed answer or notice, under platform key number `platform`. */
-void em_wechat_sign(struct emulator *e, unsigned platform, struct slice body, bool bad, struct buf *headers);
+/* Headers of a signed answer or notice, under a platform's key. */
+void em_wechat_sign(struct emulator *e, const struct em_platform *platform, struct slice body, bool bad,
+                    struct buf *headers);
 /* {"algorithm":...,"ciphertext":...}; extra members may follow: without the closing brace. */
 void em_wechat_seal(struct emulator *e, const char *aad, struct slice plain, struct buf *b);
 void em_wechat_put_contract(const struct em_agreement *a, struct buf *b);

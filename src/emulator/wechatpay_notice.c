@@ -4,7 +4,7 @@
 #include "base/crypto_gcm.h"
 #include "emulator/wechatpay.h"
 
-void em_wechat_sign(struct emulator *e, unsigned platform, struct slice body, bool bad, struct buf *headers)
+void em_wechat_sign(struct emulator *e, const struct em_platform *platform, struct slice body, bool bad, struct buf *headers)
 {
     struct buf text;
     unsigned char bytes[16];
@@ -18,8 +18,8 @@ void em_wechat_sign(struct emulator *e, unsigned platform, struct slice body, bo
     buf_fmt(headers,
             "Request-ID: 08%s\r\nWechatpay-Timestamp: %lld\r\nWechatpay-Nonce: %s\r\nWechatpay-Serial: %s\r\n"
             "Wechatpay-Signature-Type: WECHATPAY2-SHA256-RSA2048\r\nWechatpay-Signature: ",
-            nonce, now, nonce, e->keys.platform_serial[platform]);
-    em_sign(e->keys.platform[platform], buf_view(&text), bad, headers);
+            nonce, now, nonce, platform->serial);
+    em_sign(platform->key, buf_view(&text), bad, headers);
     buf_puts(headers, "\r\n");
     buf_release(&text);
 }
@@ -177,7 +177,7 @@ void em_wechatpay_letter(struct emulator *e, const struct em_notice *n, bool bad
     em_wechat_seal(e, types[n->kind], buf_view(&plain), &l->body);
     buf_fmt(&l->body, ",\"original_type\":\"%s\"}}", types[n->kind]);
     l->type = "application/json";
-    em_wechat_sign(e, (unsigned)(hash_bytes(key, id, strlen(id)).lo % EM_PLATFORMS), buf_view(&l->body), bad, &l->headers);
+    em_wechat_sign(e, em_platform(&e->keys, hash_bytes(key, id, strlen(id)).lo), buf_view(&l->body), bad, &l->headers);
     if (n->probe) { /* the first bytes of the base64 say what it is, as the wallet's probes do */
         static const char probe[] = "WECHATPAY/SIGNTEST/";
         static const char name[] = "Wechatpay-Signature: ";

@@ -1,6 +1,7 @@
 /* account_use.c - use cases of a person's own account. */
 #include "flow/account_use.h"
 
+#include "flow/guard.h"
 #include "stepup/code.h"
 
 enum keer_err account_view_read(struct db *db, void *ctx)
@@ -48,12 +49,15 @@ enum keer_err account_session_end_others(struct db *db, void *ctx)
 }
 
 /* A device that answers prompts is an authenticator too (guard_apply.c made it one): both end together. */
-static enum keer_err no_authenticator(struct db *db, const struct id *account, const struct id *device, int64_t now_us)
+static enum keer_err no_authenticator(struct db *db, const struct visitor *v, const struct id *device, int64_t now_us)
 {
+    const struct id *account = &v->now.account;
     struct authenticator a;
     enum keer_err err = authenticator_by_ref(db, account, AUTHENTICATOR_DEVICE, device, &a);
     if (err == KEER_OK)
         err = authenticator_remove(db, account, &a.id, now_us);
+    if (err == KEER_OK)
+        err = guard_authenticator_gone(db, &a, &v->session, now_us);
     return err == KEER_EMISSING ? KEER_OK : err;
 }
 
@@ -66,7 +70,7 @@ enum keer_err account_device_remove(struct db *db, void *ctx)
     if (err == KEER_OK)
         err = device_revoke(db, &c->v->now.account, &c->id, c->now_us);
     if (err == KEER_OK)
-        err = no_authenticator(db, &c->v->now.account, &c->id, c->now_us);
+        err = no_authenticator(db, c->v, &c->id, c->now_us);
     struct notice_new n = {.account = c->v->now.account,
                            .kind = NOTICE_DEVICE_REVOKED,
                            .about = c->id,
@@ -101,6 +105,7 @@ enum keer_err account_contact_put(struct db *db, void *ctx)
     struct account_addressing *c = ctx;
     struct contact room[CONTACTS_MAX];
     unsigned count = 0, sent;
+    bool there = false;
     /* Without the device: it is somebody else's address maybe, and whoever has an account has as many devices as he likes.
      */
     struct attempt_subject s = {.account = id_slice(&c->v->now.account), .address = slice_str(c->v->ip)};
@@ -113,9 +118,10 @@ enum keer_err account_contact_put(struct db *db, void *ctx)
         for (unsigned i = 0; i < count; i++)
             if (room[i].address.kind == c->address.kind && strcmp(room[i].address.text, c->address.text) == 0) {
                 c->contact = room[i].id;
-                if (room[i].verified_us)
-                    return KEER_ECONFLICT;
+                there = !room[i].verified_us;
             }
+        if (err == KEER_OK && !there)
+            return KEER_ECONFLICT;
     }
     struct proof_new proof = {.account = c->v->now.account, .purpose = PROOF_CONTACT, .address = c->address};
     if (err == KEER_OK)
@@ -188,6 +194,6 @@ enum keer_err account_device_put(struct db *db, void *ctx)
     if (err == KEER_OK && n->distrust)
         err = device_trust(db, &n->v->now.account, &n->id, /* trusted */ false, n->now_us);
     if (err == KEER_OK && n->distrust)
-        err = no_authenticator(db, &n->v->now.account, &n->id, n->now_us);
+        err = no_authenticator(db, n->v, &n->id, n->now_us);
     return err;
 }

@@ -130,6 +130,21 @@ static enum keer_err forget(struct db *db, void *ctx)
     return err;
 }
 
+const char *accounts_unreached(const struct accounts *a, const struct identifier *address)
+{
+    struct slice number = slice_str(address->text), rest = a->countries;
+    if (address->kind != IDENTIFIER_PHONE)
+        return a->mails ? NULL : "this service sends no messages to e-mail addresses";
+    if (!a->phones)
+        return "this service sends no messages to phones";
+    bool named = !rest.len;
+    while (!named && rest.len) {
+        struct slice country = slice_trim(slice_cut(&rest, ','));
+        named = country.len <= number.len && memcmp(number.p, country.p, country.len) == 0;
+    }
+    return named ? NULL : "this service sends no messages to phones of that country";
+}
+
 void accounts_forget(struct desk_worker *w, void *ctx)
 {
     struct forgetting f = {desk_wall_us(w)};

@@ -28,7 +28,8 @@ struct accounts {
     struct notifier *notifier;   /* NULL: notices are off, and nobody can sign up */
     struct notice_words words;   /* service and url */
     struct net_networks proxies; /* whose X-Forwarded-For is believed */
-    bool phones;                 /* notices reach phone numbers */
+    bool mails, phones;          /* notices reach e-mail addresses, phone numbers */
+    struct slice countries;      /* what phone numbers begin with, "+31,+352"; empty: anything */
     bool any_host;               /* no public URL was given: requests for any host are the service's */
     bool secure;                 /* the pages are reached by https: cookies are Secure, and have the prefix __Host- */
 };
@@ -70,6 +71,9 @@ void password_context_init(struct password_context *c, const struct accounts *a,
 void password_context_add(struct password_context *c, struct slice text); /* splits it into words */
 /* Those of an account: name, identifiers, contacts. */
 KEER_NODISCARD enum keer_err password_context_account(struct password_context *c, struct db *db, const struct id *account);
+
+/* Whether messages reach an address: NULL, or why not, as a sentence without a full stop. Asked where one would be added. */
+const char *accounts_unreached(const struct accounts *a, const struct identifier *address);
 
 /* Forgets what is over (sessions, proofs, sign-ups, notices, counts), a little each time: a timer of the desk. */
 void accounts_forget(struct desk_worker *w, void *ctx);

@@ -609,6 +609,24 @@ enum keer_err agreements_end(const struct agreements *g, struct desk_worker *w, 
     return missing(err, AGREEMENTS_MISSING, ret);
 }
 
+enum keer_err agreements_end_seen(const struct agreements *g, struct desk_worker *w, const struct agreements_who *who,
+                                  const struct id *id, struct agreements_answer *ret)
+{
+    struct agreements_case c = case_of(g, w, who, id);
+    static const struct wallet_agreement none = {.state = WALLET_AGREEMENT_STOPPED};
+    enum agreements_taken taken;
+    *ret = (struct agreements_answer){.outcome = AGREEMENTS_OK};
+    enum keer_err err = desk_read(w, agreements_find, &c);
+    if (err == KEER_OK && (c.a.state != AGREEMENT_ENDING || c.now_us - c.a.state_us < AGREEMENT_STUCK_US))
+        ret->outcome = AGREEMENTS_STATE;
+    else if (err == KEER_OK)
+        err = agreements_said(&c, w, &none, &taken);
+    if (err == KEER_OK)
+        answer_of(&c, ret);
+    agreement_wipe(&c.a);
+    return missing(err, AGREEMENTS_MISSING, ret);
+}
+
 /* --- looking --- */
 
 enum keer_err agreements_look(const struct agreements *g, struct desk_worker *w, const struct agreements_who *who,

@@ -102,6 +102,11 @@ KEER_NODISCARD enum keer_err agreements_resume(const struct agreements *g, struc
 KEER_NODISCARD enum keer_err agreements_end(const struct agreements *g, struct desk_worker *w,
                                             const struct agreements_who *who, const struct id *id,
                                             struct agreements_answer *ret);
+/* An administrator has seen at the wallet's own pages that there is none any more: ENDING for AGREEMENT_STUCK_US, which a wallet
+ * leaves whose refusals are not signed, is ENDED. STATE: it is not that. */
+KEER_NODISCARD enum keer_err agreements_end_seen(const struct agreements *g, struct desk_worker *w,
+                                                 const struct agreements_who *who, const struct id *id,
+                                                 struct agreements_answer *ret);
 /* Asks the wallet how it stands, and takes that over. */
 KEER_NODISCARD enum keer_err agreements_sync(const struct agreements *g, struct desk_worker *w,
                                              const struct agreements_who *who, const struct id *id,

@@ -49,7 +49,7 @@ static enum keer_err take_normal(struct db *db, const struct crypto_hash *key, c
     switch (a->state) {
     case AGREEMENT_SIGNING: return take_signed(db, key, said, now_us, a, ret);
     case AGREEMENT_ACTIVE:
-    case AGREEMENT_PAUSED: return agreement_synced(db, &a->id, now_us);
+    case AGREEMENT_PAUSED: return agreement_renewed(db, key, &a->id, said, now_us);
     case AGREEMENT_ENDED:
         err = agreement_keep_stray(db, key, &a->id, said, now_us); /* not the signature that it once had */
         if (err == KEER_OK)

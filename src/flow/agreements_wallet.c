@@ -11,7 +11,8 @@ static struct wallet_calls *calls_of(const struct agreements_case *c) { return &
 
 static struct wallet_agreement which_of(const struct agreement *a)
 {
-    struct wallet_agreement w = {.state = WALLET_AGREEMENT_NONE};
+    struct wallet_agreement w = {
+        .state = WALLET_AGREEMENT_NONE, .signed_us = a->signed_us, .valid_until_us = a->valid_until_us};
     (void)snprintf(w.number, sizeof w.number, "%s", a->number);
     (void)snprintf(w.ref, sizeof w.ref, "%s", a->ref);
     (void)snprintf(w.refresh, sizeof w.refresh, "%s", a->refresh);
@@ -83,6 +84,12 @@ enum keer_err agreements_ask_wallet(struct agreements_case *c, struct desk_worke
     /* 'There is none' may be told as a refusal. */
     if (*ret_answer == WALLET_NO && (ret_why->reason == WALLET_AGREEMENT_GONE || ret_why->reason == WALLET_NOT_THERE)) {
         got.state = WALLET_AGREEMENT_NONE;
+        *ret_answer = WALLET_YES;
+    }
+    /* A wallet that can't be asked (Antom) has said, with the last token, until when it holds. */
+    if (*ret_answer == WALLET_NO && ret_why->reason == WALLET_NOT_POSSIBLE && c->a.valid_until_us &&
+        c->now_us >= c->a.valid_until_us) {
+        got.state = WALLET_AGREEMENT_STOPPED;
         *ret_answer = WALLET_YES;
     }
     if (*ret_answer == WALLET_YES)
@@ -271,7 +278,10 @@ static enum keer_err lapse_signing(struct agreements_case *c, struct desk_worker
     struct taking t = {.c = c, .said = &got, .lapses = true};
     if (wallet)
         answer = wallet_agreement_query(wallet, calls_of(c), &which, &got, &why);
-    bool none = answer == WALLET_NO && (why.reason == WALLET_AGREEMENT_GONE || why.reason == WALLET_NOT_THERE);
+    /* A wallet that can't be asked gives a code when somebody signs, and what has no token of it can't be charged: a code that
+     * comes after this opens nothing. */
+    bool none = answer == WALLET_NO && (why.reason == WALLET_AGREEMENT_GONE || why.reason == WALLET_NOT_THERE ||
+                                        (why.reason == WALLET_NOT_POSSIBLE && !which.ref[0]));
     if (none)
         got.state = WALLET_AGREEMENT_NONE;
     enum keer_err err = answer == WALLET_YES || none ? said(c, w, &t) : KEER_OK;

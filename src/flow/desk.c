@@ -97,7 +97,7 @@ enum keer_err desk_write(struct desk_worker *w, desk_fn *run, void *ctx)
 
 enum keer_err desk_read(struct desk_worker *w, desk_fn *run, void *ctx)
 {
-    enum keer_err err = db_begin(w->db);
+    enum keer_err err = w->db ? db_begin(w->db) : KEER_EUNSUPPORTED;
     if (err != KEER_OK)
         return err;
     err = run(w->db, ctx);
@@ -382,7 +382,7 @@ enum keer_err desk_new(const struct desk_options *o, struct desk **ret_desk, str
     d->end = &d->first;
     init_conditions(d);
     enum keer_err err = KEER_OK;
-    for (unsigned i = 0; err == KEER_OK && i < o->threads; i++)
+    for (unsigned i = 0; err == KEER_OK && !o->only_writes && i < o->threads; i++)
         err = db_open(o->database, DB_READ, &d->worker[i].db, ret_why);
     if (err == KEER_OK)
         *ret_desk = d;

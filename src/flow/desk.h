@@ -28,6 +28,7 @@ struct desk_options {
     const struct enrich *enrich; /* NULL: nothing is added to events */
     const char *database;
     unsigned threads, queue_max;
+    bool only_writes; /* its workers have no connection of their own: desk_read is KEER_EUNSUPPORTED there */
     const struct log *log;
     int64_t (*now_us)(void), (*wall_us)(void);
 };
@@ -48,7 +49,7 @@ struct desk_job {
 /* False when the queue is full, or the desk does not run. */
 KEER_NODISCARD bool desk_take(struct desk *d, struct desk_job *j);
 /* `run` is called every period_us by some worker, never twice at once; before desk_start. At most DESK_TIMERS_MAX. */
-#define DESK_TIMERS_MAX 32
+#define DESK_TIMERS_MAX 64
 void desk_every(struct desk *d, int64_t period_us, void (*run)(struct desk_worker *w, void *ctx), void *ctx);
 
 /* --- for jobs and timers --- */
@@ -56,7 +57,7 @@ typedef enum keer_err desk_fn(struct db *db, void *ctx);
 /* `run` in a transaction on the writer thread; what is not KEER_OK rolls back and is returned. KEER_EUNSUPPORTED when the
  * decider has stopped, KEER_EIO. */
 KEER_NODISCARD enum keer_err desk_write(struct desk_worker *w, desk_fn *run, void *ctx);
-/* `run` on a connection of the worker's own, in one committed snapshot. */
+/* `run` on a connection of the worker's own, in one committed snapshot; KEER_EUNSUPPORTED when it has none. */
 KEER_NODISCARD enum keer_err desk_read(struct desk_worker *w, desk_fn *run, void *ctx);
 int64_t desk_wall_us(const struct desk_worker *w);
 const struct log *desk_log(const struct desk_worker *w);

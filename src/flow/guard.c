@@ -5,12 +5,14 @@
 #include "store/query.h"
 
 enum wait { FIRST, OTHER, MONEY, NEVER };
+enum back { TAKES, GIVES };
 static const struct {
     const char *name, *what;
     enum wait wait;
+    enum back back;
     enum notice_kind notice;
 } changes[] = {
-#define GUARD(name, text, wait, notice, apply, undo, what) {text, what, wait, NOTICE_##notice},
+#define GUARD(name, text, wait, notice, apply, undo, back, what) {text, what, wait, back, NOTICE_##notice},
 #include "flow/guard.def"
 #undef GUARD
 };
@@ -562,17 +564,40 @@ static enum keer_err undo(struct db *db, const struct guard *g, const struct not
     return err;
 }
 
-static enum keer_err not_me(struct db *db, const struct guard *g, const struct notice *n, int64_t now_us,
+/* Whether undoing what a notice tells of would give back what was taken away: a change of that sort, or a recovery, which set
+ * another password and may have removed authenticators. */
+static enum keer_err gives_back(struct db *db, const struct notice *n, int64_t now_us, bool *ret)
+{
+    struct recovery r;
+    struct guard_full f;
+    *ret = false;
+    if (!id_is(&n->about) || n->kind == NOTICE_CHARGE_PAID || n->kind == NOTICE_WALLET_LINKED ||
+        n->kind == NOTICE_WALLET_ENDED)
+        return KEER_OK;
+    enum keer_err err = recovery_get(db, &n->about, now_us, &r);
+    if (err == KEER_OK)
+        *ret = r.state == RECOVERY_DONE;
+    if (err != KEER_EMISSING)
+        return err;
+    err = read_full(db, &n->account, &n->about, &f);
+    if (err == KEER_OK)
+        *ret = f.row.state == GUARD_DONE && changes[f.row.change].back == GIVES;
+    crypto_wipe(&f, sizeof f);
+    return err == KEER_EMISSING ? KEER_OK : err;
+}
+
+/* `keep`: it is not undone. */
+static enum keer_err not_me(struct db *db, const struct guard *g, const struct notice *n, bool keep, int64_t now_us,
                             struct guard_not_me *ret)
 {
     struct challenge c;
-    struct guard_not_me r = {.account = n->account, .kind = n->kind};
+    struct guard_not_me r = {.account = n->account, .kind = n->kind, .kept = keep};
     bool nothing = false;
     enum keer_err err = id_is(&n->about) ? challenge_get(db, &n->about, now_us, &c) : KEER_EMISSING;
     if (err == KEER_OK && id_eq(&c.account, &n->account))
         memcpy(r.event, c.event, sizeof r.event);
     if (err == KEER_OK || err == KEER_EMISSING)
-        err = undo(db, g, n, now_us, &r, &nothing);
+        err = keep ? KEER_OK : undo(db, g, n, now_us, &r, &nothing);
     r.frozen = !nothing;
     if (err == KEER_OK && r.frozen)
         err = guard_freeze(db, g, &n->account, SLICE("You said that something in your account was not you."), now_us);
@@ -588,8 +613,13 @@ enum keer_err guard_not_me(struct db *db, const struct guard *g, struct slice to
     struct notice n;
     if (token_hash(token, &hash) != KEER_OK)
         return KEER_EMISSING;
+    bool keep = false;
     enum keer_err err = notice_take_not_me(db, &hash, now_us, &n);
-    return err == KEER_OK ? not_me(db, g, &n, now_us, ret) : err;
+    if (err == KEER_OK)
+        err = gives_back(db, &n, now_us, &keep);
+    if (err == KEER_OK && keep)
+        err = contact_outranked(db, &n.account, &n.to, &keep);
+    return err == KEER_OK ? not_me(db, g, &n, keep, now_us, ret) : err;
 }
 
 enum keer_err guard_not_me_own(struct db *db, const struct guard *g, const struct id *account, enum guard_told told,
@@ -597,12 +627,17 @@ enum keer_err guard_not_me_own(struct db *db, const struct guard *g, const struc
 {
     struct notice n = {.account = *account, .kind = NOTICE_CHANGE_PENDING, .about = *id};
     struct guard_full f = {.row.state = GUARD_WAITING};
+    bool keep = false;
     enum keer_err err =
-        told == GUARD_TOLD_NOTICE ? notice_take_own(db, account, id, now_us, &n) : read_full(db, account, id, &f);
+        told == GUARD_TOLD_NOTICE ? notice_read_own(db, account, id, now_us, &n) : read_full(db, account, id, &f);
     if (err == KEER_OK && f.row.state != GUARD_WAITING)
         err = KEER_EMISSING;
     crypto_wipe(&f, sizeof f);
-    return err == KEER_OK ? not_me(db, g, &n, now_us, ret) : err;
+    if (err == KEER_OK)
+        err = gives_back(db, &n, now_us, &keep);
+    if (err == KEER_OK && told == GUARD_TOLD_NOTICE && !keep)
+        err = notice_take_own(db, account, id, now_us, &n);
+    return err == KEER_OK ? not_me(db, g, &n, keep, now_us, ret) : err;
 }
 
 /* --- wallets --- */

@@ -20,6 +20,12 @@
  * 7. An authenticator that is younger than first_us raises no limit of a wallet at once: who got in with one stolen code adds
  *    one of his own, and would answer every step from then on. An older one raises it at once as far as wallet_waits lets it:
  *    who holds an unlocked device answers every step too.
+ * 8. A session's 'not me' takes away, calls off and locks, and gives nothing back: what was removed is brought back by the link of
+ *    a message alone. Who holds an old session, a thief's whose authenticator the owner has just removed, would else have it again by
+ *    saying that the removal was not him; and the link of whom a thief robbed of his own is not used up by that.
+ * 9. So does the link that went to an address which was removed from the account, while an older address is still there: a thief's
+ *    own, thrown out by its owner, hears for a week longer (contact.h) and gives the thief nothing back by it. An owner's that a thief
+ *    threw out is older than what the thief put in its place.
  * 'Not me' undoes the change, ends every session, refuses every challenge, freezes the account and calls off all that waits.
  * All functions run in a transaction of the writing connection unless they say `any`. KEER_EIO leaves its words in db_why.
  */
@@ -30,7 +36,7 @@
 #include "stepup/challenge.h"
 
 enum guard_change {
-#define GUARD(name, text, wait, notice, apply, undo, what) GUARD_##name,
+#define GUARD(name, text, wait, notice, apply, undo, back, what) GUARD_##name,
 #include "flow/guard.def"
 #undef GUARD
     GUARD_CHANGE_MAX
@@ -128,14 +134,15 @@ struct guard_not_me {
     struct id account;
     enum notice_kind kind;
     bool undone; /* a change was taken back or called off */
+    bool kept;   /* it was not, because who said it may not: the links of other messages still give back what was removed */
     bool frozen; /* not for a recovery in which nobody had proved anything */
     char event[LIMIT_NAME_BYTES + 1];
 };
 KEER_NODISCARD enum keer_err guard_not_me(struct db *db, const struct guard *g, struct slice token, int64_t now_us,
                                           struct guard_not_me *ret);
 /* The same for the signed-in person, of a notice of recent activity or of a change that waits, by its id. KEER_EMISSING when it
- * is none of the account's that can be objected to (any more). Whoever holds a session can lock its account by it, and no
- * more than the holder of one message could. */
+ * is none of the account's that can be objected to (any more). Whoever holds a session can lock its account by it, and less
+ * than the holder of one message could (invariant 8). */
 enum guard_told { GUARD_TOLD_NOTICE, GUARD_TOLD_CHANGE };
 KEER_NODISCARD enum keer_err guard_not_me_own(struct db *db, const struct guard *g, const struct id *account,
                                               enum guard_told told, const struct id *id, int64_t now_us,
@@ -143,6 +150,11 @@ KEER_NODISCARD enum keer_err guard_not_me_own(struct db *db, const struct guard 
 /* The lock alone, from a prompt's 'it was not me'. `why` is told to the person (account.frozen_why). */
 KEER_NODISCARD enum keer_err guard_freeze(struct db *db, const struct guard *g, const struct id *account, struct slice why,
                                           int64_t now_us);
+
+/* What came of an authenticator ends where it is removed: sessions that it opened, a trusted device's own, answers of its that
+ * nobody has used; `keep`, the session that asked, stays. */
+KEER_NODISCARD enum keer_err guard_authenticator_gone(struct db *db, const struct authenticator *a, const struct id *keep,
+                                                      int64_t now_us);
 
 /* --- wallets: what issue 5 tells and asks --- */
 KEER_NODISCARD enum keer_err guard_wallet_linked(struct db *db, const struct id *account, struct slice agreement,

@@ -9,6 +9,14 @@ typedef enum keer_err change_fn(struct db *db, const struct guard *g, struct gua
 
 /* --- authenticators --- */
 
+enum keer_err guard_authenticator_gone(struct db *db, const struct authenticator *a, const struct id *keep, int64_t now_us)
+{
+    struct id none = {0};
+    enum keer_err err =
+        session_end_by(db, &a->account, &a->id, a->kind == AUTHENTICATOR_DEVICE ? &a->ref : &none, keep, now_us);
+    return err == KEER_OK ? challenge_refuse_by(db, &a->account, &a->id, now_us) : err;
+}
+
 static change_fn add_authenticator, remove_authenticator, restore_authenticator, activate_codes;
 
 static enum keer_err add_authenticator(struct db *db, const struct guard *g, struct guard_full *f, int64_t now_us)
@@ -25,6 +33,8 @@ static enum keer_err remove_authenticator(struct db *db, const struct guard *g, 
     enum keer_err err = authenticator_get(db, &f->row.account, &f->row.thing, &a);
     if (err == KEER_OK)
         err = authenticator_remove(db, &f->row.account, &f->row.thing, now_us);
+    if (err == KEER_OK)
+        err = guard_authenticator_gone(db, &a, &f->session, now_us);
     if (err == KEER_OK && a.kind == AUTHENTICATOR_DEVICE) { /* a device that is no authenticator is not trusted */
         err = device_trust(db, &f->row.account, &a.ref, false, now_us);
         err = err == KEER_EMISSING ? KEER_OK : err;
@@ -46,10 +56,19 @@ static enum keer_err restore_authenticator(struct db *db, const struct guard *g,
     return err;
 }
 
+/* The set before goes, and what was opened with a code of it. */
 static enum keer_err activate_codes(struct db *db, const struct guard *g, struct guard_full *f, int64_t now_us)
 {
+    struct authenticator rows[AUTHENTICATORS_MAX];
+    unsigned n = 0;
     UNUSED(g);
-    return code_activate(db, &f->row.account, &f->row.thing, now_us);
+    enum keer_err err = authenticators_list(db, &f->row.account, rows, &n);
+    if (err == KEER_OK)
+        err = code_activate(db, &f->row.account, &f->row.thing, now_us);
+    for (unsigned i = 0; err == KEER_OK && i < n; i++)
+        if (rows[i].kind == AUTHENTICATOR_RECOVERY_CODE && !id_eq(&rows[i].id, &f->row.thing))
+            err = guard_authenticator_gone(db, &rows[i], &f->session, now_us);
+    return err;
 }
 
 /* --- the password --- */
@@ -104,12 +123,9 @@ static enum keer_err restore_contact(struct db *db, const struct guard *g, struc
 {
     struct identifier address;
     struct identifier_why why;
-    struct id id;
     UNUSED(g);
     enum keer_err err = identifier_guess(slice_str(f->was), &address, &why);
-    if (err == KEER_OK)
-        err = contact_add(db, &f->row.account, &address, /* unverified, which contact_verify ends */ 0, now_us, &id);
-    return err == KEER_OK ? contact_verify(db, &f->row.account, &id, now_us) : err;
+    return err == KEER_OK ? contact_give_back(db, &f->row.account, &address, now_us) : err;
 }
 
 /* --- devices --- */
@@ -164,7 +180,7 @@ static enum keer_err lower_limit(struct db *db, const struct guard *g, struct gu
 static const struct {
     change_fn *make, *unmake;
 } changes[] = {
-#define GUARD(name, text, wait, notice, apply, undo, what) {apply, undo},
+#define GUARD(name, text, wait, notice, apply, undo, back, what) {apply, undo},
 #include "flow/guard.def"
 #undef GUARD
 };

@@ -23,16 +23,6 @@ bool outbox_unseal(const struct outbox *o, const char *id, const struct webhook_
     return s->len == CRYPTO_HASH_BYTES;
 }
 
-void outbox_sign(const struct crypto_hash *secret, struct slice id, struct slice timestamp, struct slice body,
-                 char ret_text[OUTBOX_SIGNATURE_BYTES])
-{
-    const struct slice parts[] = {id, SLICE("."), timestamp, SLICE("."), body};
-    struct crypto_hash mac;
-    memcpy(ret_text, "v1,", 3);
-    crypto_hmac(slice_of((const char *)secret->bytes, sizeof secret->bytes), parts, ARRAY_LEN(parts), &mac);
-    crypto_base64(&mac, ret_text + 3);
-}
-
 /* --- names --- */
 
 uint32_t outbox_event(struct slice name)

@@ -80,9 +80,4 @@ KEER_NODISCARD enum keer_err outbox_deliveries(struct outbox *o, struct slice id
                                                struct buf *out);
 /* "decision.deny" and so on: a bit; 0 when it is none. */
 uint32_t outbox_event(struct slice name);
-
-/* The value of `webhook-signature` for one secret: v1,BASE64 (standardwebhooks.com, "Signature scheme"). */
-#define OUTBOX_SIGNATURE_BYTES (3 + CRYPTO_BASE64_BYTES)
-void outbox_sign(const struct crypto_hash *secret, struct slice id, struct slice timestamp, struct slice body,
-                 char ret_text[OUTBOX_SIGNATURE_BYTES]);
 #endif

@@ -5,6 +5,7 @@
  */
 #include "base/timefmt.h"
 #include "flow/outbox_inside.h"
+#include "net/sign.h"
 
 #define GATHER_US 20000
 #define LOOK_EVERY_US (2 * US_SECOND)
@@ -176,9 +177,14 @@ static void take_changes(struct outbox *o)
 
 /* --- sending --- */
 
+static struct slice secret_of(const struct crypto_hash *secret)
+{
+    return slice_of((const char *)secret->bytes, sizeof secret->bytes);
+}
+
 static void make_request(struct outbox *o, struct lane *l, struct slice decision, int64_t decided_us)
 {
-    char id[8 + WEBHOOK_ID_BYTES + 24], stamp[24], signature[2][OUTBOX_SIGNATURE_BYTES];
+    char id[8 + WEBHOOK_ID_BYTES + 24], stamp[24], signature[2][NET_SIGNATURE_BYTES];
     int64_t now = o->o.wall_us();
     bool two = l->hook.old_secret.len && now < l->hook.old_until_us;
     buf_clear(&l->body);
@@ -190,9 +196,9 @@ static void make_request(struct outbox *o, struct lane *l, struct slice decision
     buf_char(&l->body, '}');
     (void)snprintf(id, sizeof id, "msg_%s_%lld", l->hook.id, (long long)l->sent.seq);
     (void)snprintf(stamp, sizeof stamp, "%lld", (long long)(now / US_SECOND));
-    outbox_sign(&l->secret, slice_str(id), slice_str(stamp), buf_view(&l->body), signature[0]);
+    net_sign(secret_of(&l->secret), slice_str(id), slice_str(stamp), buf_view(&l->body), signature[0]);
     if (two)
-        outbox_sign(&l->old_secret, slice_str(id), slice_str(stamp), buf_view(&l->body), signature[1]);
+        net_sign(secret_of(&l->old_secret), slice_str(id), slice_str(stamp), buf_view(&l->body), signature[1]);
     l->request = (struct net_request){.url = l->hook.url, .headers = 3, .body = buf_view(&l->body)};
     (void)snprintf(l->request.header[0], NET_HEADER_BYTES, "webhook-id: %s", id);
     (void)snprintf(l->request.header[1], NET_HEADER_BYTES, "webhook-timestamp: %s", stamp);

@@ -294,6 +294,7 @@ enum keer_err passkeys_sign_in(const struct passkeys *p, struct desk_worker *w, 
     struct sign_in_proof proof = {.account = s.passkey.row.account,
                                   .amr = s.passkey.eligible ? "swk user pop mfa" : "hwk user pop mfa",
                                   .acr = SESSION_ACR_2,
+                                  .authenticator = s.passkey.row.id,
                                   .step_up = "passkey",
                                   .more = buf_view(&signals),
                                   .attempt = s.begun.attempt};

@@ -1,5 +1,11 @@
-/* settle.c - asking until it is settled. */
+/* settle.c - asking until it is settled.
+ *
+ *     settle_tick ─► find_due ─► turn: rows ─┬─ work ─ the timer's worker ──┐  each takes the next row
+ *                                            └─ work ─ helpers (desk_take) ─┴─► all have ended ─► the next rows
+ */
 #include "flow/settle.h"
+
+#include <pthread.h>
 
 #include "base/timefmt.h"
 #include "flow/notifier.h"
@@ -8,6 +14,8 @@
 struct due {
     const char *wallet;
     int64_t now_us;
+    bool asks; /* the wallet may be asked; else only what lapses without it is due */
+    unsigned max;
     struct id charge[SETTLE_A_TURN], refund[SETTLE_A_TURN];
     unsigned charges, refunds;
 };
@@ -15,8 +23,8 @@ struct due {
 static enum keer_err find_due(struct db *db, void *ctx)
 {
     struct due *d = ctx;
-    enum keer_err err = charge_due(db, d->wallet, d->now_us, SETTLE_A_TURN, d->charge, &d->charges);
-    return err == KEER_OK ? refund_due(db, d->wallet, d->now_us, SETTLE_A_TURN, d->refund, &d->refunds) : err;
+    enum keer_err err = charge_due(db, d->wallet, d->asks, d->now_us, d->max, d->charge, &d->charges);
+    return err == KEER_OK && d->asks ? refund_due(db, d->wallet, d->now_us, d->max, d->refund, &d->refunds) : err;
 }
 
 /* A failure of the database ends the daemon; whatever else it is, the row is due again. */
@@ -39,7 +47,7 @@ static bool call_charge(const struct settle *s, struct desk_worker *w, struct pa
     return err == KEER_OK;
 }
 
-void settle_charge(const struct settle *s, struct desk_worker *w, const struct id *charge)
+bool settle_charge(const struct settle *s, struct desk_worker *w, const struct id *charge)
 {
     struct pay_case c = {.p = s->p,
                          .id = *charge,
@@ -48,29 +56,26 @@ void settle_charge(const struct settle *s, struct desk_worker *w, const struct i
     enum keer_err err = desk_write(w, pay_turn, &c);
     told(s, w, charge, err);
     if (err != KEER_OK || c.next == PAY_ANSWER)
-        return;
+        return err == KEER_OK || err == KEER_EMISSING;
     bool cancelled = c.next == PAY_CANCEL;
     if (!call_charge(s, w, &c))
-        return;
+        return false;
     if (cancelled && c.settled == CHARGE_IS_OPEN) { /* it could not: how does it stand? */
         c.next = PAY_QUERY;
-        if (!call_charge(s, w, &c))
-            return;
+        return call_charge(s, w, &c);
     }
-    if (!cancelled && pay_after(&c) == PAY_CANCEL) { /* refused twice, without a signature */
-        (void)call_charge(s, w, &c);
-        return;
-    }
+    if (!cancelled && pay_after(&c) == PAY_CANCEL) /* refused twice, without a signature */
+        return call_charge(s, w, &c);
     if (cancelled || c.settled != CHARGE_IS_ABSENT)
-        return;
+        return true;
     err = desk_write(w, pay_again, &c);
     told(s, w, charge, err);
-    if (err == KEER_OK && c.next != PAY_ANSWER)
-        (void)call_charge(s, w, &c);
+    bool done = err == KEER_OK && (c.next == PAY_ANSWER || call_charge(s, w, &c));
     agreement_wipe(&c.agreement);
+    return done;
 }
 
-void settle_refund(const struct settle *s, struct desk_worker *w, const struct id *refund)
+bool settle_refund(const struct settle *s, struct desk_worker *w, const struct id *refund)
 {
     struct give_case c = {.p = s->p, .id = *refund, .now_us = desk_wall_us(w)};
     enum keer_err err = desk_write(w, give_turn, &c);
@@ -85,19 +90,124 @@ void settle_refund(const struct settle *s, struct desk_worker *w, const struct i
         err = desk_write(w, give_settle, &c);
     }
     told(s, w, refund, err);
+    return err == KEER_OK || err == KEER_EMISSING;
+}
+
+/* --- a turn --- */
+
+struct turn;
+struct helper {
+    struct desk_job job;
+    struct turn *turn;
+};
+struct turn { /* on the stack of the timer's worker, who waits for every helper */
+    const struct settle *s;
+    struct due due;
+    int64_t until_us;
+    pthread_mutex_t lock; /* what is below */
+    pthread_cond_t ended;
+    unsigned next, helping;
+    bool failed; /* the database did: the rows that are left wait for the next turn */
+    struct helper helper[SETTLE_HELPERS_MAX];
+};
+
+static bool take_row(struct turn *t, unsigned *ret)
+{
+    (void)pthread_mutex_lock(&t->lock);
+    *ret = t->next;
+    bool any = !t->failed && t->next < t->due.charges + t->due.refunds;
+    t->next += any;
+    (void)pthread_mutex_unlock(&t->lock);
+    return any;
+}
+
+/* Rows, until there is none, the time is over, or the breaker has opened: what was not begun stays due. */
+static void work(struct turn *t, struct desk_worker *w)
+{
+    const struct due *d = &t->due;
+    unsigned i;
+    for (;;) {
+        int64_t now_us = desk_wall_us(w);
+        if (now_us >= t->until_us || (d->asks && wallet_room(t->s->wallet, now_us) == WALLET_SHUT) || !take_row(t, &i))
+            return;
+        bool ok =
+            i < d->charges ? settle_charge(t->s, w, &d->charge[i]) : settle_refund(t->s, w, &d->refund[i - d->charges]);
+        if (ok)
+            continue;
+        (void)pthread_mutex_lock(&t->lock);
+        t->failed = true;
+        (void)pthread_mutex_unlock(&t->lock);
+    }
+}
+
+static void help(struct desk_job *j, struct desk_worker *w)
+{
+    struct turn *t = ((struct helper *)j->ctx)->turn;
+    work(t, w);
+    (void)pthread_mutex_lock(&t->lock);
+    t->helping--;
+    (void)pthread_cond_signal(&t->ended);
+    (void)pthread_mutex_unlock(&t->lock);
+}
+
+static void call_helpers(struct turn *t, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct helper *h = &t->helper[i];
+        *h = (struct helper){.job = {.run = help, .ctx = h}, .turn = t};
+        (void)pthread_mutex_lock(&t->lock);
+        t->helping++;
+        (void)pthread_mutex_unlock(&t->lock);
+        if (desk_take(t->s->helpers, &h->job))
+            continue;
+        (void)pthread_mutex_lock(&t->lock);
+        t->helping--;
+        (void)pthread_mutex_unlock(&t->lock);
+        return; /* the desk is full, or stops: it goes on with those that there are */
+    }
+}
+
+static void wait_helpers(struct turn *t)
+{
+    (void)pthread_mutex_lock(&t->lock);
+    while (t->helping)
+        (void)pthread_cond_wait(&t->ended, &t->lock);
+    (void)pthread_mutex_unlock(&t->lock);
+}
+
+/* Whether there may be more that is due now. */
+static bool one_turn(struct turn *t, struct desk_worker *w)
+{
+    const struct settle *s = t->s;
+    int64_t now_us = desk_wall_us(w);
+    enum wallet_room room = wallet_room(s->wallet, now_us);
+    t->due = (struct due){.wallet = wallet_name(s->wallet),
+                          .now_us = now_us,
+                          .asks = room != WALLET_SHUT,
+                          .max = room == WALLET_ONE ? 1 : SETTLE_A_TURN};
+    t->next = 0;
+    if (desk_read(w, find_due, &t->due) != KEER_OK)
+        return false;
+    if (room == WALLET_ONE && t->due.charges)
+        t->due.refunds = 0;
+    unsigned rows = t->due.charges + t->due.refunds;
+    bool more = t->due.asks && (t->due.charges == t->due.max || t->due.refunds == t->due.max);
+    if (room == WALLET_ANY && s->helpers && rows > 1)
+        call_helpers(t, MIN_OF(rows - 1, s->helpers_max));
+    work(t, w);
+    wait_helpers(t);
+    return more && !t->failed;
 }
 
 void settle_tick(struct desk_worker *w, void *ctx)
 {
-    const struct settle *s = ctx;
-    struct due d = {.wallet = wallet_name(s->wallet), .now_us = desk_wall_us(w)};
-    int64_t until_us = d.now_us + SETTLE_TURN_US;
-    if (desk_read(w, find_due, &d) != KEER_OK)
-        return;
-    for (unsigned i = 0; i < d.charges && desk_wall_us(w) < until_us; i++)
-        settle_charge(s, w, &d.charge[i]);
-    for (unsigned i = 0; i < d.refunds && desk_wall_us(w) < until_us; i++)
-        settle_refund(s, w, &d.refund[i]);
+    struct turn t = {.s = ctx, .until_us = desk_wall_us(w) + SETTLE_TURN_US};
+    (void)pthread_mutex_init(&t.lock, NULL);
+    (void)pthread_cond_init(&t.ended, NULL);
+    while (one_turn(&t, w) && desk_wall_us(w) < t.until_us)
+        continue;
+    (void)pthread_cond_destroy(&t.ended);
+    (void)pthread_mutex_destroy(&t.lock);
 }
 
 /* --- rows whose wallet is not known --- */
@@ -105,19 +215,39 @@ void settle_tick(struct desk_worker *w, void *ctx)
 #define OPEN_WALLETS_MAX 64
 struct open_rows {
     struct wallet_open rows[OPEN_WALLETS_MAX];
-    unsigned count;
+    struct wallet_stuck stuck[OPEN_WALLETS_MAX];
+    unsigned count, stuck_count;
+    int64_t now_us;
 };
 static enum keer_err find_open(struct db *db, void *ctx)
 {
     struct open_rows *o = ctx;
-    return wallet_open_rows(db, OPEN_WALLETS_MAX, o->rows, &o->count);
+    enum keer_err err = wallet_open_rows(db, OPEN_WALLETS_MAX, o->rows, &o->count);
+    return err == KEER_OK
+               ? wallet_stuck_rows(db, o->now_us - AGREEMENT_STUCK_US, OPEN_WALLETS_MAX, o->stuck, &o->stuck_count)
+               : err;
+}
+
+static void tell_stuck(struct orphans *o, struct desk_worker *w, const struct open_rows *open, bool tell)
+{
+    for (unsigned i = 0; i < open->stuck_count; i++) {
+        const struct wallet_stuck *r = &open->stuck[i];
+        if (tell || i >= atomic_load(&o->stuck))
+            log_put(
+                desk_log(w), LOG_WARNING,
+                "agreement %s (number %s at wallet %s) is ending since %lld days, and the wallet has said nothing that is "
+                "signed: nothing is charged on it; see on the wallet's own pages whether it is over, and say so with "
+                "ended_at_wallet",
+                r->id.text, r->number, r->wallet, (long long)((open->now_us - r->since_us) / US_DAY));
+    }
+    atomic_store(&o->stuck, open->stuck_count);
 }
 
 void orphans_tick(struct desk_worker *w, void *ctx)
 {
     struct orphans *o = ctx;
-    struct open_rows open = {.count = 0};
     int64_t now_us = desk_wall_us(w), rows = 0;
+    struct open_rows open = {.now_us = now_us};
     enum keer_err err = desk_read(w, find_open, &open);
     if (err != KEER_OK) {
         if (err != KEER_EUNSUPPORTED)
@@ -137,7 +267,9 @@ void orphans_tick(struct desk_worker *w, void *ctx)
                 "nobody settles them; put it back, or see `keer ledger open` and `keer reconcile --wallet %s`",
                 r->wallet, (long long)r->charges, (long long)r->refunds, (long long)r->agreements, r->wallet);
     }
-    if (rows && (tell || rows > atomic_load(&o->rows)))
+    bool told_new = rows > atomic_load(&o->rows) || open.stuck_count > atomic_load(&o->stuck);
+    tell_stuck(o, w, &open, tell);
+    if ((rows || open.stuck_count) && (tell || told_new))
         o->told_us = now_us;
     atomic_store(&o->rows, rows);
 }

@@ -207,7 +207,8 @@ static struct session_new new_session(const struct beginning *b, enum session_ri
                                 .device_hash = b->v->device,
                                 .ip = slice_str(b->v->ip),
                                 .family = slice_str(b->v->family),
-                                .step_us = b->p->acr == SESSION_ACR_2 ? b->now_us : 0};
+                                .step_us = b->p->acr == SESSION_ACR_2 ? b->now_us : 0,
+                                .authenticator = b->p->authenticator};
 }
 
 static enum keer_err begin_full(struct db *db, void *ctx)
@@ -480,8 +481,8 @@ static void amr_text(unsigned amr, char ret_text[SESSION_AMR_BYTES + 1])
             len += (size_t)snprintf(ret_text + len, SESSION_AMR_BYTES + 1 - len, "%s%s", len ? " " : "", names[i].name);
 }
 
-enum keer_err sign_in_finish(struct db *db, const struct accounts *a, const struct id *session, unsigned amr, int64_t now_us,
-                             struct bearer *ret_token)
+enum keer_err sign_in_finish(struct db *db, const struct accounts *a, const struct id *session, const struct id *with,
+                             unsigned amr, int64_t now_us, struct bearer *ret_token)
 {
     struct session now;
     struct device device;
@@ -495,8 +496,12 @@ enum keer_err sign_in_finish(struct db *db, const struct accounts *a, const stru
     if (err != KEER_OK)
         return err;
     amr_text(amr | CHALLENGE_AMR_MFA, words);
-    struct session_raise r = {
-        .rights = SESSION_FULL, .acr = SESSION_ACR_2, .amr = words, .second_step = true, .device = device.id};
+    struct session_raise r = {.rights = SESSION_FULL,
+                              .acr = SESSION_ACR_2,
+                              .amr = words,
+                              .second_step = true,
+                              .device = device.id,
+                              .authenticator = *with};
     err = session_raise(db, session, &r, now_us, ret_token);
     if (err == KEER_OK && fresh)
         err = tell_new_device(db, a, &now.account, session, slice_str(now.family), slice_str(now.ip), now_us);

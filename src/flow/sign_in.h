@@ -56,7 +56,8 @@ struct sign_in_proof {
     struct attempt attempt; /* is refunded when the sign-in goes on; used 0: none */
     const char *fresh;      /* the password's new PHC string, instead of `stored`; NULL */
     const char *stored;
-    bool by_store; /* a store vouches for its own customer (store_visit.h) */
+    struct id authenticator; /* that proved it; none: a password alone */
+    bool by_store;           /* a store vouches for its own customer (store_visit.h) */
 };
 KEER_NODISCARD enum keer_err sign_in_proved(const struct accounts *a, struct desk_worker *w, struct visitor *v,
                                             const struct sign_in_proof *p, struct sign_in *ret);
@@ -66,7 +67,7 @@ KEER_NODISCARD enum keer_err sign_in_code(const struct accounts *a, struct desk_
 
 /* In the transaction that found a challenge of the kind sign_in done: its holder, a PENDING session, becomes FULL with acr 2
  * and a new token, the device is known from now on, and every contact is told of a new one. KEER_EMISSING when the session
- * is not valid any more. `amr`: CHALLENGE_AMR_x of the answer. */
-KEER_NODISCARD enum keer_err sign_in_finish(struct db *db, const struct accounts *a, const struct id *session, unsigned amr,
-                                            int64_t now_us, struct bearer *ret_token);
+ * is not valid any more. `with`: the authenticator that answered; `amr`: CHALLENGE_AMR_x of the answer. */
+KEER_NODISCARD enum keer_err sign_in_finish(struct db *db, const struct accounts *a, const struct id *session,
+                                            const struct id *with, unsigned amr, int64_t now_us, struct bearer *ret_token);
 #endif

@@ -37,8 +37,9 @@ static bool check_form(struct starting *s)
     enum identifier_kind kind = f->email.p ? IDENTIFIER_EMAIL : IDENTIFIER_PHONE;
     if (identifier_canon(kind, f->email.p ? f->email : f->phone, &s->address, &ret->identifier_why) != KEER_OK)
         return bad(ret, identifier_kind_name(kind), ret->identifier_why.text);
-    if (kind == IDENTIFIER_PHONE && !s->a->phones)
-        return bad(ret, "phone", "this service sends no messages to phones");
+    const char *unreached = accounts_unreached(s->a, &s->address);
+    if (unreached)
+        return bad(ret, identifier_kind_name(kind), unreached);
     if (f->username.p && identifier_canon(IDENTIFIER_USER_NAME, f->username, &s->user, &ret->identifier_why) != KEER_OK)
         return bad(ret, "username", ret->identifier_why.text);
     if (f->name.p && account_name_check(f->name) != KEER_OK)

@@ -232,6 +232,7 @@ static enum keer_err end_right(struct db *db, const struct ending *e)
                                  .kind = c->kind,
                                  .shown_hash = &c->shown_hash,
                                  .by = AUTHENTICATOR_BIT(e->r->by),
+                                 .with = e->r->authenticator,
                                  .amr = e->r->amr};
     enum keer_err err = attempt_ok(db, &e->r->begun->attempt);
     if (err == KEER_OK)
@@ -250,7 +251,7 @@ static enum keer_err end_right(struct db *db, const struct ending *e)
         err = challenge_done(db, &a, e->now_us);
     /* A sign-in that a prompt approves is finished by the browser that holds it, when it asks: the token is for it alone. */
     if (err == KEER_OK && c->kind == CHALLENGE_SIGN_IN && !c->client[0] && e->r->by != AUTHENTICATOR_DEVICE)
-        err = step_claim(db, e->s, c, e->r->amr, e->now_us, &e->ret->token);
+        err = step_claim(db, e->s, c, &e->r->authenticator, e->r->amr, e->now_us, &e->ret->token);
     e->ret->outcome = STEP_DONE;
     return err;
 }
@@ -431,8 +432,8 @@ enum keer_err step_recovery_code(const struct steps *s, struct desk_worker *w, c
 /* --- a sign-in that was approved --- */
 
 /* Uses the done challenge for its session: once, so that one browser gets one token. */
-enum keer_err step_claim(struct db *db, const struct steps *s, const struct challenge *c, unsigned amr, int64_t now_us,
-                         struct bearer *ret_token)
+enum keer_err step_claim(struct db *db, const struct steps *s, const struct challenge *c, const struct id *with,
+                         unsigned amr, int64_t now_us, struct bearer *ret_token)
 {
     struct challenge used;
     enum keer_err err = challenge_use(
@@ -440,7 +441,7 @@ enum keer_err step_claim(struct db *db, const struct steps *s, const struct chal
         &(struct challenge_want){
             .id = c->id, .account = c->account, .holder = c->holder, .kind = c->kind, .shown_hash = &c->shown_hash},
         now_us, &used);
-    return err == KEER_OK ? sign_in_finish(db, s->accounts, &c->holder, amr, now_us, ret_token) : err;
+    return err == KEER_OK ? sign_in_finish(db, s->accounts, &c->holder, with, amr, now_us, ret_token) : err;
 }
 
 struct claiming {
@@ -453,7 +454,7 @@ struct claiming {
 static enum keer_err claim(struct db *db, void *ctx)
 {
     struct claiming *k = ctx;
-    return step_claim(db, k->s, k->c, k->c->done_amr, k->now_us, k->token);
+    return step_claim(db, k->s, k->c, &k->c->done_with, k->c->done_amr, k->now_us, k->token);
 }
 
 enum keer_err step_finish(const struct steps *s, struct desk_worker *w, const struct visitor *v, const struct challenge *c,

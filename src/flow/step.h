@@ -119,10 +119,10 @@ struct step_result {
 };
 KEER_NODISCARD enum keer_err step_end(const struct steps *s, struct desk_worker *w, const struct visitor *v,
                                       const struct step_result *r, struct step *ret);
-/* Uses a done challenge of the kind sign_in for its session, once: the session's new token. KEER_EMISSING. In a transaction.
- */
-KEER_NODISCARD enum keer_err step_claim(struct db *db, const struct steps *s, const struct challenge *c, unsigned amr,
-                                        int64_t now_us, struct bearer *ret_token);
+/* Uses a done challenge of the kind sign_in for its session, once: the session's new token. `with`: the authenticator that
+ * answered. KEER_EMISSING. In a transaction. */
+KEER_NODISCARD enum keer_err step_claim(struct db *db, const struct steps *s, const struct challenge *c,
+                                        const struct id *with, unsigned amr, int64_t now_us, struct bearer *ret_token);
 /* The holder of a browser: from its device token. */
 void step_browser(const struct visitor *v, struct id *ret_holder);
 #endif

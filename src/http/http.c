@@ -2,7 +2,8 @@
  *
  * libmicrohttpd calls exchange_access first with the head, then with pieces of the body, then at its end; and once more
  * after a suspended connection was resumed. An answer that is queued at the head of a request that has a body makes it close
- * the connection, which is what a refused body deserves.
+ * the connection, which is what a refused body deserves; but a caller that is still sending lines would find a reset instead
+ * of the answer (RFC 9112 section 9.6), so that those are read, and thrown away, before it is told.
  */
 #include <stdarg.h>
 
@@ -13,7 +14,8 @@
 #define PATH_BYTES ((size_t)256) /* of a path in the log */
 #define STREAM_BLOCK ((size_t)16 << 10)
 #define REPLY_BYTES ((size_t)1 << 20)
-#define SWALLOW_FACTOR 4u /* a body of up to this many times the maximum is read to its end, to be told 413 */
+#define SWALLOW_FACTOR 4u               /* a body of up to this many times the maximum is read to its end, to be told 413 */
+#define SWALLOW_LINES ((size_t)4 << 20) /* the same of lines that are refused at the head */
 
 static struct MHD_Connection *connection_of(const struct http_exchange *x) { return x->connection; }
 
@@ -435,6 +437,24 @@ void exchange_completed(void *cls, struct MHD_Connection *connection, void **con
     (void)atomic_fetch_sub(&s->stats.active, 1);
 }
 
+/* Whether the body is on its way, and the refusal waits for its end; who sends Expect waits for us. */
+static bool is_sending(struct http_exchange *x)
+{
+    return x->route && x->route->flags & HTTP_LINES && !x->close && !header(x, "Expect").p;
+}
+
+/* A piece of lines that were refused, or their end. What more than the request's time is taken for is dropped, as any. */
+static enum MHD_Result swallow(struct http_exchange *x, size_t *upload_size)
+{
+    if (!*upload_size) {
+        conn_expect(x->conn, 0);
+        return queue(x);
+    }
+    x->seen += *upload_size;
+    *upload_size = 0;
+    return x->seen <= SWALLOW_LINES ? MHD_YES : MHD_NO;
+}
+
 /* A route with HTTP_LINES, at a piece of the body, at its end, or again after it was suspended. */
 static enum MHD_Result take_lines(struct http_exchange *x, const char *upload, size_t *upload_size)
 {
@@ -498,10 +518,13 @@ enum MHD_Result exchange_access(void *cls, struct MHD_Connection *connection, co
         conn_expect(x->conn, x->begun_us);
         if (is_framed(x, version))
             begin(x, slice_str(method), http_target(slice_str(url)), &m);
-        return x->replied ? queue(x) : MHD_YES;
+        x->refused = x->replied && is_sending(x);
+        return x->replied && !x->refused ? queue(x) : MHD_YES;
     }
     if (x->queued) /* the server was being stopped when the answer was queued: libmicrohttpd has dropped it */
         return MHD_NO;
+    if (x->refused)
+        return swallow(x, upload_size);
     if (x->route->flags & HTTP_LINES)
         return take_lines(x, upload, upload_size);
     if (*upload_size) {

@@ -99,6 +99,7 @@ struct http_exchange {
     struct buf headers; /* name, NUL, value, NUL, ... */
     unsigned headers_count;
     bool close, too_large, suspended, replied, queued;
+    bool refused; /* at the head, while lines come */
     void *connection;
     struct http_loop *loop;
     struct http_conn *conn;

@@ -70,10 +70,11 @@ static size_t on_body(char *p, size_t size, size_t count, void *ctx)
     return take(size * count, r->client->o.answer_max + r->client->o.head_max, r);
 }
 
+/* Line by line; an interim answer (100) has a head of its own before. */
 static size_t on_head(char *p, size_t size, size_t count, void *ctx)
 {
     struct net_request *r = ctx;
-    UNUSED(p);
+    r->has_head = !slice_trim(slice_of(p, size * count)).len;
     return take(size * count, r->client->o.head_max, r);
 }
 
@@ -121,6 +122,7 @@ enum keer_err net_send(struct net_client *c, struct net_request *r)
     r->status = 0;
     r->retry_after_us = 0;
     r->read = 0;
+    r->has_head = false;
     r->list = NULL;
     r->easy = curl_easy_init();
     enum keer_err err = r->easy ? set_headers(r) : KEER_ENOMEM;
@@ -146,12 +148,16 @@ static void settle(struct net_request *r, CURLcode rc)
     curl_off_t later = 0;
     (void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
     (void)curl_easy_getinfo(r->easy, CURLINFO_RETRY_AFTER, &later);
-    bool cut = rc == CURLE_WRITE_ERROR && r->read > r->client->o.head_max;
-    if (rc == CURLE_OK || (cut && status)) {
+    bool late = r->client->o.head_is_enough && rc == CURLE_OPERATION_TIMEDOUT;
+    bool cut = r->has_head && status >= 200 && (rc == CURLE_WRITE_ERROR || late);
+    if (rc == CURLE_OK || cut) {
         r->result = NET_ANSWERED;
         r->status = (int)status;
         r->retry_after_us = (int64_t)MIN_OF(MAX_OF(later, 0), 86400) * US_SECOND;
-        (void)snprintf(r->why, sizeof r->why, "status %ld%s", status, cut ? ", and the answer was too large" : "");
+        (void)snprintf(r->why, sizeof r->why, "status %ld%s", status,
+                       !cut   ? ""
+                       : late ? ", and the rest of the answer came too late"
+                              : ", and the answer was too large");
     } else {
         r->result = r->guard.refused ? NET_FORBIDDEN : NET_FAILED;
         (void)snprintf(r->why, sizeof r->why, "%s", r->guard.refused ? r->guard.why : curl_easy_strerror(rc));

@@ -26,6 +26,7 @@ struct net_options {
     const struct net_networks *allowed; /* borrowed */
     int64_t connect_us, whole_us;       /* the longest that it may take */
     size_t answer_max, head_max;        /* bytes that are read before the connection is closed */
+    bool head_is_enough;                /* an answer whose body comes too late is one all the same */
 };
 enum net_result {
     NET_ANSWERED,  /* `status` says what */
@@ -55,6 +56,7 @@ struct net_request { /* stays where it is until net_wait gives it back */
     struct net_request *all_next;
     struct net_guard guard;
     size_t read;
+    bool has_head; /* the last head is whole */
 };
 
 /* Before any thread; again is fine. KEER_EIO. */

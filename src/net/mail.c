@@ -97,9 +97,14 @@ enum keer_err mail_server_check(struct slice url, char ret_why[MAIL_WHY_BYTES])
     return KEER_EINVALID;
 }
 
+struct sending {
+    const struct mail_server *server;
+    struct slice rest; /* of the message */
+};
+
 static size_t on_read(char *p, size_t size, size_t count, void *ctx)
 {
-    struct slice *rest = ctx;
+    struct slice *rest = &((struct sending *)ctx)->rest;
     size_t n = MIN_OF(size * count, rest->len);
     if (n)
         memcpy(p, rest->p, n);
@@ -114,9 +119,21 @@ static size_t on_write(char *p, size_t size, size_t count, void *ctx)
     return size * count;
 }
 
-/* Any option that libcurl does not take would be a promise that is not kept: then nothing is sent. */
-static bool set_up(CURL *e, const struct mail_server *server, struct slice *message, struct curl_slist *to, bool local)
+/* libcurl asks at least once a second. */
+static int on_progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
+    const struct sending *s = ctx;
+    UNUSED(a);
+    UNUSED(b);
+    UNUSED(c);
+    UNUSED(d);
+    return s->server->give_up && atomic_load(s->server->give_up);
+}
+
+/* Any option that libcurl does not take would be a promise that is not kept: then nothing is sent. */
+static bool set_up(CURL *e, struct sending *sending, struct curl_slist *to, bool local)
+{
+    const struct mail_server *server = sending->server;
     return curl_easy_setopt(e, CURLOPT_URL, server->url) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "smtp,smtps") == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_USE_SSL, (long)(local ? CURLUSESSL_TRY : CURLUSESSL_ALL)) == CURLE_OK &&
@@ -128,8 +145,11 @@ static bool set_up(CURL *e, const struct mail_server *server, struct slice *mess
            curl_easy_setopt(e, CURLOPT_MAIL_FROM, server->from) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_MAIL_RCPT, to) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_READFUNCTION, on_read) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_READDATA, message) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_READDATA, sending) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_write) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, on_progress) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_XFERINFODATA, sending) == CURLE_OK &&
            curl_easy_setopt(e, CURLOPT_UPLOAD, 1L) == CURLE_OK;
 }
 
@@ -143,9 +163,9 @@ enum mail_result mail_send(const struct mail_server *server, const struct mail *
     struct curl_slist *to = curl_slist_append(NULL, m->to);
     buf_init(&message, MAIL_BYTES);
     mail_print(server, m, &message);
-    struct slice rest = buf_view(&message);
+    struct sending sending = {.server = server, .rest = buf_view(&message)};
     const char *why = look(server->url, &local);
-    if (why || !e || !to || message.err != KEER_OK || !set_up(e, server, &rest, to, local)) {
+    if (why || !e || !to || message.err != KEER_OK || !set_up(e, &sending, to, local)) {
         (void)snprintf(ret_why, MAIL_WHY_BYTES, "%s", why ? why : "out of memory, or too long a text");
         goto out;
     }

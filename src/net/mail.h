@@ -10,16 +10,19 @@
  */
 #ifndef NET_MAIL_H
 #define NET_MAIL_H
+#include <stdatomic.h>
+
 #include "base/buf.h"
 
 #define MAIL_WHY_BYTES 160
 #define MAIL_BYTES 32768
 
 struct mail_server {
-    const char *url;  /* smtp[s]://[user:password@]host[:port] */
-    const char *from; /* address of the envelope and of From */
-    const char *name; /* of the service, as shown */
-    int64_t whole_us; /* the longest that one mail may take */
+    const char *url;      /* smtp[s]://[user:password@]host[:port] */
+    const char *from;     /* address of the envelope and of From */
+    const char *name;     /* of the service, as shown */
+    int64_t whole_us;     /* the longest that one mail may take */
+    atomic_bool *give_up; /* set by another thread: it ends within a second, with MAIL_LATER; NULL: never */
 };
 struct mail {
     const char *to, *id; /* id: before the @ of Message-ID */

@@ -18,7 +18,7 @@ struct october_site {
     struct person_site people;
     const char *emulator;    /* URL */
     const char *store_key;   /* API key of the role store */
-    const char *admin_key; /* of the role admin, for the ledger */
+    const char *admin_key;   /* of the role admin, for the ledger */
     int64_t (*now_us)(void); /* monotonic */
 };
 /* Plays all persons in one world, and counts. KEER_EIO: the world is not as it should be, `ret_why` says what; what a thief

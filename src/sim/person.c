@@ -56,7 +56,7 @@ static void object(struct buf *b, const char *const *pairs)
     }
     buf_char(b, '}');
 }
-#define OBJECT(b, ...) object(b, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+#define OBJECT(b, ...) object(b, (const char *const[]){__VA_ARGS__, NULL})
 
 static void keep(char *to, size_t size, struct slice from) { (void)snprintf(to, size, SLICE_FMT, SLICE_ARG(from)); }
 
@@ -236,7 +236,7 @@ enum keer_err person_sign_up(struct person *p, char ret_why[PERSON_WHY_BYTES])
 enum keer_err person_codes(struct person *p, char ret_why[PERSON_WHY_BYTES])
 {
     struct buf body;
-    OBJECT(&body, );
+    object(&body, (const char *const[]){NULL});
     enum keer_err err =
         person_call(&p->browser, "POST", "/v1/account/authenticators/recovery-codes", &body, NULL, &p->answer);
     for (unsigned i = 0; err == KEER_OK && i < PERSON_CODES; i++)

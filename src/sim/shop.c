@@ -23,7 +23,7 @@ enum keer_err shop_problem(const struct talk *a, const char *what, char ret_why[
 static void print_mark(char *ret, size_t size, int64_t us)
 {
     static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
-    char back[24];
+    char back[24] = "";
     size_t n = 0;
     for (uint64_t v = (uint64_t)us; v && n < sizeof back; v /= 36)
         back[n++] = digits[v % 36];

@@ -10,7 +10,7 @@ static_assert(CHALLENGE_PAYMENT == 3 && CHALLENGE_OPEN == 0 && CHALLENGE_DONE ==
               "numbers of the statements below");
 #define COLUMNS                                                                                                          \
     "id, account, kind, state, holder, device, event, client, reference, return_url, shown, shown_hash, nonce, methods," \
-    " created_us, until_us, touched_us, done_us, used_us, done_by, done_amr, why"
+    " created_us, until_us, touched_us, done_us, used_us, done_by, done_amr, why, done_with"
 /* Open now ($1): its time is not over, and a payment's quiet neither. */
 #define IS_OPEN "state = 0 AND until_us > $1 AND (kind <> 3 OR touched_us > CAST($1 AS BIGINT) - 300000000)"
 static_assert(CHALLENGE_IDLE_US == 300000000 && CHALLENGE_USE_US == 600000000, "numbers of the statements below");
@@ -129,8 +129,8 @@ static bool over(const struct challenge *c, int64_t now_us)
 static enum keer_err take_texts(struct db_stmt *s, struct challenge *c)
 {
     struct slice nonce = db_bytes(s, 12);
-    struct id *const ids[] = {&c->id, &c->account, &c->holder, &c->device};
-    static const unsigned id_columns[] = {0, 1, 4, 5};
+    struct id *const ids[] = {&c->id, &c->account, &c->holder, &c->device, &c->done_with};
+    static const unsigned id_columns[] = {0, 1, 4, 5, 22};
     const struct {
         unsigned column;
         char *room;
@@ -275,13 +275,13 @@ enum keer_err challenge_done(struct db *db, const struct challenge_answer *a, in
 {
     if (!id_is(&a->holder)) /* nobody's is answered by nobody */
         return KEER_EMISSING;
-    return QUERY_MET(
-        db,
-        "UPDATE challenge SET state = 1, done_us = $1, done_by = $2, done_amr = $3 WHERE id = $4 AND account = $5"
-        " AND holder = $6 AND kind = $7 AND shown_hash = $8 AND (methods = 0 OR (methods & $2) <> 0)"
-        " AND " IS_OPEN " RETURNING id",
-        Q_NUMBER(now_us), Q_NUMBER(a->by), Q_NUMBER(a->amr), Q_ID(&a->id), Q_ID(&a->account), Q_ID(&a->holder),
-        Q_NUMBER(a->kind), Q_HASH(a->shown_hash));
+    return QUERY_MET(db,
+                     "UPDATE challenge SET state = 1, done_us = $1, done_by = $2, done_amr = $3, done_with = $9 WHERE id = "
+                     "$4 AND account = $5"
+                     " AND holder = $6 AND kind = $7 AND shown_hash = $8 AND (methods = 0 OR (methods & $2) <> 0)"
+                     " AND " IS_OPEN " RETURNING id",
+                     Q_NUMBER(now_us), Q_NUMBER(a->by), Q_NUMBER(a->amr), Q_ID(&a->id), Q_ID(&a->account), Q_ID(&a->holder),
+                     Q_NUMBER(a->kind), Q_HASH(a->shown_hash), Q_ID(&a->with));
 }
 
 enum keer_err challenge_right(struct db *db, const struct id *id, int64_t now_us)
@@ -323,6 +323,14 @@ enum keer_err challenge_refuse_all(struct db *db, const struct id *account, stru
         return KEER_EIO;
     *ret_count = n;
     return KEER_OK;
+}
+
+enum keer_err challenge_refuse_by(struct db *db, const struct id *account, const struct id *authenticator, int64_t now_us)
+{
+    return QUERY_DO(db,
+                    "UPDATE challenge SET state = 2, done_us = $1, why = 'authenticator_removed' WHERE account = $2"
+                    " AND done_with = $3 AND done_with <> '' AND state = 1 AND used_us = 0",
+                    Q_NUMBER(now_us), Q_ID(account), Q_ID(authenticator));
 }
 
 enum keer_err challenge_use(struct db *db, const struct challenge_want *w, int64_t now_us, struct challenge *ret)

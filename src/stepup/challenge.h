@@ -1,6 +1,7 @@
 /* challenge.h - a question that wants a second step, bound to who is asked, where, for what, and to what was shown.
  *
  *     open ──► done (challenge_done) ──► used (challenge_use, once)
+ *      │          └─► refused (challenge_refuse_all, challenge_refuse_by: what answered it is removed)
  *      ├─────► refused (challenge_refuse: cancelled, 'not me', too many wrong answers, other data)
  *      └─────► expired (its time, or of a payment 5 minutes without activity)
  *
@@ -74,7 +75,8 @@ struct challenge {
     unsigned methods;           /* AUTHENTICATOR_BIT(kind) that may answer; 0: whatever the account has */
     int64_t created_us, until_us, touched_us, done_us, used_us;
     unsigned done_by;               /* AUTHENTICATOR_BIT(kind), and */
-    unsigned done_amr;              /* CHALLENGE_AMR_x */
+    unsigned done_amr;              /* CHALLENGE_AMR_x, and */
+    struct id done_with;            /* which one */
     char why[LIMIT_NAME_BYTES + 1]; /* it was refused */
 };
 /* What an answer showed (RFC 8176), as bits. */
@@ -110,8 +112,9 @@ struct challenge_answer {
     struct id id, account, holder;
     enum challenge_kind kind;
     const struct crypto_hash *shown_hash;
-    unsigned by;  /* AUTHENTICATOR_BIT of what answered */
-    unsigned amr; /* what it showed */
+    unsigned by;    /* AUTHENTICATOR_BIT of what answered */
+    struct id with; /* which one */
+    unsigned amr;   /* what it showed */
 };
 /* open -> done. KEER_EMISSING when it is not open, or of another account, holder, kind or hash, or the method may not
  * answer it; what was found right is then worth nothing. */
@@ -123,6 +126,9 @@ KEER_NODISCARD enum keer_err challenge_right(struct db *db, const struct id *id,
 KEER_NODISCARD enum keer_err challenge_used_up(struct db *db, const struct id *id, int64_t now_us);
 /* open -> refused. KEER_EMISSING when it is not open. */
 KEER_NODISCARD enum keer_err challenge_refuse(struct db *db, const struct id *id, struct slice why, int64_t now_us);
+/* done -> refused, of those that `authenticator` answered and nobody used: it was removed. */
+KEER_NODISCARD enum keer_err challenge_refuse_by(struct db *db, const struct id *account, const struct id *authenticator,
+                                                 int64_t now_us);
 /* Every open one, and every done one that was not used, of an account is refused: how many. */
 KEER_NODISCARD enum keer_err challenge_refuse_all(struct db *db, const struct id *account, struct slice why, int64_t now_us,
                                                   int64_t *ret_count);

@@ -97,7 +97,7 @@ KEER_NODISCARD enum keer_err db_copy(const char *from, const char *to, enum db_c
 
 /* --- migrations -------------------------------------------------------------------------------------------------- */
 
-#define DB_SCHEMA_VERSION 21 /* rows of migrations.def */
+#define DB_SCHEMA_VERSION 23 /* rows of migrations.def */
 /* Whether this program could use the database: its schema is not newer. Nothing is changed. KEER_EVERSION, KEER_EIO. */
 KEER_NODISCARD enum keer_err db_check(struct db *db, struct db_why *ret_why);
 /* Brings the schema up to date, each step in its transaction. KEER_EVERSION when the database is newer than this program,

@@ -13,7 +13,7 @@ static_assert(AGREEMENT_STEP == 0 && AGREEMENT_SIGNING == 1 && AGREEMENT_ACTIVE 
     "id, account, client, reference, wallet, number, ref, refresh, payer, return_url, device, ip, currency, state,"      \
     " cap_charge, cap_day, cap_month, cap_count, unverified_limit, unverified_used, verified_us, challenge, created_us," \
     " state_us, signed_us, synced_us, why, by_wallet, raised_us, COALESCE(most_charge, -1), most_day, most_month, "      \
-    "most_count"
+    "most_count, valid_until_us"
 #define FROM " FROM agreement LEFT JOIN account_ceiling ON owner = account AND money = currency "
 
 const char *agreement_state_name(enum agreement_state state) { return states[state]; }
@@ -265,7 +265,8 @@ static enum keer_err take(struct db_stmt *s, const struct crypto_hash *seal, str
                               .signed_us = db_i64(s, 24),
                               .synced_us = db_i64(s, 25),
                               .by_wallet = db_i64(s, 27) != 0,
-                              .raised_us = db_i64(s, 28)};
+                              .raised_us = db_i64(s, 28),
+                              .valid_until_us = db_i64(s, 33)};
     ret->has_ceiling = db_i64(s, 29) >= 0;
     if (ret->has_ceiling)
         ret->ceiling = (struct agreement_caps){db_i64(s, 29), db_i64(s, 30), db_i64(s, 31), db_i64(s, 32)};
@@ -538,11 +539,34 @@ enum keer_err agreement_signed(struct db *db, const struct crypto_hash *seal, co
     struct sealed s;
     enum keer_err err = seal_all(db, seal, id, w, &s);
     if (err == KEER_OK)
-        err = QUERY_MET(db,
-                        "UPDATE agreement SET state = 2, state_us = $1, synced_us = $1, signed_us = $2, ref = $3,"
-                        " refresh = $4, ref_hash = $5, payer = $6 WHERE id = $7 AND state = 1 RETURNING id",
-                        Q_NUMBER(now_us), Q_NUMBER(w->signed_us ? w->signed_us : now_us), Q_BYTES(buf_view(&s.ref)),
-                        Q_BYTES(buf_view(&s.refresh)), Q_HASH(&s.hash), Q_STR(w->user), Q_ID(id));
+        err =
+            QUERY_MET(db,
+                      "UPDATE agreement SET state = 2, state_us = $1, synced_us = $1, signed_us = $2, ref = $3,"
+                      " refresh = $4, ref_hash = $5, payer = $6, valid_until_us = $8 WHERE id = $7 AND state = 1"
+                      " RETURNING id",
+                      Q_NUMBER(now_us), Q_NUMBER(w->signed_us ? w->signed_us : now_us), Q_BYTES(buf_view(&s.ref)),
+                      Q_BYTES(buf_view(&s.refresh)), Q_HASH(&s.hash), Q_STR(w->user), Q_ID(id), Q_NUMBER(w->valid_until_us));
+    sealed_release(&s);
+    return err;
+}
+
+/* A reference that is no token is the same for ever, whatever an answer says. */
+enum keer_err agreement_renewed(struct db *db, const struct crypto_hash *seal, const struct id *id,
+                                const struct wallet_agreement *w, int64_t now_us)
+{
+    struct sealed s;
+    bool tokens = w->ref[0] && w->refresh[0];
+    enum keer_err err = QUERY_MET(db,
+                                  "UPDATE agreement SET synced_us = $1, valid_until_us = CASE WHEN CAST($2 AS BIGINT) = 0"
+                                  " THEN valid_until_us ELSE CAST($2 AS BIGINT) END WHERE id = $3 AND state IN (2, 3)"
+                                  " RETURNING id",
+                                  Q_NUMBER(now_us), Q_NUMBER(w->valid_until_us), Q_ID(id));
+    if (err != KEER_OK || !tokens)
+        return err;
+    err = seal_all(db, seal, id, w, &s);
+    if (err == KEER_OK)
+        err = QUERY_MET(db, "UPDATE agreement SET ref = $1, refresh = $2, ref_hash = $3 WHERE id = $4 RETURNING id",
+                        Q_BYTES(buf_view(&s.ref)), Q_BYTES(buf_view(&s.refresh)), Q_HASH(&s.hash), Q_ID(id));
     sealed_release(&s);
     return err;
 }

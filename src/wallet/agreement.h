@@ -54,7 +54,9 @@ enum agreement_state agreement_state_find(struct slice name);
 #define AGREEMENT_SIGN_US (30 * 60 * INT64_C(1000000)) /* STEP and SIGNING lapse */
 #define AGREEMENT_SYNC_US \
     (24 * 60 * 60 * INT64_C(1000000)) /* how often the wallet is asked for one that is ACTIVE or PAUSED */
-#define AGREEMENTS_MAX 16             /* of one account that are not ENDED */
+#define AGREEMENT_STUCK_US \
+    (3 * 24 * 60 * 60 * INT64_C(1000000)) /* ENDING for so long: somebody is to look at the wallet's own pages */
+#define AGREEMENTS_MAX 16                 /* of one account that are not ENDED */
 #define AGREEMENT_URL_BYTES 2000
 
 struct agreement_caps {
@@ -84,6 +86,7 @@ struct agreement {
     struct id challenge;           /* of linking */
     int64_t created_us, state_us, signed_us;
     int64_t synced_us;              /* the wallet was asked, or told, last */
+    int64_t valid_until_us;         /* how long it holds there; 0: not told */
     char why[WALLET_WHY_BYTES + 1]; /* it was paused or ended */
     bool by_wallet;                 /* ended there, not here */
 };
@@ -180,6 +183,10 @@ KEER_NODISCARD enum keer_err agreement_ended(struct db *db, const struct id *id,
                                              int64_t now_us);
 /* The wallet was asked. Any state. */
 KEER_NODISCARD enum keer_err agreement_synced(struct db *db, const struct id *id, int64_t now_us);
+/* The wallet was asked, and says that it holds, for how long, and, where it gives tokens, by which new ones. ACTIVE, PAUSED:
+ * else KEER_EMISSING. */
+KEER_NODISCARD enum keer_err agreement_renewed(struct db *db, const struct crypto_hash *seal, const struct id *id,
+                                               const struct wallet_agreement *w, int64_t now_us);
 /* A signature came for one that is ENDED and never was signed here: a stray. Its reference is kept until it is ended at the
  * wallet, which agreement_drop_stray says. agreements_strays: those of the last two days that the wallet was not asked to end
  * after `asked_us`. */

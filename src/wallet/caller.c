@@ -9,9 +9,16 @@ struct calling {
     struct wallet *wallet;
     struct wallet_calls *calls;
     bool admitted, refused, probe;
+    bool past; /* the breaker is not asked, and hears nothing of it */
 };
 
 /* --- the breaker --- */
+
+static bool may_probe(const struct wallet *w, int64_t now_us)
+{
+    const struct breaker *b = &w->breaker;
+    return now_us - b->opened_us >= w->breaker_us || now_us < b->opened_us;
+}
 
 /* Whether a call may send; *ret_probe: it is the one that is let pass to see whether the wallet is back. */
 static bool breaker_begin(struct wallet *w, int64_t now_us, bool *ret_probe)
@@ -19,7 +26,7 @@ static bool breaker_begin(struct wallet *w, int64_t now_us, bool *ret_probe)
     struct breaker *b = &w->breaker;
     (void)pthread_mutex_lock(&b->lock);
     bool may = b->state == BREAKER_CLOSED;
-    if (b->state == BREAKER_OPEN && (now_us - b->opened_us >= w->breaker_us || now_us < b->opened_us))
+    if (b->state == BREAKER_OPEN && may_probe(w, now_us))
         b->state = BREAKER_HALF_OPEN;
     if (b->state == BREAKER_HALF_OPEN && !b->probing)
         may = b->probing = *ret_probe = true;
@@ -28,6 +35,20 @@ static bool breaker_begin(struct wallet *w, int64_t now_us, bool *ret_probe)
         b->budget = MIN_OF(b->budget + WALLET_RETRY_PER_CALL, WALLET_RETRY_MAX);
     (void)pthread_mutex_unlock(&b->lock);
     return may;
+}
+
+enum wallet_room wallet_room(const struct wallet *w, int64_t now_us)
+{
+    struct breaker *b = (struct breaker *)(uintptr_t)&w->breaker; /* as in wallet_statistics */
+    enum wallet_room room = WALLET_SHUT;
+    (void)pthread_mutex_lock(&b->lock);
+    switch (b->state) {
+    case BREAKER_CLOSED: room = WALLET_ANY; break;
+    case BREAKER_OPEN: room = may_probe(w, now_us) ? WALLET_ONE : WALLET_SHUT; break;
+    case BREAKER_HALF_OPEN: room = b->probing ? WALLET_SHUT : WALLET_ONE; break;
+    }
+    (void)pthread_mutex_unlock(&b->lock);
+    return room;
 }
 
 /* A call that was let pass before the breaker opened may end afterwards: its failure changes nothing then, its success
@@ -96,7 +117,7 @@ static enum wallet_sent send_guarded(void *ctx, const struct wallet_request *rq,
 {
     struct calling *c = ctx;
     struct wallet_request timed = *rq;
-    if (!c->admitted && !c->refused) {
+    if (!c->admitted && !c->refused && !c->past) {
         c->admitted = breaker_begin(c->wallet, c->calls->wall_us(c->calls->ctx), &c->probe);
         c->refused = !c->admitted;
     }
@@ -238,4 +259,26 @@ enum wallet_verdict wallet_notice(struct wallet *w, const struct wallet_inbound 
 {
     ret_why[0] = '\0';
     return w->driver->notice(w->self, in, now_us, ret, ret_why);
+}
+
+bool wallet_keys_due(const struct wallet *w, int64_t now_us)
+{
+    return w->driver->keys_due && w->driver->keys_due(w->self, now_us);
+}
+
+enum wallet_answer wallet_keys_fetch(struct wallet *w, struct wallet_calls *c, struct buf *ret_kept, struct wallet_why *why)
+{
+    struct calling g;
+    struct wallet_io io = begin(&g, w, c, why);
+    if (!w->driver->keys_fetch)
+        return not_possible(why);
+    g.past = true;
+    return w->driver->keys_fetch(w->self, &io, ret_kept, why);
+}
+
+enum keer_err wallet_keys_load(struct wallet *w, struct slice kept, int64_t kept_us, int64_t now_us,
+                               char ret_why[WALLET_WHY_BYTES])
+{
+    ret_why[0] = '\0';
+    return w->driver->keys_load ? w->driver->keys_load(w->self, kept, kept_us, now_us, ret_why) : KEER_EUNSUPPORTED;
 }

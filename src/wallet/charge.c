@@ -230,17 +230,19 @@ enum keer_err charge_request_read(struct db *db, const struct id *charge, struct
     return out->err;
 }
 
-enum keer_err charge_due(struct db *db, const char *wallet, int64_t now_us, unsigned max, struct id *room,
+enum keer_err charge_due(struct db *db, const char *wallet, bool asks, int64_t now_us, unsigned max, struct id *room,
                          unsigned *ret_count)
 {
     struct db_stmt *s;
     unsigned count = 0;
     enum db_step step = DB_END;
-    enum keer_err err = QUERY_ROWS(
-        db, &s,
-        "SELECT c.id" FROM "WHERE c.state IN (0, 1, 2, 3, 4, 5, 7) AND c.ask_us > 0"
-        " AND (c.ask_us <= $1 OR (c.state > 1 AND c.ask_us > $4)) AND a.wallet = $2 ORDER BY c.ask_us, c.id LIMIT $3",
-        Q_NUMBER(now_us), Q_STR(wallet), Q_NUMBER(max), Q_NUMBER(ask_latest(now_us)));
+    enum keer_err err =
+        QUERY_ROWS(db, &s,
+                   "SELECT c.id" FROM "WHERE c.state IN (0, 1, 2, 3, 4, 5, 7) AND c.ask_us > 0"
+                   " AND (c.ask_us <= $1 OR (c.state > 1 AND c.ask_us > $4)) AND a.wallet = $2 AND c.state < $5"
+                   " ORDER BY c.ask_us, c.id LIMIT $3",
+                   Q_NUMBER(now_us), Q_STR(wallet), Q_NUMBER(max), Q_NUMBER(ask_latest(now_us)),
+                   Q_NUMBER(asks ? CHARGE_STATE_MAX : CHARGE_SUBMITTED));
     if (err != KEER_OK)
         return err;
     while (err == KEER_OK && count < max && (step = db_step(s)) == DB_ROW)

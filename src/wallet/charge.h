@@ -129,10 +129,10 @@ struct charge_query {
 };
 KEER_NODISCARD enum keer_err charge_list(struct db *db, const struct charge_query *q, unsigned max, struct charge *room,
                                          unsigned *ret_count);
-/* Those of a wallet that the timer comes by for, the longest due first: CREATED and NEEDS_STEP that have lapsed among them.
- */
-KEER_NODISCARD enum keer_err charge_due(struct db *db, const char *wallet, int64_t now_us, unsigned max, struct id *room,
-                                        unsigned *ret_count);
+/* Those of a wallet that the timer comes by for, the longest due first: CREATED and NEEDS_STEP that have lapsed among them,
+ * and without `asks` these alone, since the wallet need not be asked about them. */
+KEER_NODISCARD enum keer_err charge_due(struct db *db, const char *wallet, bool asks, int64_t now_us, unsigned max,
+                                        struct id *room, unsigned *ret_count);
 
 /* --- the gate --- */
 struct charge_used {

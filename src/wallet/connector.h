@@ -8,10 +8,11 @@
  * protocol leaves unsigned and that can have had no effect. All else, a time-out, a 5xx, a bad signature, is WALLET_UNKNOWN:
  * then only asking settles. WALLET_NOT_SENT is said when no byte of it can have reached the wallet.
  * 2. A charge or refund is named by our number, at the wallet too: sending the same number again has no second effect.
- * 3. A driver has no clock, no randomness, no socket: struct wallet_io brings them. It keeps nothing between calls.
+ * 3. A driver has no clock, no randomness, no socket: struct wallet_io brings them. It keeps nothing between calls, but for
+ *    keys that the wallet changes by itself (keys_fetch), which are replaced by verified ones alone.
  * 4. Amounts are minor units; a wallet's own form of money is the driver's business, and what does not fit is an error.
  * 5. What a notice says is what the wallet says; whether it is ours, and the amount is right, is the flow's to check.
- * 6. Keys are read once; two of the wallet's may be valid at a time, and ours has a version; secrets are wiped.
+ * 6. Keys of the file are read once; two of the wallet's may be valid at a time, and ours has a version; secrets are wiped.
  */
 #ifndef WALLET_CONNECTOR_H
 #define WALLET_CONNECTOR_H
@@ -190,7 +191,7 @@ struct wallet_reply { /* what the wallet wants to hear */
     char body[256];
 };
 
-struct wallet; /* one merchant's keys and numbers at one wallet; immutable: threads may share it */
+struct wallet; /* one merchant's keys and numbers at one wallet; threads may share it */
 struct wallet_driver {
     const char *kind; /* "alipay" */
     unsigned can;     /* WALLET_CAN_x */
@@ -225,6 +226,15 @@ struct wallet_driver {
                                   char ret_why[WALLET_WHY_BYTES]);
     /* What is answered when the notice was taken (durably), and when it was not. */
     void (*reply)(void *self, bool taken, struct wallet_reply *ret);
+    /* Keys that the wallet changes by itself, and gives out: all three are NULL where it has none such.
+     * Whether they are to be asked for now: at their time, or when something was signed with one that is not known. */
+    bool (*keys_due)(void *self, int64_t now_us);
+    /* Asks for them. YES: they are verified and in use, *ret_kept has what keys_load takes, and why->text says in words how
+     * many there are; else all is as it was. */
+    enum wallet_answer (*keys_fetch)(void *self, struct wallet_io *io, struct buf *ret_kept, struct wallet_why *why);
+    /* After a start: what was kept at `kept_us`. KEER_EFORMAT with words: it is not the wallet's, or is over. */
+    enum keer_err (*keys_load)(void *self, struct slice kept, int64_t kept_us, int64_t now_us,
+                               char ret_why[WALLET_WHY_BYTES]);
 };
 #define WALLET_CAN_CANCEL 1u /* charge_cancel is there */
 #define WALLET_CAN_CAP 2u    /* the wallet holds caps of ours */
@@ -294,6 +304,15 @@ enum wallet_answer wallet_refund_query(struct wallet *w, struct wallet_calls *c,
                                        struct wallet_refund *ret, struct wallet_why *why);
 enum wallet_verdict wallet_notice(struct wallet *w, const struct wallet_inbound *in, int64_t now_us,
                                   struct wallet_notice *ret, char ret_why[WALLET_WHY_BYTES]);
+/* Keys that the wallet changes (struct wallet_driver); false, NOT_POSSIBLE and KEER_EUNSUPPORTED where it has none such. They
+ * are asked for past the breaker, which opens when nothing that the wallet says can be believed for want of them. */
+bool wallet_keys_due(const struct wallet *w, int64_t now_us);
+enum wallet_answer wallet_keys_fetch(struct wallet *w, struct wallet_calls *c, struct buf *ret_kept, struct wallet_why *why);
+KEER_NODISCARD enum keer_err wallet_keys_load(struct wallet *w, struct slice kept, int64_t kept_us, int64_t now_us,
+                                              char ret_why[WALLET_WHY_BYTES]);
+/* How many calls the breaker would let pass now: none, one to see whether the wallet is back, any number. */
+enum wallet_room { WALLET_SHUT, WALLET_ONE, WALLET_ANY };
+enum wallet_room wallet_room(const struct wallet *w, int64_t now_us);
 /* For people and metrics: closed, half-open, open. */
 const char *wallet_breaker(const struct wallet *w);
 struct wallet_stats {

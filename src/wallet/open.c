@@ -40,3 +40,32 @@ enum keer_err wallet_open_rows(struct db *db, unsigned max, struct wallet_open *
         *ret_count = n;
     return err;
 }
+
+enum keer_err wallet_stuck_rows(struct db *db, int64_t since_us, unsigned max, struct wallet_stuck *ret_rows,
+                                unsigned *ret_count)
+{
+    struct db_stmt *s;
+    unsigned n = 0;
+    enum db_step step = DB_END;
+    enum keer_err err = QUERY_ROWS(db, &s,
+                                   "SELECT id, wallet, number, state_us FROM agreement WHERE state = 4 AND state_us <= $1"
+                                   " ORDER BY state_us, id LIMIT $2",
+                                   Q_NUMBER(since_us), Q_NUMBER(max));
+    if (err != KEER_OK)
+        return err;
+    while (err == KEER_OK && n < max && (step = db_step(s)) == DB_ROW) {
+        struct wallet_stuck *r = &ret_rows[n++];
+        r->since_us = db_i64(s, 3);
+        err = query_id(s, 0, &r->id);
+        if (err == KEER_OK)
+            err = query_text(s, 1, r->wallet, sizeof r->wallet);
+        if (err == KEER_OK)
+            err = query_text(s, 2, r->number, sizeof r->number);
+    }
+    if (err == KEER_OK && step == DB_FAILED)
+        err = KEER_EIO;
+    db_free(s);
+    if (err == KEER_OK)
+        *ret_count = n;
+    return err;
+}

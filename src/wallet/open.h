@@ -3,6 +3,7 @@
  */
 #ifndef WALLET_OPEN_H
 #define WALLET_OPEN_H
+#include "base/id.h"
 #include "store/db.h"
 #include "wallet/connector.h"
 
@@ -14,4 +15,13 @@ struct wallet_open {
 /* By name; at most `max`. Any connection. KEER_EIO leaves its words in db_why. */
 KEER_NODISCARD enum keer_err wallet_open_rows(struct db *db, unsigned max, struct wallet_open *ret_rows,
                                               unsigned *ret_count);
+
+/* Agreements that are ENDING since before `since_us`: their wallets have said nothing that counts. The oldest first. */
+struct wallet_stuck {
+    struct id id;
+    char wallet[WALLET_NAME_BYTES + 1], number[WALLET_NUMBER_BYTES + 1];
+    int64_t since_us;
+};
+KEER_NODISCARD enum keer_err wallet_stuck_rows(struct db *db, int64_t since_us, unsigned max, struct wallet_stuck *ret_rows,
+                                               unsigned *ret_count);
 #endif

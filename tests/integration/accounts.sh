@@ -18,8 +18,8 @@ get() { local name=$1 status=$2 pattern=$3 path=$4; shift 4; ask "$name" "$statu
 value() { jq -r "$1" "$dir/body"; }
 # code ADDRESS: of the newest notice that has one
 notices=$dir/notices
-code() { local c; for _ in $(seq 100); do c=$(jq -r --arg to "$1" 'select(.to == $to) | .subject' "$notices" 2> /dev/null | tail -n 1 | grep -oE '[0-9]{8}'); [ -n "$c" ] && break; sleep .02; done; echo "$c"; }
-told() { local i; for i in $(seq 100); do jq -e --arg to "$2" --arg kind "$1" 'select(.to == $to and .kind == $kind)' "$notices" > "$dir/told" 2> /dev/null; [ -s "$dir/told" ] && return 0; sleep .02; done; return 1; }
+code() { local c; for _ in $(seq 2000); do c=$(jq -r --arg to "$1" 'select(.to == $to) | .subject' "$notices" 2> /dev/null | tail -n 1 | grep -oE '[0-9]{8}'); [ -n "$c" ] && break; sleep .02; done; echo "$c"; }
+told() { local i; for i in $(seq 2000); do jq -e --arg to "$2" --arg kind "$1" 'select(.to == $to and .kind == $kind)' "$notices" > "$dir/told" 2> /dev/null; [ -s "$dir/told" ] && return 0; sleep .02; done; return 1; }
 sign_up() { # JAR EMAIL EXTRA-MEMBERS
     jar "$1"; curl -s "${who[@]}" "${json[@]}" -d "{\"email\":\"$2\"$3}" "$u/v1/account/sign-up" > "$dir/body"
     curl -s "${who[@]}" "${json[@]}" -d "{\"flow\":\"$(value .flow)\",\"code\":\"$(code "$2")\"}" "$u/v1/account/sign-up/confirm" > "$dir/body"
@@ -254,13 +254,13 @@ stop; ok $? 'the daemon ends'
 # --- a mail server
 python3 tests/accounts/smtp_sink.py "$dir/mails" > "$dir/port" & sink=$!
 trap 'kill $sink 2> /dev/null; [ -n "$pid" ] && kill -9 "$pid" 2> /dev/null; rm -rf "$dir"' EXIT
-for _ in $(seq 100); do [ -s "$dir/port" ] && break; sleep .02; done
+for _ in $(seq 2000); do [ -s "$dir/port" ] && break; sleep .02; done
 "$KEER" serve --policy "$POLICY" --database "${DATABASE:-$dir/k.db}" --check-config --notices "smtp://127.0.0.1:$(cat "$dir/port")" 2> "$dir/body"; [ $? = 2 ] && grep -q notices-from "$dir/body"; ok $? 'a mail server wants a sender'
 start --notices "smtp://127.0.0.1:$(cat "$dir/port")" --notices-from id@example.org --service-name 'Sluis & Co' || exit 1
 jar mail
 post 'no phones' 400 'no messages to phones' /v1/account/sign-up '{"phone":"+31612345678"}'
 post 'a sign-up by mail' 200 '"next":"code"' /v1/account/sign-up '{"email":"zoe@example.org","locale":"zh-Hans"}'; flow=$(value .flow)
-for _ in $(seq 100); do grep -q 'zoe@' "$dir/mails" 2> /dev/null && break; sleep .02; done
+for _ in $(seq 2000); do grep -q 'zoe@' "$dir/mails" 2> /dev/null && break; sleep .02; done
 python3 - "$dir/mails" > "$dir/told" << 'PY'
 import email, email.policy, sys
 m = email.message_from_bytes(open(sys.argv[1], "rb").read(), policy=email.policy.default)
@@ -271,7 +271,7 @@ c=$(grep -oE '[0-9]{8}' "$dir/told" | head -n 1)
 post 'its code opens the account' 200 '"next":"done"' /v1/account/sign-up/confirm "{\"flow\":\"$flow\",\"code\":\"$c\"}"
 post 'an address that the server refuses' 200 '"next":"code"' /v1/account/sign-up '{"email":"no-body@example.org"}'
 post 'one that it takes later' 200 '"next":"code"' /v1/account/sign-up '{"email":"later-on@example.org"}'
-for _ in $(seq 100); do [ "$(grep -c 'was not sent' "$dir/log")" -ge 2 ] && break; sleep .05; done
+for _ in $(seq 800); do [ "$(grep -c 'was not sent' "$dir/log")" -ge 2 ] && break; sleep .05; done
 grep -q 'was not sent, for good' "$dir/log" && grep -q 'was not sent, and is tried again' "$dir/log"; ok $? 'what is refused is dead, the other is tried again'
 kill $sink; post 'no mail server: the answer is the same' 200 '"next":"code"' /v1/account/sign-up '{"email":"late@example.org"}'
 stop; ok $? 'the daemon ends'

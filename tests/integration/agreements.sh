@@ -4,14 +4,13 @@
 set -u
 cd "$(dirname "$0")/../.." || exit
 KEER=${KEER:-build/release/keer}
-for tool in curl jq; do command -v $tool > /dev/null || { echo "skipped: no $tool here"; exit 0; }; done
+for tool in curl jq sqlite3; do command -v $tool > /dev/null || { echo "skipped: no $tool here"; exit 0; }; done
 . tests/lib/postgres.sh
 . tests/lib/daemon.sh
 emulator=
 finally() { [ -z "$emulator" ] || kill "$emulator" 2> /dev/null; pg_end; }
 password='correct horse battery staple 9'
 the() { jq -r "$1" "$dir/body"; }
-until_true() { local name=$1 n=0; shift; until "$@" > /dev/null 2>&1 || [ $((n += 1)) -gt 150 ]; do sleep .1; done; [ $n -le 150 ]; ok $? "$name"; }
 # as JAR NAME STATUS PATTERN PATH [BODY [CURL-ARGUMENTS...]]: as the browser of that jar; GET without a body
 as() {
     local jar=$dir/$1 name=$2 status=$3 pattern=$4 path=$5; shift 5
@@ -33,6 +32,7 @@ spend() { code=${codes[0]}; codes=("${codes[@]:1}"); } # a recovery code
 # step CHALLENGE: as anna
 step() { spend; as anna 'she confirms it' 200 '"state":"done"' "challenges/$1/recovery-code" "{\"code\":\"$code\"}"; }
 wanted() { echo "{\"id\":\"$1\",\"account\":\"$anna\",\"wallet\":\"alipay\",\"currency\":\"CNY\",\"return_url\":\"https://shop.example/back\",\"store\":\"Game Store\"${2:-}}"; }
+older() { case "${DATABASE:-}" in postgres*) pg_run "$pg_bin/psql" -qAtX -v ON_ERROR_STOP=1 -d "$DATABASE" -c "$1" ;; *) sqlite3 "$dir/k.db" "$1" ;; esac; }
 # link ID: asked for, confirmed, signed at the wallet; $id, $number
 link() {
     by "$key" "$1 is asked for" 201 '"state":"needs_step"' agreements "$(wanted "$1")"; id=$(the .id)
@@ -47,6 +47,7 @@ link() {
 run() {
     local anna id page c
     codes=() key='' analyst='' admin=''
+    : > "$dir/emulator" # not what the last one said
     "$KEER" emulate wallet --folder "$dir/wallet" > "$dir/emulator" 2>&1 & emulator=$!
     until_true 'the emulator is there' grep -q 'listening on' "$dir/emulator"
     w=$(sed -n 's/.*listening on \(http[^ ]*\).*/\1/p' "$dir/emulator")
@@ -126,6 +127,11 @@ run() {
     step "$c"
     as anna 'with it' 200 '^\{\}' "wallets/$id/resume" '{}' -H "Keer-Challenge: $c"
     by "$key" 'it is active' 200 '"state":"active"' "agreements/$id"
+    by "$key" 'that it is over there is not for a store to say' 403 WRONG_ROLE "agreements/$id/end" '{"ended_at_wallet":true}'
+    by "$admin" 'nor of one that is not ending' 409 AGREEMENT_STATE "agreements/$id/end" '{"ended_at_wallet":true}'
+    by "$admin" 'and not in other words' 400 BAD_BODY "agreements/$id/end" '{"ended_at_wallet":"yes"}'
+    by "$key" 'nothing came of it' 200 '"state":"active"' "agreements/$id"
+    ! curl -s "$u/readyz" | grep -q agreements_that_do_not_end; ok $? 'and /readyz names none that does not end'
 
     # --- a wallet that is silent, and a daemon that is killed
     faults 'drop_before=1'
@@ -148,6 +154,25 @@ run() {
     until_true 'its notice ends it here' state_is "$id" ended
     by "$key" 'by the wallet' 200 '"by_wallet":true' "agreements/$id"
 
+    # --- one whose end no signed answer tells of: for three days that is the wallet's to say, then an administrator's
+    link stuck
+    faults 'drop_before=1'
+    by "$key" 'ended here' 200 '"state":"ending"' "agreements/$id/end" '{}'
+    by "$admin" 'an administrator does not say so yet' 409 AGREEMENT_STATE "agreements/$id/end" '{"ended_at_wallet":true}'
+    [ -z "$("$KEER" ledger open --database "${DATABASE:-$dir/k.db}" | grep "$id")" ]; ok $? 'nor is it listed as open'
+    stop; older "UPDATE agreement SET state_us = state_us - 3 * 86400000000 WHERE id = '$id'"; ok $? 'three days pass: the row is moved, not the clock'
+    start --notices "$dir/notices" --wallets "$dir/wallet/wallets.json" --guard-first 1s || exit 1
+    patience=120 until_true '/readyz names it' sh -c "curl -s '$u/readyz' | grep -q '\"agreements_that_do_not_end\":1'"
+    grep -q "agreement $id .*ended_at_wallet" "$dir/log"; ok $? 'the log does, with what to do'
+    "$KEER" ledger open --database "${DATABASE:-$dir/k.db}" | grep -q "agreement $id, .*does not end"; ok $? 'keer ledger open lists it'
+    by "$key" 'it is not for a store to say' 403 WRONG_ROLE "agreements/$id/end" '{"ended_at_wallet":true}'
+    by "$key" 'and it is still ending' 200 '"state":"ending"' "agreements/$id/end" '{}'
+    by "$admin" 'an administrator says that it is over there' 200 '"state":"ended"' "agreements/$id/end" '{"ended_at_wallet":true}'
+    by "$key" 'it is' 200 '"state":"ended"' "agreements/$id"
+    by "$admin" 'once' 409 AGREEMENT_STATE "agreements/$id/end" '{"ended_at_wallet":true}'
+    [ -z "$("$KEER" ledger open --database "${DATABASE:-$dir/k.db}" | grep "$id")" ]; ok $? 'nothing is open any more'
+    faults ''
+
     # --- an account that is closed, while the wallet is away
     link three
     faults 'drop_before=1'
@@ -157,7 +182,7 @@ run() {
     until_true 'she is told' told account_closed
     as anna 'and signed out' 401 NO_SESSION me
     faults ''
-    until_true 'it ends at the wallet when that is back' state_is "$id" ended
+    patience=90 until_true 'it ends at the wallet when that is back' state_is "$id" ended
     by "$admin" 'once' 404 NOT_FOUND "accounts/$anna/close" '{}'
     stop; ok $? 'the daemon ends'
     kill "$emulator"; wait "$emulator" 2> /dev/null; emulator=

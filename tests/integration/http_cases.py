@@ -226,7 +226,7 @@ def run(daemon, key, revoked):
         ('a body with GET', get(b'/healthz', b'Content-Length: %d\r\n' % len(inner)) + inner, '200 open'),
         ('a request in a refused body', post(inner, type=b'text/plain'), '415 WRONG_TYPE closed'),
         ('a request in a body', post(inner), '400 BAD_EVENT open'),
-        ('a batch with the type of one', post(b'{}\n', path=b'/v1/decisions:batch'), '415 WRONG_TYPE closed'),
+        ('a batch with the type of one', post(b'{}\n', path=b'/v1/decisions:batch'), '415 WRONG_TYPE open'),
         ('one with the type of a batch', post(b'{}\n', type=b'application/x-ndjson'), '415 WRONG_TYPE closed'),
         ('an empty batch', post(b'', path=b'/v1/decisions:batch', type=b'application/x-ndjson'), '200 open'),
         ('a batch that is cut', post(event() + b'\n' + event(), path=b'/v1/decisions:batch', type=b'application/x-ndjson', length=1000), 'open'),
@@ -297,6 +297,30 @@ def idle(daemon, wanted):
     return len(sockets), got, taken
 
 
+def lines_too_many(daemon, key):
+    """A batch that is refused while it is sent: whoever sends all of it before he reads finds the answer, not a reset."""
+    start = b'POST /v1/decisions:batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/x-ndjson\r\n' % key
+    sized = lambda n, more=b'': start + more + b'Content-Length: %d\r\n\r\n' % n
+    holder, lines = daemon.connect(), EVENT % b'held' + b'\n'
+    holder.sendall(sized(2 * len(lines)) + lines)
+    time.sleep(.3)
+    body = b'\n'.join(EVENT % (b'x%d' % i) for i in range(15000)) + b'\n' # a megabyte
+    got = [talk(daemon, [sized(len(body)) + body])[0] for _ in range(10)]
+    ok(got == ['429 FULL open'] * 10, 'ten batches beside one: ' + ', '.join(sorted(set(got))))
+    got = talk(daemon, [sized(len(body)) + body + GET])[0]
+    ok(got == '429 FULL 200 open', 'what follows such a batch is answered: ' + got)
+    got = talk(daemon, [sized(len(body), b'Expect: 100-continue\r\n')], first=2)[0]
+    ok(got == '429 FULL closed', 'who asks first is told before he sends: ' + got)
+    got = talk(daemon, [sized(len(body)).replace(key, key[:-1] + b'?') + body])[0]
+    ok(got == '401 NO_KEY open', 'with a wrong key: ' + got)
+    got = talk(daemon, [sized(6 * len(body)) + 6 * body])[0]
+    ok(got == 'closed', 'more than 4 MiB is not read: ' + got)
+    holder.sendall(lines)
+    holder.settimeout(5)
+    ok(holder.recv(65536).startswith(b'HTTP/1.1 200 '), 'the batch that was there first is answered')
+    holder.close()
+
+
 folder = tempfile.mkdtemp()
 database = os.path.join(folder, 'k.db')
 os.environ['KEER_ALLOW_ROOT'] = 'yes'
@@ -326,6 +350,9 @@ for s in held:
     s.close()
 time.sleep(1.5)
 ok(talk(d, [GET])[0] == '200 open', 'and taken when others have gone')
+ok(d.end(), 'it ends with code 0')
+d = Daemon(folder, '--batches', '1')
+lines_too_many(d, key)
 ok(d.end(), 'it ends with code 0')
 shutil.rmtree(folder)
 sys.exit(failed)

@@ -39,10 +39,24 @@ is 'has no other' '[.persons[].worlds | keys[]] | unique' '["2018"]'
 "$KEER" simulate october --daemon http://127.0.0.1:1 > "$dir/body" 2> "$dir/out"; [ $? = 2 ] && grep -q -- '--emulator' "$dir/out"; ok $? 'a daemon alone is not enough'
 "$KEER" simulate oktober > "$dir/body" 2> "$dir/out"; [ $? = 2 ] && grep -q 'cards, october, attackers' "$dir/out"; ok $? 'another name is none'
 
+# --- who ends it leaves nothing behind: no folder, no daemon, no emulator
+mkdir "$dir/tmp"
+for end in INT TERM; do
+    TMPDIR=$dir/tmp env --default-signal=$end "$KEER" simulate october --world today --quiet > "$dir/body" 2> "$dir/out" & pid=$!
+    for _ in $(seq 3000); do grep -qs 'listens on' "$dir"/tmp/keer-october-*/daemon.log && break; sleep .01; done
+    mapfile -t children < <(ps -o pid= --ppid $pid)
+    [ ${#children[@]} = 2 ]; ok $? "a daemon and an emulator run: ${#children[@]}"
+    kill -$end $pid; wait $pid; code=$?; pid=
+    [ $code = $((128 + $(kill -l $end))) ]; ok $? "SIG$end ends it: $code"
+    [ -z "$(ls "$dir/tmp")" ]; ok $? "the folder is gone: $(ls "$dir/tmp")"
+    ! kill -0 "${children[@]}" 2> /dev/null; ok $? 'and so are both'
+    kill "${children[@]}" 2> /dev/null
+done
+
 # --- on a daemon that runs; and one that runs without its bound is found out
 "$KEER" emulate wallet --listen 127.0.0.1:0 --folder "$dir/wallets" --journal "$dir/journal" > "$dir/emulator" 2>&1 & emulator=$!
 finally() { kill $emulator 2> /dev/null; }
-for _ in $(seq 300); do e=$(sed -nE 's/.*listening on (http[^ ]*).*/\1/p' "$dir/emulator"); [ -n "$e" ] && break; sleep .01; done
+for _ in $(seq 4000); do e=$(sed -nE 's/.*listening on (http[^ ]*).*/\1/p' "$dir/emulator"); [ -n "$e" ] && break; sleep .01; done
 printf 'currency CNY\n' > "$dir/policy.keer"; POLICY=$dir/policy.keer
 keys && printf '%s\n%s\n' "$key" "$analyst" > "$dir/keys"
 there=(--wallets "$dir/wallets/wallets.json" --notices "$dir/notices" --trusted-proxies 127.0.0.0/8)

@@ -13,7 +13,7 @@ issuer=http://127.0.0.1:$port
 begin() { # the issuer's port is part of its name: known before it listens
     "$KEER" serve --policy tests/oidc/allow.keer --database "$dir/k.db" --listen "127.0.0.1:$port" --issuer "$issuer" --account-key "$dir/account.key" \
         --notices "$dir/notices" --oidc-allow 127.0.0.0/8 --workers 32 "$@" 2>> "$dir/log" & pid=$!
-    for _ in $(seq 500); do curl -sf -o "$dir/ready" "$issuer/readyz" && return 0; sleep .02; done
+    for _ in $(seq 2000); do curl -sf -o "$dir/ready" "$issuer/readyz" && return 0; sleep .02; done
     echo 'not ok - the daemon is not ready'; cat "$dir/log"; return 1
 }
 begin || exit 1

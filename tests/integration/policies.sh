@@ -22,7 +22,7 @@ event() { printf '{"id":"%s","time":"2018-10-01T12:00:00Z","type":"purchase","ac
 for role in store analyst admin; do declare "$role=$("$KEER" key new -q --database "${DATABASE:-$dir/k.db}" --role $role)"; done
 json=(-H 'Content-Type: application/json')
 decide() { ask "$1" 200 "$2" "$store" "${json[@]}" -d "$3" "$u/v1/decisions"; }
-wait_for() { for _ in $(seq 300); do curl -s -H "Authorization: Bearer $admin" "$u$1" | jq -e "$2" > /dev/null && return 0; sleep .01; done; return 1; }
+wait_for() { for _ in $(seq 4000); do curl -s -H "Authorization: Bearer $admin" "$u$1" | jq -e "$2" > /dev/null && return 0; sleep .01; done; return 1; }
 
 start || exit 1
 ask 'one version decides' 200 '.policies | length == 1 and .[0].state == "deciding"' "$analyst" "$u/v1/policies"

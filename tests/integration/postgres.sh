@@ -22,7 +22,7 @@ set_all() { pg_sql a "ALTER SYSTEM SET $1" 'SELECT pg_reload_conf()' > /dev/null
 
 pg_new a || { echo 'not ok - a server'; exit 1; }
 a=$(pg_address a)
-for t in store_test serve_test account_test notice_test attempts_test stepup_test guard_test passkey_test oidc_test ledger_test agreement_test charge_test refund_test pay_test; do
+for t in store_test serve_test account_test notice_test attempts_test stepup_test guard_test recovery_test passkey_test removal_test oidc_test ledger_test agreement_test charge_test refund_test pay_test; do
     KEER_TEST_POSTGRES=$a "$BUILD/tests/$t" > "$dir/unit" 2>&1; code=$?
     grep -vE '^1\.\.' "$dir/unit"; [ $code = 0 ] || failed=1
 done
@@ -59,7 +59,7 @@ fill w 1 12 && stop; ok $? 'it decides, and ends'
 with_snapshot "$a" && grep -q '"events":0,.*"snapshot":{"used":true,"seq":12}' "$dir/ready"; ok $? "the next start uses it: $(cat "$dir/ready")"
 cp "$snap" "$dir/good"
 [ "$(decide w3)" = 200 ] && cp "$dir/out" "$dir/w3" && fill w 13 16; ok $? 'it answers what is stored, and decides on'
-for _ in $(seq 300); do curl -s "$u/metrics" | grep -q '^keer_snapshots_written_total [1-9]' && break; sleep .01; done
+for _ in $(seq 4000); do curl -s "$u/metrics" | grep -q '^keer_snapshots_written_total [1-9]' && break; sleep .01; done
 kill -9 "$pid"; wait "$pid" 2> /dev/null; pid=
 cp "$dir/good" "$snap" # as if the kill had come before it was renewed: the rows after it are decided again
 with_snapshot "$a" && grep -q '"events":4,"compared":4,"differences":0},"snapshot":{"used":true,"seq":12}' "$dir/ready"; ok $? "killed: from the snapshot, and what came after it: $(cat "$dir/ready")"

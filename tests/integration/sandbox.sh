@@ -27,7 +27,7 @@ stop; ok $? 'and ends'
 
 command -v gcc > /dev/null && gcc -D_GNU_SOURCE -shared -fPIC -o "$dir/hook.so" tests/sandbox/hook.c -ldl || { echo 'skipped: no gcc to make the hook'; exit $failed; }
 printf 'log = text\n' > "$dir/c"
-hook none; start; for _ in $(seq 200); do grep -q 'hook: kill' "$dir/log" && break; sleep .02; done
+hook none; start; for _ in $(seq 2000); do grep -q 'hook: kill' "$dir/log" && break; sleep .02; done
 for want in getpriority:EPERM socket:EPERM 'executable memory:EPERM' kill:EPERM; do grep -q "hook: ${want%:*}: ${want#*:}" "$dir/log"; ok $? "refused: ${want%:*}"; done
 if ! grep -q 'no Landlock' "$dir/log"; then for want in open create; do grep -q "hook: $want: EACCES" "$dir/log"; ok $? "refused: $want"; done; fi
 grep -q 'warning sandbox: refused system call [0-9]' "$dir/log"; ok $? "and told: $(grep -m1 -o 'sandbox: refused.*' "$dir/log")"
@@ -37,10 +37,10 @@ for name in execve ptrace io_uring; do
     hook $name; start > /dev/null 2>&1; wait $pid 2> /dev/null; code=$?; pid=
     [ $code = 159 ]; ok $? "$name ends it (SIGSYS): $code"
 done
-hook none; start --sandbox off; for _ in $(seq 200); do grep -q 'hook: kill' "$dir/log" && break; sleep .02; done
+hook none; start --sandbox off; for _ in $(seq 2000); do grep -q 'hook: kill' "$dir/log" && break; sleep .02; done
 [ "$(grep -cE 'hook: (getpriority|socket|open|create|executable memory|kill): done' "$dir/log")" = 6 ]; ok $? 'the control: off, all of it is done'
 rm -f /tmp/keer-sandbox-hook; stop; ok $? 'and ends'
-hook none; start --sandbox report; for _ in $(seq 200); do grep -q 'hook: kill' "$dir/log" && break; sleep .02; done
+hook none; start --sandbox report; for _ in $(seq 2000); do grep -q 'hook: kill' "$dir/log" && break; sleep .02; done
 [ "$(grep -c ': done' "$dir/log")" -ge 6 ] && grep -q 'sandbox: report' "$dir/log"; ok $? 'report refuses nothing'
 rm -f /tmp/keer-sandbox-hook; stop; ok $? 'and ends'
 exit $failed

@@ -74,7 +74,7 @@ if command -v sqlite3 > /dev/null; then
     sqlite3 "$dir/k.db" 'DELETE FROM found; DELETE FROM found_run'
     start || exit 1
     table 'rows older than the index'
-    for _ in $(seq 100); do [ "$(sqlite3 "$dir/k.db" 'SELECT COUNT(*) FROM found_run')" = "$buckets" ] && break; sleep .1; done
+    for _ in $(seq 400); do [ "$(sqlite3 "$dir/k.db" 'SELECT COUNT(*) FROM found_run')" = "$buckets" ] && break; sleep .1; done
     stop; dump | cmp -s - "$dir/runs"; ok $? 'and the index is made again, the same'
     # Lists that name every row: what is found is still exact, and a request that has looked at enough rows gives a short page with a cursor.
     printf '%512s' '' | tr ' ' F > "$dir/all-ones"

@@ -17,7 +17,6 @@ as() {
 }
 the() { jq -r "$1" "$dir/body"; }
 # until NAME COMMAND: at most 10 seconds
-until_true() { local name=$1 n=0; shift; until "$@" > /dev/null 2>&1 || [ $((n += 1)) -gt 100 ]; do sleep .1; done; [ $n -le 100 ]; ok $? "$name"; }
 code_of() { jq -rs --arg to "$1" --arg kind "$2" '[.[] | select(.to == $to and .kind == $kind)] | last | .subject | capture("(?<c>[0-9]{8})").c' "$dir/notices"; }
 told() { jq -es --arg to "$1" --arg kind "$2" 'any(.[]; .to == $to and .kind == $kind)' "$dir/notices"; }
 not_me_of() { jq -rs --arg to "$1" --arg kind "$2" '[.[] | select(.to == $to and .kind == $kind)] | last | .text | capture("not-me[/#?=a-z]*(?<t>[A-Za-z0-9_-]{22})").t' "$dir/notices"; }
@@ -81,7 +80,7 @@ as bob 'recovery codes want a step' 200 '"next":"step"' authenticators/recovery-
 as bob 'not without it' 403 BAD_STEP authenticators/recovery-codes '{}' -H "Keer-Challenge: $c"
 as bob 'nor with a challenge that is none' 403 BAD_STEP authenticators/recovery-codes '{}' -H 'Keer-Challenge: x'
 as anna 'another session can'\''t answer it' 409 STEP_OVER "challenges/$c/totp" "{\"code\":\"$(totp "$secret" 30)\"}"
-as bob 'the step' 200 '"state":"done"' "challenges/$c/totp" "{\"code\":\"$(totp "$secret" 30)\"}"
+as bob 'the step' 200 '"state":"done"' "challenges/$c/totp" "{\"code\":\"$(totp "$secret" 30)\"}"; used_at=$(date +%s)
 as anna 'another session can'\''t use it' 403 BAD_STEP authenticators/recovery-codes '{}' -H "Keer-Challenge: $c"
 as bob 'not for another change' 403 BAD_STEP "authenticators/$id" '' -X DELETE -H "Keer-Challenge: $c"
 as bob 'for its own' 200 '"codes":\["[a-z2-9-]{29}"' authenticators/recovery-codes '{}' -H "Keer-Challenge: $c"; cp "$dir/body" "$dir/codes"
@@ -229,15 +228,26 @@ for path in "challenges/$c/totp" "challenges/$c/recovery-code" "challenges/$c/pr
     as heidi "POST $path with what is unknown" 400 BAD_BODY "$path" '{"x":1}'
 done
 
-# --- removal, and 'not me'
+# --- removal ends what it opened, and 'not me'
+until [ $(($(date +%s) / 30)) -gt $((used_at / 30)) ]; do sleep .5; done # a code of later than the last
+sign_in otto; as otto 'by the app' 200 '"state":"done"' "challenges/$c/totp" "{\"code\":\"$(totp "$secret" 30)\"}"
+sign_in paul; step paul
+sign_in quin; as quin 'by the trusted device' 200 '"number"' "challenges/$c/prompt" '{}'; number=$(the .number)
+as eve 'which is asked' 200 '"kind":"sign_in"' prompts; as eve 'and approves' 200 '"state":"done"' "prompts/$(the '.prompts[0].id')" "{\"number\":\"$number\"}"
+as quin 'signs in' 200 '"state":"done"' "challenges/$c"
 as eve 'removing the app wants a step' 200 '"next":"step"' "authenticators/$id" '' -X DELETE; c=$(the .challenge); step eve
 as eve 'and is done' 200 '^\{\}' "authenticators/$id" '' -X DELETE -H "Keer-Challenge: $c"
+as otto 'who signed in with it is signed out' 401 NO_SESSION me
+for jar in eve paul quin; do as $jar "$jar, who did not, is not" 200 '"rights":"full"' me; done
+as eve 'trust is taken from her device' 200 '^\{' "devices/$device" '{"trusted":false}'
+as quin 'whom it let in is signed out' 401 NO_SESSION me
+for jar in eve paul; do as $jar "$jar is not" 200 '"rights":"full"' me; done
 until_true 'everybody is told' told anna@example.org authenticator_removed
 token=$(not_me_of anna@example.org authenticator_removed)
 as nobody 'a token that is none' 404 NOT_FOUND not-me '{"token":"AAAAAAAAAAAAAAAAAAAAAA"}'
 as nobody 'it was not me' 200 '"told_of":"authenticator_removed","undone":true,"frozen":true' not-me "{\"token\":\"$token\"}"
 as nobody 'once' 404 NOT_FOUND not-me "{\"token\":\"$token\"}"
-for jar in anna bob eve frank; do as $jar "$jar is signed out" 401 NO_SESSION me; done
+for jar in anna bob eve frank paul; do as $jar "$jar is signed out" 401 NO_SESSION me; done
 as eve 'and nobody gets in' 200 '"next":"denied","frozen":true' sign-in "{\"name\":\"anna@example.org\",\"password\":\"$password\"}"
 until_true 'everybody is told' told anna@example.org account_frozen
 

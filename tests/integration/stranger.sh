@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # stranger.sh - the first integration of README.md, line by line as a stranger types it: in a copy of the tree that has no build/, with nothing of ours in the environment, and
-# a stopwatch. From the first line to the explanation it may take WITHIN seconds (300). What is downloaded is not ours to time: the packages are there already.
+# a stopwatch. From the first line to the explanation it may take WITHIN seconds (300), less what other programs had of the processors meanwhile. What is downloaded is not ours
+# to time: the packages are there already.
 # STRANGER=FILE, for .ci/run, which builds only once: what was built is kept as build/ when there is none, and what was said in FILE; when FILE is there, it is said again.
 set -u
 cd "$(dirname "$0")/../.." || exit
@@ -23,13 +24,18 @@ grep -q 'as root `export KEER_ALLOW_ROOT=yes` first' README.md; ok $? 'and says 
     n=0; while IFS= read -r line; do n=$((n + 1)); echo "$line"; echo "stamp $n"; done < <(sed "s/127\.0\.0\.1:8080/127.0.0.1:$port/g" "$dir/lines")
     echo 'kill %1; wait'
 } > "$dir/typed"
+# Ticks that all processors worked, and that what this script started did.
+worked() { awk '/^cpu / { print $2 + $3 + $4 + $7 + $8 }' /proc/stat; }
+ours() { awk '{ sub(/.*\) /, ""); print $14 + $15 }' /proc/$$/stat; } # of children that ended
+all=$(worked) mine=$(ours)
 (cd "$dir/clone" && env -i HOME="$HOME" PATH="$PATH" LANG=C.UTF-8 ${SUDO_USER:+SUDO_USER="$SUDO_USER"} ${WERROR:+WERROR="$WERROR"} bash -eu -o pipefail ../typed) > "$dir/out" 2>&1; ok $? 'its lines run as they stand'
 : > "$dir/jobs"
+others=$((($(worked) - all - $(ours) + mine) * 1000 / $(getconf CLK_TCK) / $(nproc))) # ms of each processor
 # ms FROM TO: between two lines.
 ms() { awk -v a="$1" -v b="$2" '$2 == a { x = $1 } $2 == b { y = $1 } END { printf "%d", (y - x) / 1e6 }' "$dir/times"; }
 grep -q '"outcome": "challenge"' "$dir/out"; ok $? 'a decision'
 grep -q '"name": "new_device_charge"' "$dir/out" && grep -q '"expression": "new_here"' "$dir/out"; ok $? 'and why: the rule, and what it saw'
 total=$(ms start "$(wc -l < "$dir/lines")")
-[ "$total" -gt 0 ] && [ "$total" -le $((within * 1000)) ]; ok $? "from the first line to the explanation in $total ms: building $(ms start 1), a key $(ms 1 2), serving $(ms 2 4), a decision $(ms 5 6), its explanation $(ms 6 7)"
+[ "$total" -gt 0 ] && [ $((total - others)) -le $((within * 1000)) ]; ok $? "from the first line to the explanation in $total ms: building $(ms start 1), a key $(ms 1 2), serving $(ms 2 4), a decision $(ms 5 6), its explanation $(ms 6 7); other programs had $others ms of each processor"
 [ -z "${STRANGER:-}" ] || [ $failed != 0 ] || [ -e build ] || { mv "$dir/clone/build" build && mv "$dir/said" "$STRANGER"; }
 exit $failed

@@ -83,10 +83,10 @@ curl -s --cacert "$dir/ca.pem" --connect-to "other.test:443:$address" https://ot
 curl -s --max-time 5 "http://$address/healthz" > "$dir/out" 2>&1; code=$?; [ $code != 0 ] && ! grep -qa 'HTTP/\|status' "$dir/out"; ok $? "plain HTTP gets no answer (curl: $code)"
 
 # --- SIGHUP ---
-reload() { local n; n=$(grep -c 'taken by a restart$' "$dir/log"); kill -HUP "$pid"; for _ in $(seq 300); do [ "$(grep -c 'taken by a restart$' "$dir/log")" -gt "$n" ] && return; sleep .01; done; }
+reload() { local n; n=$(grep -c 'taken by a restart$' "$dir/log"); kill -HUP "$pid"; for _ in $(seq 4000); do [ "$(grep -c 'taken by a restart$' "$dir/log")" -gt "$n" ] && return; sleep .01; done; }
 mkfifo "$dir/in"; openssl s_client -quiet -connect "$address" -CAfile "$dir/ca.pem" < "$dir/in" > "$dir/old" 2> "$dir/old.err" & old=$!
 exec 7> "$dir/in"
-talk() { local n; n=$(grep -c '^HTTP/1.1 200' "$dir/old"); printf 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n' >&7; for _ in $(seq 1000); do [ "$(grep -c '^HTTP/1.1 200' "$dir/old")" -gt "$n" ] && return; sleep .01; done; return 1; }
+talk() { local n; n=$(grep -c '^HTTP/1.1 200' "$dir/old"); printf 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n' >&7; for _ in $(seq 4000); do [ "$(grep -c '^HTTP/1.1 200' "$dir/old")" -gt "$n" ] && return; sleep .01; done; return 1; }
 talk; ok $? 'a connection that stays'
 [ "$(shown)" = first ]; ok $? 'the first certificate'
 install_pair second; reload

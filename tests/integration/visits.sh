@@ -44,7 +44,7 @@ grep -aq "$first" "$dir/k.db" "$dir/log"; [ $? = 1 ]; ok $? 'the link is in no d
 # --- the first authenticator waits; then it answers the store's challenges
 as eva 'an app' 200 otpauth authenticators/totp '{}'; id=$(the .id) secret=$(the .secret)
 as eva 'is confirmed, and waits' 200 '"pending"' authenticators/totp/confirm "{\"id\":\"$id\",\"code\":\"$(totp "$secret" -30)\"}"
-for _ in $(seq 100); do curl -s -b "$dir/eva" "$u/v1/account/me" | grep -q '"kind":"totp","state":"active"' && break; sleep .1; done
+for _ in $(seq 400); do curl -s -b "$dir/eva" "$u/v1/account/me" | grep -q '"kind":"totp","state":"active"' && break; sleep .1; done
 as eva 'until it counts' 200 '"kind":"totp","state":"active"' me
 shop 'the store asks for a payment' 200 '"url"' /v1/challenges '{"subject":"customer-1","kind":"payment","amount":"6.48","currency":"EUR","payee":"Game"}'; c=$(the .id)
 as eva 'she sees it' 200 '"amount":"6.48"' "challenges/$c"
@@ -62,7 +62,7 @@ shop 'an account of ours' 200 '"new":true' /v1/accounts '{"subject":"customer-2"
 shop 'is locked' 200 frozen "/v1/accounts/$other/freeze" '{"reason":"x"}'
 shop 'and takes no visit' 409 NOT_THE_STORES "/v1/accounts/$other/visits" '{}'
 as kim 'somebody signs up' 200 '"next":"code"' sign-up '{"email":"kim@example.org","password":"correct horse battery staple 9"}'; flow=$(the .flow)
-for _ in $(seq 100); do grep -q sign_up_code "$dir/notices" && break; sleep .1; done
+for _ in $(seq 400); do grep -q sign_up_code "$dir/notices" && break; sleep .1; done
 code=$(jq -rs '[.[] | select(.kind == "sign_up_code")] | last | .subject | capture("(?<c>[0-9]{8})").c' "$dir/notices")
 as kim 'and is there' 200 '"next":"done"' sign-up/confirm "{\"flow\":\"$flow\",\"code\":\"$code\"}"; kim=$(the .account)
 shop 'a store has no link for her' 409 NOT_THE_STORES "/v1/accounts/$kim/visits" '{}'

@@ -22,7 +22,7 @@ open() {
     case $1 in
     */sign-up)
         flow=$(mine sign-up '{"email":"anna@example.org","password":"orange bicycle under seven lamps"}' | jq -r .flow)
-        for _ in $(seq 100); do code=$(grep -oE '[0-9]{8} is your code' notices | head -n 1 | cut -c1-8); [ -n "$code" ] && break; sleep .05; done
+        for _ in $(seq 800); do code=$(grep -oE '[0-9]{8} is your code' notices | head -n 1 | cut -c1-8); [ -n "$code" ] && break; sleep .05; done
         mine sign-up/confirm "{\"flow\":\"$flow\",\"code\":\"$code\"}" | jq -r .account > account
         mine authenticators/recovery-codes '{}' | jq -r '.codes[]' > codes ;;
     */challenge/*)

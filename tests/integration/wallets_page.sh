@@ -11,7 +11,7 @@ finally() { [ -z "$emulator" ] || kill "$emulator" 2> /dev/null; }
 port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })')
 listen=127.0.0.1:$port
 "$KEER" emulate wallet --folder "$dir/wallet" --notify "http://127.0.0.1:$port" > "$dir/emulator" 2>&1 & emulator=$!
-for _ in $(seq 500); do grep -q 'listening on' "$dir/emulator" && break; sleep .02; done
+for _ in $(seq 3000); do grep -q 'listening on' "$dir/emulator" && break; sleep .02; done
 keys && start --public-url "http://localhost:$port" --notices "$dir/messages" --wallets "$dir/wallet/wallets.json" --guard-first 1s || exit 1
 KEER_KEY_STORE=$key node tests/browser/wallets.mjs "http://localhost:$port" "$dir/messages" "$(command -v chromium)" ${PICTURES:+"$PICTURES"}; code=$?
 [ $code = 0 ] || { tail -n 5 "$dir/log"; tail -n 5 "$dir/emulator"; }

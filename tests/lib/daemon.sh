@@ -8,6 +8,8 @@
 #   begin OPTIONS...    the same, but it waits only until the journal was decided: for what /readyz must complain about
 #   stop                ends it, with its exit code
 #   ask NAME STATUS PATTERN CURL-ARGUMENTS...    the status, a pattern in head or body, and problems as problem documents; the body is in $dir/body
+#   wait_until COMMAND...       until it succeeds, $patience seconds (60) at the most; its exit code
+#   until_true NAME COMMAND...  the same, as a check
 #   npm_ready FOLDER    the packages of its lock file are there; else says why not
 #
 # What a test may set before: POLICY, DATABASE; listen, an address with a port that is known; run_by, a command that starts it, as (env A=b); serving, options of every start; curl_with, of curl.
@@ -26,6 +28,14 @@ ok() {
     for f in body out; do [ -f "$dir/$f" ] && head -c 600 "$dir/$f"; done
     [ -f "$dir/log" ] && tail -n 5 "$dir/log"
 }
+wait_until() {
+    local wait_end=$((SECONDS + ${patience:-60})) # not by counting: a busy machine makes each turn long
+    until "$@" > /dev/null 2>&1; do
+        [ "$SECONDS" -lt "$wait_end" ] || return 1
+        sleep .05
+    done
+}
+until_true() { local wait_name=$1; shift; wait_until "$@"; ok $? "$wait_name"; }
 keys() {
     local role made
     for role in store analyst partner admin; do
@@ -40,7 +50,7 @@ launch() { # UNTIL OPTIONS...
     local until=$1; shift
     : > "$dir/log"
     "${run_by[@]}" "$KEER" serve --policy "${POLICY:-policies/store.keer}" --database "${DATABASE:-$dir/k.db}" --listen "${listen:-127.0.0.1:0}" "${serving[@]}" "$@" 2>> "$dir/log" & pid=$!
-    for _ in $(seq 1000); do
+    for _ in $(seq 4000); do
         "$until" && return 0
         kill -0 "$pid" 2> /dev/null || break
         sleep .01

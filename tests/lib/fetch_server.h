@@ -14,7 +14,7 @@
 
 #define FETCH_CLIENTS 8
 struct fetch_server {
-    int listener;
+    int listener, drip; /* drip: a connection, or -1 */
     unsigned port;
     pthread_t thread;
     atomic_bool stop;
@@ -38,10 +38,16 @@ static const struct {
      "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
      false},
     {"/redirect", "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", false},
+    {"/bad", "HTTP/1.1 400 Bad Request\r\nContent-Length: 22\r\n\r\n+31612345678 is no good", false},
+    {"/unknown", "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", false},
+    {"/busy", "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", false},
+    {"/down", "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 99999999999\r\nContent-Length: 0\r\n\r\n", false},
     {"/drop", "", true},
     {"/half", "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nhalf", true},
     {"/garbage", "SSH-2.0-x\r\n\r\n", true},
-    {"/silent", NULL, false}};
+    {"/silent", NULL, false},
+    {"/body", "HTTP/1.1 202 Accepted\r\nContent-Length: 20\r\n\r\nhalf", false},
+    {"/drip", "HTTP/1.1 200 OK\r\nX-A: 1\r\nX-Slow: ", false}}; /* then a byte every 50 ms */
 
 /* Sends what the path says; false: the connection ends. */
 static inline bool fetch_reply(struct fetch_server *s, int fd)
@@ -64,6 +70,8 @@ static inline bool fetch_reply(struct fetch_server *s, int fd)
             continue;
         if (answer)
             ck_assert_int_eq(send(fd, answer, strlen(answer), MSG_NOSIGNAL), (ssize_t)strlen(answer));
+        if (strcmp(fetch_answers[i].path, "/drip") == 0)
+            s->drip = fd;
         return !fetch_answers[i].end;
     }
     return false;
@@ -75,11 +83,15 @@ static inline void *fetch_serve(void *ctx)
     struct pollfd p[1 + FETCH_CLIENTS] = {{.fd = s->listener, .events = POLLIN}};
     nfds_t count = 1;
     while (!atomic_load(&s->stop)) {
+        if (s->drip >= 0)
+            (void)send(s->drip, "x", 1, MSG_NOSIGNAL);
         if (poll(p, count, 50) <= 0)
             continue;
         for (nfds_t i = count - 1; i >= 1; i--) {
             if (!p[i].revents || fetch_reply(s, p[i].fd))
                 continue;
+            if (s->drip == p[i].fd)
+                s->drip = -1;
             (void)close(p[i].fd);
             p[i] = p[--count];
         }
@@ -98,6 +110,7 @@ static inline void fetch_server_start(struct fetch_server *s)
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof at;
     memset(s, 0, sizeof *s);
+    s->drip = -1;
     s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert(s->listener >= 0 && bind(s->listener, (struct sockaddr *)&at, sizeof at) == 0 && listen(s->listener, 16) == 0);
     ck_assert_int_eq(getsockname(s->listener, (struct sockaddr *)&at, &len), 0);

@@ -118,8 +118,8 @@ static inline struct id kit_totp(struct person_kit *k, const struct person *p, e
     return e.id;
 }
 
-/* Answers a challenge as if a code had been right. */
-static inline void kit_answer(struct person_kit *k, const struct id *challenge, int64_t now_us)
+/* Answers a challenge as if a code of the app `with` had been right. */
+static inline void kit_answer_with(struct person_kit *k, const struct id *challenge, const struct id *with, int64_t now_us)
 {
     struct challenge c;
     ck_ok(challenge_get(k->db, challenge, now_us, &c));
@@ -130,8 +130,13 @@ static inline void kit_answer(struct person_kit *k, const struct id *challenge, 
                                                     .kind = c.kind,
                                                     .shown_hash = &c.shown_hash,
                                                     .by = AUTHENTICATOR_BIT(AUTHENTICATOR_TOTP),
+                                                    .with = *with,
                                                     .amr = CHALLENGE_AMR_OTP},
                          now_us));
+}
+static inline void kit_answer(struct person_kit *k, const struct id *challenge, int64_t now_us)
+{
+    kit_answer_with(k, challenge, &(struct id){0}, now_us);
 }
 
 /* Notices of a kind about something. */

@@ -8,7 +8,8 @@ import { admin, end, faults, file, ok, receiver, refuses, until, url, wallets } 
 const w = wallets.wechatpay, secret = file(w.apiv3_key), merchant = file(w.private_key);
 const certs = Object.fromEntries(w.platform.map((p) => [p.serial, file(p.file)]));
 const client = (more = {}) => new Wechatpay({ baseURL: `${url}/`, mchid: w.mchid, serial: w.serial, privateKey: merchant, certs, secret, timeout: 5000, ...more });
-const wx = client(), store = await receiver();
+let wx = client();
+const store = await receiver();
 store.reply = () => [204];
 const call = (method, where, body, c = wx) => {
     const data = method === 'get' ? [] : [body];
@@ -40,11 +41,20 @@ const send = async (u, method, body, headers) => {
     return { status: r.status, data: text ? JSON.parse(text) : undefined, headers: Object.fromEntries(r.headers), text };
 };
 pay.createHttp?.({ get: (u, headers) => send(u, 'GET', undefined, headers), post: (u, body, headers) => send(u, 'POST', body, headers) });
-let list = await pay.get_certificates(secret);
+let got, list = await pay.get_certificates(secret);
 ok(list.length === 2 && list.every((c) => certs[c.serial_no]?.trim() === c.decrypt_ciphertext?.trim() || c.publicKey), 'wechatpay-node-v3 loads both certificates and decrypts them', list);
 
+const rotated = await admin('rotate', {});
+list = await pay.get_certificates(secret);
+ok(list.length === 3 && list.find((c) => c.serial_no === rotated.serial)?.publicKey === new crypto.X509Certificate(rotated.certificate).publicKey.export({ type: 'spki', format: 'pem' }), 'and a third one after a rotation', list);
+certs[rotated.serial] = rotated.certificate;
+wx = client();
+got = await data('get', '/v3/certificates');
+ok(got.data.every((c) => Aes.AesGcm.decrypt(c.encrypt_certificate.ciphertext, secret, c.encrypt_certificate.nonce, c.encrypt_certificate.associated_data).trim() === certs[c.serial_no].trim()), 'which wechatpay-axios-plugin verifies and decrypts by all three', got);
+ok((await fetch(`${url}/v3/certificates`)).status === 401, 'without a signature there is no list');
+
 // 2. a contract
-let got = await presign('k1');
+got = await presign('k1');
 ok(got.redirect_url?.startsWith(url) && got.pre_entrustweb_id, 'a contract is asked for; wechatpay-axios-plugin takes the answer', got);
 await fails('before it is signed there is none', contract('k1'), /RESOURCE_NOT_EXISTS/);
 const page = await fetch(got.redirect_url);

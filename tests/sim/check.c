@@ -309,9 +309,10 @@ static void check_reservation(const struct row_charge *c)
     sim_fail(9, "charge %s has a state of %" PRId64, c->key, c->state);
 }
 
-/* Said to have failed: then the wallet has no money of it, unless it takes another amount than it was asked, or a request came
- * so late that nobody could wait for it: then it is the end of the waiting that ended the charge, and no refusal, which the wallet
- * may give to a second sending while the first is still on its way. */
+/* Said to have failed: then the wallet has no money of it, now or ever after, unless it takes another amount than it was asked,
+ * or a request came so late that nobody could wait for it: then it is the end of the waiting that ended the charge, and no
+ * refusal, which the wallet may give to a second sending while the first is still on its way. Looked at after every commit and
+ * not only when the charge ends: what was on its way then arrives afterwards. */
 static void check_no_money(const struct row_charge *c)
 {
     struct purse_effect e;
@@ -360,10 +361,9 @@ static void check_charges(void)
             if (from <= CHARGE_NEEDS_STEP && c->state == CHARGE_SUBMITTED)
                 check_passed(c);
         }
-        if (!o || c->state != from) {
+        if (!o || c->state != from)
             check_reservation(c);
-            check_no_money(c);
-        }
+        check_no_money(c);
         SIM_CHECK(5, c->refunded >= 0 && c->refunding >= 0 && c->refunded + c->refunding <= c->amount,
                   "charge %s of %" PRId64 ": %" PRId64 " refunded and %" PRId64 " on its way", c->key, c->amount,
                   c->refunded, c->refunding);

@@ -65,6 +65,15 @@ void sim_trace(const char *fmt, ...)
         (void)printf("%" PRIu64 " %" PRIu64 " %" PRId64 " %s\n", sim.seed, sim.step, sim.now_us, line);
 }
 
+/* The scratch folder; of functions that a handler of a signal may call. */
+static char lock[sizeof sim.where + 8], folder[sizeof sim.where];
+static void leave(void)
+{
+    (void)unlink(lock);
+    (void)unlink(sim.where);
+    (void)rmdir(folder);
+}
+
 void sim_fail(unsigned invariant, const char *fmt, ...)
 {
     va_list ap;
@@ -74,6 +83,7 @@ void sim_fail(unsigned invariant, const char *fmt, ...)
     va_end(ap);
     (void)printf("\n");
     (void)fflush(stdout);
+    leave();
     _exit(1);
 }
 
@@ -82,6 +92,12 @@ static void aborted(int signal_number)
 {
     UNUSED(signal_number);
     sim_fail(0, "an assertion of the program");
+}
+
+static void ended(int signal_number)
+{
+    leave();
+    _exit(128 + signal_number);
 }
 
 void sim_tick(void)
@@ -181,14 +197,19 @@ int main(int argc, char **argv)
     uint64_t first = number(argc > 1 ? argv[1] : NULL, 1), seeds = number(argc > 2 ? argv[2] : NULL, 1);
     sim_loud = argc > 3 && strcmp(argv[3], "loud") == 0;
     bool rare_is_fine = argc > 3 || seeds < 50;
-    char dir[] = "/tmp/keer-sim-XXXXXX";
-    if (randombytes_set_implementation(&randoms) != 0 || crypto_start() != KEER_OK || !mkdtemp(dir))
+    const char *tmp = getenv("TMPDIR");
+    (void)snprintf(folder, sizeof folder - 8, "%s/keer-sim-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    if (randombytes_set_implementation(&randoms) != 0 || crypto_start() != KEER_OK || !mkdtemp(folder))
         return 2;
+    (void)snprintf(sim.where, sizeof sim.where, "%.*s/k.db", (int)sizeof sim.where - 8, folder);
+    (void)snprintf(lock, sizeof lock, "%s.lock", sim.where);
     (void)signal(SIGABRT, aborted);
-    (void)snprintf(sim.where, sizeof sim.where, "%s/k.db", dir);
+    (void)signal(SIGINT, ended);
+    (void)signal(SIGTERM, ended);
     make_image();
     for (uint64_t i = 0; i < seeds; i++)
         run(first + i, (first + i) % 4 ? world_run : books_run);
+    leave();
     unsigned rare = print_counts();
     (void)printf("%s - sim: seeds %" PRIu64 " to %" PRIu64 ", trace %016" PRIx64 "%s\n",
                  rare && !rare_is_fine ? "not ok" : "ok", first, first + seeds - 1, sim.trace,

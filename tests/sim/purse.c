@@ -65,6 +65,7 @@ static struct notice notices[NOTICES_MAX];
 static unsigned notices_count;
 static struct op late[LATE_MAX];
 static unsigned late_count;
+static double late_pace; /* of a run: how soon one of them arrives */
 static uint64_t tickets, requests;
 static bool arriving_late;
 static bool refund_was_late[PURSES][ROWS_MAX];
@@ -142,7 +143,7 @@ static void take(struct purse *p, struct row_charge *c)
     c->effect.taken_minor += c->c.amount_minor;
     c->effect.currency = c->c.currency;
     c->effect.times++;
-    c->effect.late = arriving_late;
+    c->effect.late |= arriving_late;
     sim_trace("wallet takes %" PRId64 " under %s", c->c.amount_minor, c->c.number);
 }
 static void give_back(struct row_charge *c, int64_t amount_minor)
@@ -151,6 +152,14 @@ static void give_back(struct row_charge *c, int64_t amount_minor)
     c->effect.returned_minor += amount_minor;
     SIM_CHECK(5, c->effect.returned_minor <= c->effect.taken_minor, "number %s gave back more than it took", c->c.number);
     sim_trace("wallet gives back %" PRId64 " of %s", amount_minor, c->c.number);
+}
+
+static bool on_its_way(const char *number)
+{
+    for (unsigned i = 0; i < late_count; i++)
+        if (late[i].kind == OP_CHARGE && strcmp(late[i].number, number) == 0)
+            return true;
+    return false;
 }
 
 static void do_charge(struct purse *p, struct op *o)
@@ -165,6 +174,10 @@ static void do_charge(struct purse *p, struct op *o)
         o->reason = same ? WALLET_BALANCE : WALLET_NUMBER_REUSED;
         o->charge = c->c;
         SIM_CHECK(4, same, "number %s was used for something else", o->number);
+        return;
+    }
+    if (on_its_way(o->number) && sim_chance(FAULT_BUSY)) { /* nothing is kept of it */
+        o->reason = WALLET_OTHER;
         return;
     }
     if (!a || a->a.state != WALLET_AGREEMENT_NORMAL) {
@@ -183,6 +196,7 @@ static void do_charge(struct purse *p, struct op *o)
     (void)snprintf(c->c.number, sizeof c->c.number, "%s", o->number);
     (void)snprintf(c->c.ref, sizeof c->c.ref, "trade-%s", o->number);
     (void)snprintf(c->c.agreement, sizeof c->c.agreement, "%s", o->other);
+    c->effect.late = arriving_late; /* it may wait there, and is decided later */
     if (sim_chance(FAULT_WRONG_AMOUNT))
         c->c.amount_minor += rng_chance(&sim.rng, 0.5) ? 1 : -o->amount_minor / 2;
     if (refused)
@@ -509,6 +523,8 @@ void purse_start(void)
     memset(refund_was_late, 0, sizeof refund_was_late);
     notices_count = late_count = 0;
     tickets = requests = 0;
+    /* In some runs what is late comes when its number has been asked for, sent again and answered. */
+    late_pace = rng_chance(&sim.rng, 0.5) ? 0.15 : 0.002;
     for (unsigned i = 0; i < PURSES; i++) {
         struct wallet *w = &purses[i].wallet;
         (void)snprintf(w->name, sizeof w->name, "%s", names[i]);
@@ -551,7 +567,7 @@ uint64_t purse_requests(void) { return requests; }
  * as late as it likes, since what was cancelled stays closed. */
 void purse_tick(void)
 {
-    if (late_count && (sim.calm || rng_chance(&sim.rng, 0.15))) {
+    if (late_count && (sim.calm || rng_chance(&sim.rng, late_pace))) {
         uint64_t i = rng_below(&sim.rng, late_count);
         struct op o = late[i];
         late[i] = late[--late_count];
@@ -667,6 +683,14 @@ void purse_notice_done(uint64_t ticket, bool taken)
             notices_count--;
             return;
         }
+}
+/* A wallet that something is on its way to, which nobody waits for any more; false when there is none. */
+bool purse_awaited(unsigned *ret)
+{
+    if (!late_count)
+        return false;
+    *ret = late[rng_below(&sim.rng, late_count)].purse;
+    return true;
 }
 bool purse_quiet(void)
 {

@@ -38,8 +38,9 @@ bool purse_refund(const char *number, int64_t amount_minor);
 /* The next notice, encoded as it comes in, of a wallet: false when there is none. What was not taken comes again. */
 bool purse_notice(struct wallet **ret_wallet, struct wallet_inbound *ret, uint64_t *ret_ticket);
 void purse_notice_done(uint64_t ticket, bool taken);
-bool purse_quiet(void);     /* nothing is on its way, no notice waits */
-void purse_statement(void); /* all that it did is told once more */
+bool purse_awaited(unsigned *ret); /* one that a request is on its way to */
+bool purse_quiet(void);            /* nothing is on its way, no notice waits */
+void purse_statement(void);        /* all that it did is told once more */
 uint64_t purse_requests(void);
 /* The journal of a wallet: what it took under a number and gave back; false when it took nothing. */
 struct purse_effect {

@@ -294,7 +294,8 @@ START_TEST(contacts_are_verified_and_removed)
     ck_assert_uint_eq(n, 2);
     ck_ok(contact_remove(db, &anna, &list[0].id, T0 + 5));
     ck_err(contact_remove(db, &anna, &list[0].id, T0 + 5), KEER_EMISSING);
-    ck_err(contact_remove(db, &anna, &second, T0 + 5), KEER_EINVALID); /* the last one */
+    ck_err(contact_add(db, &anna, &list[0].address, 0, T0 + 6, &id), KEER_ECONFLICT); /* unverified it would hear nothing */
+    ck_err(contact_remove(db, &anna, &second, T0 + 5), KEER_EINVALID);                /* the last one */
     ck_err(contact_read(db, &anna, &list[0].id, &c), KEER_EMISSING);
     ck_ok(contact_notified(db, &anna, T0 + 5 + CONTACT_AFTER_US - 1, list, &n));
     ck_assert_uint_eq(n, 2); /* who was removed hears for a week what happens */

@@ -6,6 +6,7 @@
 
 #include "account/contact.h"
 #include "flow/linked_wallets.h"
+#include "flow/settle.h"
 #include "flow/store_accounts.h"
 #include "lib/decider_kit.h"
 #include "lib/wallet_fake.h"
@@ -534,6 +535,115 @@ static void lapse_silent(struct desk_worker *w)
 START_TEST(a_silent_wallet_lapses_nothing) { on_desk(lapse_silent); }
 END_TEST
 
+/* Antom: nobody can be asked whether it was signed. */
+static void lapse_unasked(struct desk_worker *w)
+{
+    char why[WALLET_WHY_BYTES + 1];
+    struct agreement g = sign_it(w, "g");
+    struct wallet_notice code = {.kind = WALLET_NOTICE_AGREEMENT, .auth_code = "late"};
+    enum agreements_taken taken;
+    (void)snprintf(code.agreement.number, sizeof code.agreement.number, "%s", g.number);
+    atomic_fetch_add(&now_us, AGREEMENT_SIGN_US);
+    fake_next(&fake, FAKE_AGREEMENT_QUERY, (struct fake_end){.answer = WALLET_NO, .reason = WALLET_NOT_POSSIBLE});
+    agreements_tick(w, &flow);
+    ck_assert_int_eq(state_of(w, &g, why), AGREEMENT_ENDED);
+    ck_assert_str_eq(why, "lapsed");
+    ck_ok(agreements_notice(&flow, w, wallets_at(wallets.list, 0), &code,
+                            &taken)); /* its code comes after that, and opens nothing */
+    ck_assert_int_eq(state_of(w, &g, NULL), AGREEMENT_ENDED);
+    ck_assert_uint_eq(fake_calls(&fake, FAKE_SIGN_FINISH), 0);
+}
+START_TEST(what_can_not_be_asked_lapses) { on_desk(lapse_unasked); }
+END_TEST
+
+struct reading {
+    struct id id;
+    struct agreement a;
+};
+static enum keer_err read_in_db(struct db *db, void *ctx)
+{
+    struct reading *r = ctx;
+    return agreement_get(db, &accounts.key, &r->id, &r->a);
+}
+
+/* And one that is signed holds as long as its token does, or the next one. */
+static void expire_unasked(struct desk_worker *w)
+{
+    struct fake_end unasked = {.answer = WALLET_NO, .reason = WALLET_NOT_POSSIBLE};
+    struct agreements_answer a;
+    struct agreement g = sign_it(w, "g"), h = sign_it(w, "h");
+    at_wallet(g.number)->valid_until_us = wall() + 3 * US_DAY;
+    fake_sign(&fake, g.number, wall());
+    ck_assert_int_eq(notice(w), AGREEMENTS_SIGNED);
+    fake_sign(&fake, h.number, wall()); /* without an end */
+    ck_assert_int_eq(notice(w), AGREEMENTS_SIGNED);
+    fake_next(&fake, FAKE_AGREEMENT_QUERY, unasked);
+    ck_ok(agreements_sync(&flow, w, &store, &g.id, &a));
+    ck_assert(a.agreement.state == AGREEMENT_ACTIVE && a.agreement.valid_until_us == at_wallet(g.number)->valid_until_us);
+    struct wallet_agreement *there = at_wallet(g.number); /* a new token, and a new end */
+    (void)snprintf(there->ref, sizeof there->ref, "token-2");
+    (void)snprintf(there->refresh, sizeof there->refresh, "refresh-2");
+    there->valid_until_us = wall() + 5 * US_DAY;
+    ck_ok(agreements_sync(&flow, w, &store, &g.id, &a));
+    ck_assert(a.agreement.state == AGREEMENT_ACTIVE && a.agreement.valid_until_us == there->valid_until_us);
+    struct reading r = {.id = g.id};
+    ck_ok(desk_read(w, read_in_db, &r));
+    ck_assert_str_eq(r.a.ref, "token-2");
+    ck_assert_str_eq(r.a.refresh, "refresh-2");
+    atomic_fetch_add(&now_us, 5 * US_DAY);
+    fake_next(&fake, FAKE_AGREEMENT_QUERY, unasked);
+    fake_next(&fake, FAKE_AGREEMENT_QUERY, unasked);
+    agreements_tick(w, &flow);
+    ck_assert_int_eq(state_of(w, &g, NULL), AGREEMENT_ENDED);
+    ck_assert_int_eq(state_of(w, &h, NULL), AGREEMENT_ACTIVE);
+}
+START_TEST(what_can_not_be_asked_ends_with_its_token) { on_desk(expire_unasked); }
+END_TEST
+
+/* A gateway that leaves every refusal unsigned. */
+static void end_unsigned(struct desk_worker *w)
+{
+    struct fake_end refusal = {.answer = WALLET_UNKNOWN, .reason = WALLET_UNSIGNED_REFUSAL};
+    static const struct agreements_who admin = {.v = NULL};
+    struct orphans watch = {.list = wallets.list};
+    struct agreements_answer a;
+    struct agreement g = linked(w, "g");
+    for (unsigned i = 0; i < 8; i++) {
+        fake_next(&fake, FAKE_AGREEMENT_END, refusal);
+        fake_next(&fake, FAKE_AGREEMENT_QUERY, refusal);
+    }
+    ck_ok(agreements_end(&flow, w, &store, &g.id, &a));
+    ck_assert_int_eq(a.agreement.state, AGREEMENT_ENDING);
+    ck_ok(agreements_end_seen(&flow, w, &admin, &g.id, &a)); /* not yet: it is the wallet's to say */
+    ck_assert_int_eq(a.outcome, AGREEMENTS_STATE);
+    atomic_fetch_add(&now_us, AGREEMENT_STUCK_US);
+    agreements_tick(w, &flow);
+    ck_assert_int_eq(state_of(w, &g, NULL), AGREEMENT_ENDING); /* nothing that was signed */
+    orphans_tick(w, &watch);
+    ck_assert_int_eq(atomic_load(&watch.stuck), 1);
+    ck_ok(agreements_end_seen(&flow, w, &admin, &g.id, &a));
+    ck_assert(a.outcome == AGREEMENTS_OK && a.agreement.state == AGREEMENT_ENDED);
+    orphans_tick(w, &watch);
+    ck_assert_int_eq(atomic_load(&watch.stuck), 0);
+    ck_ok(agreements_end_seen(&flow, w, &admin, &g.id, &a));
+    ck_assert_int_eq(a.outcome, AGREEMENTS_STATE);
+}
+START_TEST(what_a_wallet_does_not_sign_ends_by_hand) { on_desk(end_unsigned); }
+END_TEST
+
+/* The wallet's signed word about it, by a query, ends it: its refusal to end one that is gone counts for nothing. */
+static void end_by_query(struct desk_worker *w)
+{
+    struct agreements_answer a;
+    struct agreement g = linked(w, "g");
+    at_wallet(g.number)->state = WALLET_AGREEMENT_STOPPED;
+    fake_next(&fake, FAKE_AGREEMENT_END, (struct fake_end){.answer = WALLET_UNKNOWN, .reason = WALLET_UNSIGNED_REFUSAL});
+    ck_ok(agreements_end(&flow, w, &store, &g.id, &a));
+    ck_assert_int_eq(a.agreement.state, AGREEMENT_ENDED);
+}
+START_TEST(a_query_ends_what_is_gone) { on_desk(end_by_query); }
+END_TEST
+
 static void sync_daily(struct desk_worker *w)
 {
     struct agreements_answer a;
@@ -751,6 +861,10 @@ int main(void)
     tcase_add_test(t, signed_after_its_end);
     tcase_add_test(t, what_nobody_signed_lapses);
     tcase_add_test(t, a_silent_wallet_lapses_nothing);
+    tcase_add_test(t, what_can_not_be_asked_lapses);
+    tcase_add_test(t, what_can_not_be_asked_ends_with_its_token);
+    tcase_add_test(t, what_a_wallet_does_not_sign_ends_by_hand);
+    tcase_add_test(t, a_query_ends_what_is_gone);
     tcase_add_test(t, wallets_are_asked_daily);
     tcase_add_test(t, limits_go_down_at_once_and_up_with_a_step);
     tcase_add_test(t, not_me_takes_a_raise_back);

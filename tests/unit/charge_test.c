@@ -374,15 +374,15 @@ START_TEST(what_nobody_comes_back_for_lapses)
     struct id due[4];
     unsigned n;
     struct charge c = kit_charge(&link_, CHARGE_PURCHASE, 100, T0);
-    ck_ok(charge_due(db, "alipay", T0 + CHARGE_LAPSE_US - 1, 4, due, &n));
+    ck_ok(charge_due(db, "alipay", /* asks */ true, T0 + CHARGE_LAPSE_US - 1, 4, due, &n));
     ck_assert_uint_eq(n, 0);
-    ck_ok(charge_due(db, "alipay", T0 + CHARGE_LAPSE_US, 4, due, &n));
+    ck_ok(charge_due(db, "alipay", /* asks */ true, T0 + CHARGE_LAPSE_US, 4, due, &n));
     ck_assert_uint_eq(n, 1);
     ck_ok(charge_turn(db, T0 + CHARGE_LAPSE_US, &c));
     ck_assert(c.state == CHARGE_CANCELLED && charge_why_find(c.why) == CHARGE_WHY_LAPSED);
-    ck_ok(charge_due(db, "alipay", INT64_MAX, 4, due, &n));
+    ck_ok(charge_due(db, "alipay", /* asks */ true, INT64_MAX, 4, due, &n));
     ck_assert_uint_eq(n, 0);
-    ck_ok(charge_due(db, "wechatpay", INT64_MAX, 4, due, &n));
+    ck_ok(charge_due(db, "wechatpay", /* asks */ true, INT64_MAX, 4, due, &n));
     ck_assert_uint_eq(n, 0);
 }
 END_TEST

@@ -108,6 +108,8 @@ END_TEST
 
 /* --- the outbox --- */
 
+static const struct notice_kinds all = {IDENTIFIER_EMAIL, IDENTIFIER_KIND_MAX - 1};
+
 START_TEST(a_notice_goes_to_every_address)
 {
     struct id anna = kit_account("anna@example.org"), contact;
@@ -122,24 +124,32 @@ START_TEST(a_notice_goes_to_every_address)
     ck_ok(contact_add(db, &anna, &third, /* verified_us */ 0, T0, &contact));
     ck_ok(notice_add(db, &kit_key, &n, T0 + 1, &count));
     ck_assert_uint_eq(count, 2); /* not to what is not verified */
-    ck_ok(notice_due(db, T0, 8, due, &count));
+    ck_ok(notice_due(db, &all, T0, 8, due, &count));
     ck_assert_uint_eq(count, 0);
-    ck_ok(notice_due(db, T0 + 1, 8, due, &count));
+    ck_ok(notice_due(db, &all, T0 + 1, 8, due, &count));
     ck_assert_uint_eq(count, 2);
     ck_assert(!id_eq(&due[0].id, &due[1].id) && strcmp(due[0].to.text, due[1].to.text) != 0);
     ck_assert_str_eq(due[0].locale, "nl");
     ck_ok(notice_settle(db, &due[0].id, NOTICE_SENT, 0, SLICE(""), T0 + 2));
     ck_err(notice_settle(db, &due[0].id, NOTICE_SENT, 0, SLICE(""), T0 + 2), KEER_EMISSING);
     ck_ok(notice_settle(db, &due[1].id, NOTICE_LATER, T0 + 100, SLICE("4yz"), T0 + 2));
-    ck_ok(notice_due(db, T0 + 99, 8, due, &count));
+    ck_ok(notice_due(db, &all, T0 + 99, 8, due, &count));
     ck_assert_uint_eq(count, 0);
-    ck_ok(notice_due(db, T0 + 100, 8, due, &count));
+    ck_ok(notice_due(db, &all, T0 + 100, 8, due, &count));
     ck_assert(count == 1 && due[0].tries == 1);
     ck_ok(notice_settle(db, &due[0].id, NOTICE_DEAD, 0, SLICE("no such address"), T0 + 101));
     ck_ok(notice_count(db, &f));
     ck_assert(f.waiting == 0 && f.dead == 1 && f.oldest_us == 0);
     ck_ok(notice_recent(db, &anna, 8, due, &count));
     ck_assert_uint_eq(count, 1); /* told twice, happened once */
+    const struct notice_kinds mails = {IDENTIFIER_EMAIL, IDENTIFIER_EMAIL}, texts = {IDENTIFIER_PHONE, IDENTIFIER_PHONE};
+    struct identifier phone = kit_identifier(IDENTIFIER_PHONE, "+31612345678");
+    n.to = &phone;
+    ck_ok(notice_add(db, &kit_key, &n, T0 + 200, &count));
+    ck_ok(notice_due(db, &mails, T0 + 200, 8, due, &count)); /* each way has its own */
+    ck_assert_uint_eq(count, 0);
+    ck_ok(notice_due(db, &texts, T0 + 200, 8, due, &count));
+    ck_assert(count == 1 && strcmp(due[0].to.text, "+31612345678") == 0);
     n.what = SLICE("two\nlines");
     ck_err(notice_add(db, &kit_key, &n, T0 + 1, &count), KEER_EINVALID);
 }
@@ -161,7 +171,7 @@ START_TEST(not_me_is_taken_once)
     ck_ok(notice_add(db, &kit_key, &add, T0, &count));
     add.kind = NOTICE_WELCOME;
     ck_ok(notice_add(db, &kit_key, &add, T0 + 1, &count));
-    ck_ok(notice_due(db, T0 + 1, 4, due, &count));
+    ck_ok(notice_due(db, &all, T0 + 1, 4, due, &count));
     ck_assert_uint_eq(count, 2);
     notice_not_me(&kit_key, &due[0].id, &token);
     ck_ok(token_hash(slice_str(token.text), &hash));
@@ -292,7 +302,7 @@ START_TEST(every_call_may_fail)
         db_fail_arm(at, false);
         enum keer_err err = notice_add(db, &kit_key, &n, T0, &count);
         if (err == KEER_OK)
-            err = notice_due(db, T0, 4, due, &count);
+            err = notice_due(db, &all, T0, 4, due, &count);
         if (err == KEER_OK)
             err = family_add(db, &anna, T0, &family);
         if (err == KEER_OK)

@@ -12,17 +12,15 @@ static enum wallet_verdict garbled(char why[WALLET_WHY_BYTES], const char *text)
     return WALLET_GARBLED;
 }
 
-/* The text of `resource`, appended to `plain`. */
-static bool decrypt(const struct wechat *w, const struct tape *t, struct buf *plain)
+bool wechat_unseal(const struct wechat *w, const struct tape *t, uint32_t at, struct buf *plain)
 {
     char algorithm[32], nonce[32], aad[256];
     struct buf sealed;
-    uint32_t r = tape_find(t, 0, "resource");
-    if (r == TAPE_NONE || !wechat_member(t, r, "algorithm", true, algorithm, sizeof algorithm) ||
-        strcmp(algorithm, "AEAD_AES_256_GCM") != 0 || !wechat_member(t, r, "nonce", true, nonce, sizeof nonce) ||
-        !wechat_member(t, r, "associated_data", false, aad, sizeof aad))
+    if (at == TAPE_NONE || !wechat_member(t, at, "algorithm", true, algorithm, sizeof algorithm) ||
+        strcmp(algorithm, "AEAD_AES_256_GCM") != 0 || !wechat_member(t, at, "nonce", true, nonce, sizeof nonce) ||
+        !wechat_member(t, at, "associated_data", false, aad, sizeof aad))
         return false;
-    uint32_t v = tape_find(t, r, "ciphertext");
+    uint32_t v = tape_find(t, at, "ciphertext");
     if (v == TAPE_NONE || tape_type(t, v) != TAPE_STRING)
         return false;
     struct slice text = tape_text(t, v);
@@ -77,7 +75,7 @@ static enum wallet_verdict read_notice(const struct wechat *w, struct slice body
     else if (!wechat_member(&t, 0, "id", true, n->id, sizeof n->id) ||
              !wechat_member(&t, 0, "event_type", true, type, sizeof type))
         (void)garbled(why, "a notice without id or event_type");
-    else if (!decrypt(w, &t, &plain))
+    else if (!wechat_unseal(w, &t, tape_find(&t, 0, "resource"), &plain))
         (void)garbled(why, "resource can't be decrypted with the APIv3 key");
     else
         v = read_plain(w, type, buf_view(&plain), n, why);

@@ -3,6 +3,7 @@
 
 #include "base/crypto.h"
 #include "base/num.h"
+#include "base/timefmt.h"
 #include "wallet/wechatpay/wechatpay.h"
 
 /* A text that goes into headers and paths: no spaces, quotes, slashes. */
@@ -60,6 +61,8 @@ static void platform_of(struct wallet_settings *s, uint32_t at, struct wechat_pl
         enum keer_err err = crypto_cert_pem(&pem, &p->cert);
         if (err == KEER_OK)
             err = crypto_cert_key(p->cert, &p->key);
+        if (err == KEER_OK)
+            err = crypto_cert_begins(p->cert, &p->begins_us);
         if (err != KEER_OK || !crypto_key_fits(p->key, CRYPTO_RS256))
             settings_fail(s, err != KEER_OK ? err : KEER_EUNSUPPORTED,
                           "\"platform\": %s: the PEM of a certificate with an RSA key is wanted", p->serial);
@@ -71,19 +74,31 @@ static void platform_of(struct wallet_settings *s, uint32_t at, struct wechat_pl
 
 static void platforms_of(struct wallet_settings *s, struct wechat *w)
 {
-    unsigned count = settings_items(s, 0, "platform", WECHAT_PLATFORM_MAX);
+    unsigned count = settings_has(s, 0, "platform") ? settings_items(s, 0, "platform", WECHAT_PLATFORM_MAX) : 0;
+    w->listed = true;
     for (unsigned i = 0; i < count && s->err == KEER_OK; i++) {
         struct wechat_platform *p = &w->platform[w->platforms++];
         platform_of(s, settings_item(s, 0, "platform", i), p);
         for (unsigned j = 0; j < i; j++)
             if (strcmp(w->platform[j].serial, p->serial) == 0)
                 settings_fail(s, KEER_EINVALID, "\"platform\": %s is there twice", p->serial);
+        w->listed = w->listed && p->cert;
     }
+    w->every_us = settings_number(s, 0, "certificates_hours", 1, 168, WECHAT_KEYS_EVERY_US / US_HOUR) * US_HOUR;
+    w->again_us = settings_number(s, 0, "certificates_again_ms", 1000, 3600000, WECHAT_KEYS_AGAIN_US / 1000) * 1000;
 }
 
 static void fill(struct wallet_settings *s, struct wechat *w)
 {
-    static const char *const members[] = {"mchid", "appid", "plan_id", "serial", "private_key", "apiv3_key", "platform"};
+    static const char *const members[] = {"mchid",
+                                          "appid",
+                                          "plan_id",
+                                          "serial",
+                                          "private_key",
+                                          "apiv3_key",
+                                          "platform",
+                                          "certificates_hours",
+                                          "certificates_again_ms"};
     int64_t plan;
     settings_only(s, 0, members, ARRAY_LEN(members));
     url_of(s, w);
@@ -107,6 +122,8 @@ enum keer_err wechat_open(struct slice settings, const char *folder, void **ret_
         settings_fail(&s, KEER_ENOMEM, "%s", keer_err_text(KEER_ENOMEM));
     else if (err == KEER_OK)
         fill(&s, w);
+    if (w && s.err == KEER_OK && wechat_keys_new(&w->keys) != KEER_OK)
+        settings_fail(&s, KEER_ENOMEM, "%s", keer_err_text(KEER_ENOMEM));
     err = s.err;
     settings_close(&s);
     if (err != KEER_OK) {
@@ -122,10 +139,8 @@ void wechat_free(void *self)
     struct wechat *w = self;
     if (!w)
         return;
-    for (unsigned i = 0; i < w->platforms; i++) {
-        crypto_key_free(w->platform[i].key);
-        crypto_cert_free(w->platform[i].cert);
-    }
+    wechat_keys_release(w->platform, w->platforms);
+    wechat_keys_free(w->keys);
     crypto_key_free(w->key);
     crypto_wipe(w, sizeof *w);
     free(w);

@@ -399,4 +399,7 @@ const struct wallet_driver wallet_wechatpay = {
     .refund_query = wechat_refund_query,
     .notice = wechat_notice,
     .reply = wechat_reply,
+    .keys_due = wechat_keys_due,
+    .keys_fetch = wechat_keys_fetch,
+    .keys_load = wechat_keys_load,
 };

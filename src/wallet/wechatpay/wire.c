@@ -52,19 +52,8 @@ bool wechat_signed_of(struct slice head, struct wechat_signed *ret)
            (!type.p || slice_eq(type, SLICE(SCHEMA)));
 }
 
-static const struct wechat_platform *platform_of(const struct wechat *w, struct slice serial, int64_t now_us)
-{
-    for (unsigned i = 0; i < w->platforms; i++) {
-        const struct wechat_platform *p = &w->platform[i];
-        /* Serials of certificates are hexadecimal numbers, whose case differs between the wallet's own texts. */
-        if (p->cert ? slice_eqi(serial, slice_str(p->serial)) : slice_eq(serial, slice_str(p->serial)))
-            return !p->cert || crypto_cert_valid_at(p->cert, now_us) ? p : NULL;
-    }
-    return NULL;
-}
-
-enum wallet_verdict wechat_verify(const struct wechat *w, const struct wechat_signed *s, struct slice body, int64_t now_us,
-                                  char ret_why[WALLET_WHY_BYTES])
+enum wallet_verdict wechat_verify_by(const struct wechat_platform *p, const struct wechat_signed *s, struct slice body,
+                                     int64_t now_us, char ret_why[WALLET_WHY_BYTES])
 {
     struct buf b;
     int64_t then;
@@ -72,7 +61,6 @@ enum wallet_verdict wechat_verify(const struct wechat *w, const struct wechat_si
         (void)snprintf(ret_why, WALLET_WHY_BYTES, "Wechatpay-Timestamp is no number of seconds");
         return WALLET_FORGED;
     }
-    const struct wechat_platform *p = platform_of(w, s->serial, now_us);
     if (!p) {
         (void)snprintf(ret_why, WALLET_WHY_BYTES, "no key of ours that is valid now has this Wechatpay-Serial");
         return WALLET_FORGED;
@@ -93,6 +81,19 @@ enum wallet_verdict wechat_verify(const struct wechat *w, const struct wechat_si
         return ok ? WALLET_STALE : WALLET_FORGED;
     }
     return WALLET_GENUINE;
+}
+
+enum wallet_verdict wechat_verify(const struct wechat *w, const struct wechat_signed *s, struct slice body, int64_t now_us,
+                                  char ret_why[WALLET_WHY_BYTES])
+{
+    wechat_keys_lock(w);
+    const struct wechat_platform *p = wechat_keys_find(w, s->serial, now_us);
+    bool known = p != NULL;
+    enum wallet_verdict v = wechat_verify_by(p, s, body, now_us, ret_why);
+    wechat_keys_unlock(w);
+    if (!known)
+        wechat_keys_unknown(w);
+    return v;
 }
 
 /* --- calls --- */
@@ -158,7 +159,8 @@ static enum keer_err request_of(struct wechat_call *c, const char *method, struc
     rq->header[rq->headers++] = (struct wallet_header){SLICE("Accept"), SLICE("application/json")};
     rq->header[rq->headers++] = (struct wallet_header){SLICE("User-Agent"), SLICE("keer/" KEER_VERSION)};
     /* Which of the wallet's keys signs the answer, while it has several. */
-    rq->header[rq->headers++] = (struct wallet_header){SLICE("Wechatpay-Serial"), slice_str(c->w->platform[0].serial)};
+    if (c->serial[0])
+        rq->header[rq->headers++] = (struct wallet_header){SLICE("Wechatpay-Serial"), slice_str(c->serial)};
     if (strcmp(method, "POST") == 0)
         rq->header[rq->headers++] = (struct wallet_header){SLICE("Content-Type"), SLICE("application/json")};
     return KEER_OK;
@@ -213,6 +215,12 @@ enum wechat_end wechat_send(struct wechat_call *c, const char *method)
     struct wallet_request rq;
     struct wechat_signed s;
     char text[WALLET_WHY_BYTES];
+    if (!wechat_keys_asked(c->w, c->io->now_us, c->serial) && !c->unjudged) {
+        wechat_why(
+            c->why, WALLET_BAD_SIGNATURE, SLICE(""),
+            "nothing is sent: there is no key of the wallet's that is valid now, so that no answer could be believed");
+        return WECHAT_NOT_SENT;
+    }
     enum keer_err err = request_of(c, method, &rq);
     if (err != KEER_OK) {
         wechat_why(c->why, WALLET_OTHER, SLICE(""), "the request can't be made: %s", keer_err_text(err));
@@ -231,13 +239,14 @@ enum wechat_end wechat_send(struct wechat_call *c, const char *method)
         wechat_why(c->why, WALLET_BAD_SIGNATURE, SLICE(""), "the answer is not signed, or not in one way");
         return WECHAT_LOST;
     }
-    enum wallet_verdict v = wechat_verify(c->w, &s, buf_view(&c->response.body), c->io->now_us, text);
+    enum wallet_verdict v =
+        c->unjudged ? WALLET_GENUINE : wechat_verify(c->w, &s, buf_view(&c->response.body), c->io->now_us, text);
     if (v != WALLET_GENUINE) {
         wechat_why(c->why, v == WALLET_STALE ? WALLET_STALE_ANSWER : WALLET_BAD_SIGNATURE, SLICE(""), "%s", text);
         return WECHAT_LOST;
     }
     if (!good)
-        return refused(c, /* genuine */ true);
+        return refused(c, /* genuine */ !c->unjudged);
     c->empty = c->response.body.len == 0;
     if (c->empty || read_body(c))
         return WECHAT_ANSWERED;

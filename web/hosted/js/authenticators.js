@@ -117,20 +117,24 @@ export async function confirmContact(id) {
 }
 
 // 'It was not me': what that does is said first; then it is done by `path`, as the link of a message does. True when the account is locked now.
-export async function notMe(path, body = {}) {
+// What was done, or false. `first` is what becomes of the change.
+export async function notMe(path, body = {}, first) {
     const yes = await new Promise((resolve) => {
         const button = el('button', { type: 'button', class: 'primary danger' }, S.not_me_do)
-        const dialog = open(S.not_me_head, el('p', { class: 'lead' }, S.not_me_lead), el('ul', { class: 'checks' }, [S.not_me_undo, S.not_me_end, S.not_me_freeze].map((t) => el('li', {}, t))),
+        const dialog = open(S.not_me_head, el('p', { class: 'lead' }, S.not_me_lead), el('ul', { class: 'checks' }, [first, S.not_me_end, S.not_me_freeze].map((t) => el('li', {}, t))),
             button, el('button', { type: 'button', class: 'plain wide', click: () => dialog.close() }, S.not_me_was_me))
         button.addEventListener('click', () => { resolve(true); dialog.close() })
         dialog.closed.then(() => resolve(false))
     })
-    return yes && (await post(base + path, body)).frozen !== false
+    if (!yes) return false
+    const done = await post(base + path, body)
+    return done.frozen !== false && done
 }
 
 // What the page is when its account was locked: everybody is signed out.
 export function locked(lead) {
-    $('centre').replaceChildren(el('h1', { id: 'h', tabindex: -1 }, S.not_me_done), el('p', { class: 'seal good' }, icon('shield')), el('p', { class: 'lead centred' }, lead), el('a', { class: 'primary', href: '/recover' }, S.not_me_next))
+    $('centre').replaceWith(el('section', { class: 'card', 'aria-labelledby': 'h' }, el('h1', { id: 'h', tabindex: -1 }, S.not_me_done), el('p', { class: 'lead' }, lead), el('p', { class: 'seal good' }, icon('shield')), el('a', { class: 'primary', href: '/recover' }, S.not_me_next)))
+    document.body.className = 'page-not-me'
     $('who').hidden = true
     $('h').focus()
 }

@@ -73,16 +73,25 @@ function showSessions() {
 }
 
 // It locks the account: what follows is another page, signed out.
-async function notMe(path, body, lead = S.not_me_done_lead) {
-    if (!await act.notMe(path, body)) return
-    me = null
-    act.locked(lead)
+async function notMe(path, first, body, lead) {
+    const was = me
+    let done = false
+    me = null // nothing asks meanwhile: the answer would be that nobody is signed in, and lead away from what is told here
+    try {
+        done = await act.notMe(path, body, first)
+    } finally {
+        if (!done) me = was
+    }
+    if (done) act.locked(done.by_message ? S.not_me_by_message_lead : lead ?? (done.undone ? S.not_me_done_lead : S.not_me_locked_lead))
 }
+
+// What these took away comes back by the link of their message alone: a session is not enough for that.
+const comesBackByMessage = ['authenticator_removed', 'contact_removed', 'password_changed', 'recovery_done']
 
 function showChanges() {
     const { pending_changes: changes, pending_recovery: recovery } = me
     const waits = (name, detail, c, path) => row('clock', name, [], [[detail, c.where].filter(Boolean).join(' · '), fill(S.happens, { when: when(c.until) })], does(S.stop_change, name, () => act.guarded('POST', path, {}), 'danger'),
-        c.id && does(S.not_me_row, name, () => notMe(`/changes/${c.id}/not-me`), 'quiet'))
+        c.id && does(S.not_me_row, name, () => notMe(`/changes/${c.id}/not-me`, S.not_me_stop), 'quiet'))
     $('changes').hidden = !changes.length && !recovery
     rows('changes', [...recovery ? [waits(S.did_recovery_started, '', recovery, '/recovery/cancel')] : [],
         ...changes.map((c) => waits(changeName(c.change), c.detail, c, `/changes/${c.id}/cancel`))])
@@ -90,7 +99,7 @@ function showChanges() {
 
 function showActivity() {
     rows('activity', me.activity.filter((a) => !isCode(a.kind)).map((a) => row(toldIcon(a.kind), toldName(a.kind), [], [[a.what, a.where, when(a.time)].filter(Boolean).join(' · ')],
-        a.not_me && does(S.not_me_row, toldName(a.kind), () => notMe(`/activity/${a.id}/not-me`), 'quiet'))), S.activity_none)
+        a.not_me && does(S.not_me_row, toldName(a.kind), () => notMe(`/activity/${a.id}/not-me`, comesBackByMessage.includes(a.kind) ? S.not_me_by_message : S.not_me_undo), 'quiet'))), S.activity_none)
 }
 
 // --- prompts: what another device asks, answered here -------------------------------------------------------------
@@ -112,7 +121,7 @@ function promptCard(p) {
     })
     const no = el('button', { type: 'button', class: 'secondary' }, S.prompt_no), stranger = el('button', { type: 'button', class: 'secondary danger' }, S.prompt_not_me)
     no.addEventListener('click', () => busy(no, tell(() => ({ answer: 'no' }), S.prompt_refused), error))
-    stranger.addEventListener('click', () => busy(stranger, async () => { await notMe(`/prompts/${p.id}`, { answer: 'not_me' }, S.prompt_reported); if (me) await load() }, error))
+    stranger.addEventListener('click', () => busy(stranger, async () => { await notMe(`/prompts/${p.id}`, S.not_me_refuse, { answer: 'not_me' }, S.prompt_reported); if (me) await load() }, error))
     const s = p.shown ?? {}
     return el('div', { class: 'row prompt', 'data-id': p.id }, el('span', { class: 'picture' }, icon('warning')), el('div', { class: 'grow' },
         el('p', { class: 'name' }, heads[p.kind]?.(s) ?? S.prompt_signs_in),
@@ -130,9 +139,10 @@ function showPrompts(list) {
 setInterval(async () => {
     if (document.hidden || !me || $('dialog').open) return
     try {
-        showPrompts((await get('/v1/account/prompts')).prompts)
+        const { prompts } = await get('/v1/account/prompts')
+        if (me) showPrompts(prompts)
     } catch (e) {
-        if (e.status === 401) toSignIn()
+        if (me && e.status === 401) toSignIn()
     }
 }, POLL_MS)
 
