@@ -6,7 +6,7 @@ import { limitFacts } from './names.js'
 import * as passkey from './passkey.js'
 import * as payment from './payment.js'
 
-const POLL_MS = 2000
+const POLL_MS = 2000, APPROVED_POLLS = 5
 const order = ['passkey', 'prompt', 'totp', 'recovery_code']
 const ways = {
     passkey: { icon: 'passkey', name: () => S.way_passkey, panel: passkeyPanel },
@@ -135,11 +135,14 @@ function showNumber(step, panel, number) {
         el('p', { class: 'hint waits' }, S.prompt_waits))
     say(`${S.prompt_type} ${spoken}`)
     clearInterval(step.poll)
+    // Approved comes a moment before done: the step's event is decided in between. Approved for long: what was to follow did not.
+    let approved = 0
     step.poll = setInterval(async () => {
         try {
             const now = await get(path(step.challenge, ''))
             step.finish(now)
-            if (now.state === 'open' && now.prompt && now.prompt !== 'waiting') {
+            if (now.state !== 'open' || !now.prompt || now.prompt === 'waiting') return
+            if (now.prompt !== 'approved' || ++approved > APPROVED_POLLS) {
                 step.challenge.number = undefined
                 panel.replaceChildren()
                 clearInterval(step.poll)
