@@ -73,28 +73,43 @@ FETCH void prefetch_bytes(const unsigned char *from, const unsigned char *end)
         __builtin_prefetch(p, 1);
 }
 
-FETCH void fetch_slot(const struct segment *seg, uint64_t lo)
+FETCH void fetch_slot(const struct segment *seg, uint32_t tag)
 {
-    const struct slot *slot = &seg->slot[home_of(lo)];
+    const struct slot *slot = &seg->slot[home_of(tag)];
     __builtin_prefetch(slot, 1);
-    __builtin_prefetch(slot + 2, 1);
+    __builtin_prefetch(slot + 2, 1); /* the line after, when the home is in the second half of its own */
 }
 
-FETCH void fetch_newest(const struct group *g, const struct slot *slot)
+/* The first slot of the tag, which is all but always the one; NULL when there is none. The block is not touched. */
+FETCH const struct slot *slot_near(const struct segment *seg, uint32_t tag)
 {
-    unsigned char *rows = pool_at(&g->pool, slot->block);
+    for (uint32_t at = home_of(tag);; at = (at + 1) & (SEGMENT_SLOTS - 1)) {
+        const struct slot *slot = &seg->slot[at];
+        if (!(slot->flags & SLOT_USED))
+            return NULL;
+        if (slot->tag == tag)
+            return slot;
+    }
+}
+
+FETCH void fetch_newest(const struct group *g, const struct slot *slot, int64_t now)
+{
+    unsigned char *start = pool_at(&g->pool, slot->block), *rows = start + g->pool.front[slot->cls];
     const unsigned char *end = rows + (size_t)slot->rows * g->stride;
-    bool many = g->pool.cap[slot->cls] >= HINT_ROWS && slot->rows;
-    prefetch_bytes(many ? end - g->stride : rows, end + g->stride);
-    if (many)
-        __builtin_prefetch(hints_at(g, rows, slot->cls), 1);
+    bool many = g->pool.cap[slot->cls] >= HINT_ROWS;
+    if (many || rows_out_of_sight(g, slot, now)) {
+        prefetch_bytes(start, rows + (many ? 0 : 2 * g->stride)); /* head and hints; or where its rows go to */
+        prefetch_bytes(end - g->stride, end + (many ? g->stride : 0));
+    } else {
+        prefetch_bytes(start, end + g->stride);
+    }
 }
 
 FETCH void fetch_oldest(const struct group *g, const struct slot *slot)
 {
     if (g->pool.cap[slot->cls] < HINT_ROWS)
         return;
-    unsigned char *rows = pool_at(&g->pool, slot->block);
+    unsigned char *rows = rows_of(g, slot);
     const uint16_t *hints = hints_at(g, rows, slot->cls);
     const int64_t *times = times_kept(g, g->pool.cap[slot->cls]) ? times_at(g, rows, slot->cls) : NULL;
     for (unsigned k = 0; k < g->offsets; k++)
@@ -125,15 +140,15 @@ FETCH void fetch_stage(const struct win_store *s, struct win_request *req, int s
         }
         struct segment *seg = segment_of(g, req->key[i].lo);
         if (stage == 1) {
-            fetch_slot(seg, req->key[i].lo);
+            fetch_slot(seg, tag_of(req->key[i]));
         } else if (stage == 2) {
-            const struct slot *slot = segment_find(seg, req->key[i].lo, tag_of(req->key[i]));
-            req->near[i] = (uint8_t)(slot ? (uint64_t)(slot - seg->slot) : req->key[i].lo);
-            if (slot && slot->block)
-                fetch_newest(g, slot);
+            const struct slot *slot = slot_near(seg, tag_of(req->key[i]));
+            req->near[i] = (uint8_t)(slot ? (uint32_t)(slot - seg->slot) : home_of(tag_of(req->key[i])));
+            if (slot)
+                fetch_newest(g, slot, req->time_us);
             else
                 __builtin_prefetch(seg, 1); /* a new one: the segment counts its slots */
-        } else if (seg->slot[req->near[i]].block) {
+        } else if (seg->slot[req->near[i]].flags & SLOT_USED) {
             fetch_oldest(g, &seg->slot[req->near[i]]);
         }
     }
@@ -161,7 +176,7 @@ static bool links_add(struct win_store *s, const struct win_request *req)
     uint32_t at = rows_add(s, g, slot, &plain, 0);
     if (at == UINT32_MAX)
         return true; /* later than any window can see */
-    unsigned char *row = pool_at(&g->pool, slot->block) + (size_t)at * g->stride;
+    unsigned char *row = rows_of(g, slot) + (size_t)at * g->stride;
     for (unsigned i = 0; i < s->plan->groups; i++) {
         int k = s->group[i].link_index;
         if (k < 0 || !(req->groups >> i & 1) || !req->filters[i])
@@ -177,10 +192,12 @@ static void group_exchange(struct win_store *s, unsigned i, const struct win_req
     struct group *g = &s->group[i];
     bool writes = req->filters[i] != 0, all = wants_all(g, req);
     struct slot *slot = table_find_near(g, req->key[i], req->near[i]);
-    if (writes && !(slot && slot->block && slot->rows < g->pool.cap[slot->cls])) {
+    if (writes && !(slot && slot->rows < g->pool.cap[slot->cls])) {
         slot = slot ? slot : table_make(s, g, req->key[i]);
         slot = slot ? rows_room(s, g, slot, req->key[i]) : NULL;
     }
+    if (writes && slot && slot->rows > 1 && g->pool.cap[slot->cls] < HINT_ROWS && rows_out_of_sight(g, slot, s->watermark))
+        rows_forget(g, slot);
     if (writes && !slot) {
         writes = false;
         reply->refused |= (uint64_t)1 << i;
@@ -188,17 +205,17 @@ static void group_exchange(struct win_store *s, unsigned i, const struct win_req
     }
     if (!slot)
         slot = table_find(g, req->key[i]);
-    if (!slot || !slot->block) {
+    if (!slot) {
         group_read_nothing(g, req, false, reply);
         return;
     }
-    unsigned char *rows = pool_at(&g->pool, slot->block);
+    unsigned char *rows = rows_of(g, slot);
     group_read(s, g, slot, rows, req, &g->before, all, reply);
     if (writes)
         rows_add(s, g, slot, req, req->filters[i]);
     if (g->including.count)
         group_read(s, g, slot, rows, req, &g->including, all, reply);
-    if (slot->side && rows_approximate(s, g, slot))
+    if (rows_approximate(s, g, slot))
         reply->approximate |= (uint64_t)1 << i;
 }
 
@@ -229,9 +246,9 @@ static bool label_rows(struct win_store *s, struct group *g, struct hash128 key,
 {
     struct slot *slot = table_find(g, key);
     UNUSED(s);
-    if (!slot || !slot->block)
+    if (!slot)
         return false;
-    unsigned char *rows = pool_at(&g->pool, slot->block);
+    unsigned char *rows = rows_of(g, slot);
     bool found = false;
     for (uint32_t i = rows_upto(rows, g->stride, slot->rows, time); i > 0; i--) {
         unsigned char *row = rows + (size_t)(i - 1) * g->stride;
@@ -254,8 +271,8 @@ static enum keer_err memory_label(struct win_store *s, struct hash128 id, bool f
     if (s->links >= 0) {
         struct group *links = &s->group[s->links];
         struct slot *slot = table_find(links, id);
-        for (uint32_t r = 0; slot && slot->block && r < slot->rows; r++) {
-            unsigned char *row = pool_at(&links->pool, slot->block) + (size_t)r * links->stride;
+        for (uint32_t r = 0; slot && r < slot->rows; r++) {
+            unsigned char *row = rows_of(links, slot) + (size_t)r * links->stride;
             for (unsigned i = 0; i < s->plan->groups; i++) {
                 int k = s->group[i].link_index;
                 if (k < 0)

@@ -1,8 +1,11 @@
 /* window_memory.h - the inside of the memory driver: tables, rows, layout. Included by window_*.c and their tests only.
  *
- *   group ── directory ──► segment (256 slots of 32 bytes, extendible hashing: one segment splits at a time)
- *                             slot: hash, tag, number of rows, block ──► block (from the group's pool): rows in time order
- *                                                                row: time, weight, mask, columns
+ *   group ── directory ──► segment (256 slots of 16 bytes, extendible hashing: one segment splits at a time)
+ *                             slot: tag, number of rows, block ──► block (from the group's pool): head, rows in time order
+ *                                                                head: hash    row: time, weight, mask, columns
+ *
+ * A slot holds what finds an entity and what forgetting asks of it; what else is known of it lies in the page of its rows,
+ * which is touched anyway.
  *
  * Cumulative columns (counts, sums, sums of squares, first and last time and value, all-time min and max) hold the state *up
  * to and including* their row, so that a window is the difference of two rows, whatever its length, and an all-time value is
@@ -60,21 +63,29 @@ struct row {
 };
 
 #define SEGMENT_SLOTS 256u
-#define SEGMENT_FULL 192u /* then split: half full on the average, where an absent key is found out after 3 slots */
-enum { SLOT_USED = 1, SLOT_BASE = 2, SLOT_TANGLED = 4 };
+#define TABLE_DEPTH_MAX 24u /* bits of a slot's tag; the other 8 are its home */
+#define SEGMENT_FULL 192u   /* then split: half full on the average, where an absent key is found out after 3 slots */
+enum { SLOT_USED = 1, SLOT_BASE = 2, SLOT_TANGLED = 4, SLOT_SIDED = 8 };
 
+/* Where an entity is. Slots of the same tag are told apart by the heads of their blocks. */
 struct slot {
-    uint64_t lo;
-    uint32_t tag;
-    uint32_t rows;
-    uint32_t block;   /* reference in the pool, in units of 16 bytes; 0 = none */
+    uint32_t tag;     /* the upper half of the key's `lo`: its upper bits choose the segment, its lowest 8 the home in it */
+    uint32_t block;   /* reference in the pool, in units of 16 bytes; a slot that is used has one */
     uint32_t touched; /* seconds since 1970 of the newest event; stays at UINT32_MAX from 2106 on */
-    uint32_t side;    /* index of the side structure (panes, sketches), 0 = none */
-    uint8_t cls;      /* size class of the block */
+    uint16_t rows;
+    uint8_t cls; /* size class of the block */
     uint8_t flags;
-    uint16_t pad;
 };
-static_assert(sizeof(struct slot) == 32, "two slots in a cache line");
+static_assert(sizeof(struct slot) == 16, "four slots in a cache line");
+static_assert(WIN_ROWS_MAX + WIN_ROWS_MAX / 16 <= UINT16_MAX, "slot.rows");
+
+/* The start of every block: hints follow, then the rows. */
+struct head {
+    uint64_t lo;
+    uint32_t hi;   /* the upper half of the key's */
+    uint32_t side; /* with SLOT_SIDED: index of the side structure (panes, sketches) */
+};
+static_assert(sizeof(struct head) == 16, "rows begin at a multiple of 16");
 static_assert(sizeof(struct row) == 16, "rows start with 16 bytes");
 
 struct segment {
@@ -95,6 +106,7 @@ struct pool {
     uint32_t free[POOL_CLASSES]; /* first node of each list */
     uint32_t cap[POOL_CLASSES];  /* rows of a class */
     size_t bytes[POOL_CLASSES];  /* of a block of a class */
+    size_t front[POOL_CLASSES];  /* of these, before the rows */
     unsigned classes;
     uint64_t live_bytes, reserved_bytes;
 };
@@ -247,14 +259,38 @@ KEER_NODISCARD enum keer_err table_init(struct group *g);
 void table_release(struct group *g);
 struct slot *table_find(const struct group *g, struct hash128 key);
 static inline struct segment *segment_of(const struct group *g, uint64_t lo) { return g->dir[lo >> (64 - g->depth)]; }
-static inline uint32_t tag_of(struct hash128 key) { return (uint32_t)(key.hi >> 32) | 1u; }
-static inline uint32_t home_of(uint64_t lo) { return (uint32_t)lo & (SEGMENT_SLOTS - 1); }
-
-static inline struct slot *segment_find(struct segment *seg, uint64_t lo, uint32_t tag)
+static_assert(POOL_CHUNK == (size_t)65536 * 16, "a reference is chunk number and unit in the chunk");
+static inline unsigned char *pool_at(const struct pool *p, uint32_t block)
 {
-    for (uint32_t at = home_of(lo);; at = (at + 1) & (SEGMENT_SLOTS - 1)) {
+    return p->chunk[block >> 16] + (size_t)(block & 0xFFFFu) * 16;
+}
+static inline uint32_t tag_of(struct hash128 key) { return (uint32_t)(key.lo >> 32); }
+static inline uint32_t home_of(uint32_t tag) { return tag & (SEGMENT_SLOTS - 1); }
+static inline struct head *head_of(const struct group *g, const struct slot *slot)
+{
+    return (struct head *)(void *)pool_at(&g->pool, slot->block);
+}
+static inline unsigned char *rows_of(const struct group *g, const struct slot *slot)
+{
+    return pool_at(&g->pool, slot->block) + g->pool.front[slot->cls];
+}
+static inline uint32_t side_of(const struct group *g, const struct slot *slot)
+{
+    return slot->flags & SLOT_SIDED ? head_of(g, slot)->side : 0;
+}
+/* Whether the slot, of the key's tag or of another, is the key's. */
+static inline bool slot_is(const struct group *g, const struct slot *slot, struct hash128 key)
+{
+    if (slot->tag != tag_of(key) || !(slot->flags & SLOT_USED))
+        return false;
+    const struct head *head = head_of(g, slot);
+    return head->lo == key.lo && head->hi == (uint32_t)(key.hi >> 32);
+}
+static inline struct slot *segment_find(const struct group *g, struct segment *seg, struct hash128 key)
+{
+    for (uint32_t at = home_of(tag_of(key));; at = (at + 1) & (SEGMENT_SLOTS - 1)) {
         struct slot *slot = &seg->slot[at];
-        if (slot->lo == lo && slot->tag == tag)
+        if (slot_is(g, slot, key))
             return slot;
         if (!(slot->flags & SLOT_USED))
             return NULL;
@@ -264,11 +300,11 @@ static inline struct slot *segment_find(struct segment *seg, uint64_t lo, uint32
 static inline struct slot *table_find_near(const struct group *g, struct hash128 key, uint8_t near)
 {
     struct slot *slot = &segment_of(g, key.lo)->slot[near];
-    return slot->lo == key.lo && slot->tag == tag_of(key) ? slot : table_find(g, key);
+    return slot_is(g, slot, key) ? slot : table_find(g, key);
 }
 /* True when every slot of the segment is where table_find looks for it. */
-bool table_sound(struct segment *seg);
-/* The slot, made if new; NULL without memory. May move other slots of the same segment. */
+bool table_sound(const struct group *g, struct segment *seg);
+/* The slot, made if new, then with a block and without rows; NULL without memory. May move other slots of the same segment. */
 struct slot *table_make(struct win_store *s, struct group *g, struct hash128 key);
 void table_drop(struct win_store *s, struct group *g, struct segment *seg, uint32_t at);
 /* An empty segment, NULL without memory, and back. */
@@ -280,15 +316,10 @@ void table_sweep(struct win_store *s, struct group *g, unsigned slots);
 bool table_make_room(struct win_store *s, uint64_t bytes, struct hash128 keep);
 uint64_t store_bytes(const struct win_store *s);
 void pool_init(struct group *g);
-static_assert(POOL_CHUNK == (size_t)65536 * 16, "a reference is chunk number and unit in the chunk");
-static inline unsigned char *pool_at(const struct pool *p, uint32_t block)
-{
-    return p->chunk[block >> 16] + (size_t)(block & 0xFFFFu) * 16;
-}
 uint32_t pool_take(struct group *g, unsigned cls); /* 0 without memory */
 void pool_give(struct group *g, uint32_t block, unsigned cls);
 static inline size_t class_bytes(const struct group *g, unsigned cls) { return g->pool.bytes[cls]; } /* of a block */
-/* The end of a block of HINT_ROWS rows and more: for each offset, how many rows were at or before it when it was last asked
+/* Before the rows of a block of HINT_ROWS and more: for each offset, how many rows were at or before it when it was last asked
  * (and, behind these, how many had a known label). From one event to the next that moves by a row or two: looking there
  * first touches the rows that are read anyway. Only a hint: any value is right. */
 #define HINT_ROWS 12u
@@ -298,10 +329,10 @@ static inline size_t hints_bytes(const struct group *g, uint32_t cap)
 }
 static inline uint16_t *hints_at(const struct group *g, unsigned char *rows, unsigned cls)
 {
-    return (uint16_t *)(void *)(rows + class_bytes(g, cls) - hints_bytes(g, g->pool.cap[cls]));
+    return (uint16_t *)(void *)(rows - g->pool.front[cls] + sizeof(struct head));
 }
-/* Before the hints, where rows are long: their times once more, side by side, so that a search does not go from row to row.
- */
+/* The end of the block, where rows are long: their times once more, side by side, so that a search does not go from row to
+ * row. */
 #define TIMES_STRIDE 64u
 static inline bool times_kept(const struct group *g, uint32_t cap) { return cap >= HINT_ROWS && g->stride > TIMES_STRIDE; }
 static inline size_t times_bytes(const struct group *g, uint32_t cap)
@@ -310,7 +341,8 @@ static inline size_t times_bytes(const struct group *g, uint32_t cap)
 }
 static inline int64_t *times_at(const struct group *g, unsigned char *rows, unsigned cls)
 {
-    return (int64_t *)(void *)((unsigned char *)hints_at(g, rows, cls) - times_bytes(g, g->pool.cap[cls]));
+    const struct pool *p = &g->pool;
+    return (int64_t *)(void *)(rows - p->front[cls] + p->bytes[cls] - times_bytes(g, p->cap[cls]));
 }
 void side_drop(struct win_store *s, uint32_t side);
 void sides_release(struct win_store *s);
@@ -331,6 +363,14 @@ uint32_t rows_upto(const unsigned char *first, size_t stride, uint32_t n, int64_
 uint32_t rows_upto_near(const unsigned char *first, size_t stride, uint32_t n, int64_t bound, uint32_t near);
 /* The times of all rows once more after they were moved about. */
 void times_copy(const struct group *g, const struct slot *slot, unsigned char *rows);
+/* Whether no window can see any of the rows at `now` and later: but for all-time values the newest of them is all that counts. */
+static inline bool rows_out_of_sight(const struct group *g, const struct slot *slot, int64_t now)
+{
+    return !g->keeps_rows && slot->touched != UINT32_MAX /* the last second that 32 bits hold, or any later one */ &&
+           ((int64_t)slot->touched + 1) * US_SECOND <= now - g->horizon_us;
+}
+/* All rows but the newest go. */
+void rows_forget(struct group *g, struct slot *slot);
 /* Room for one more row: drops what is out of sight, grows, or thins. The slot, which may have moved; NULL without memory,
  * and then it may have moved too. */
 struct slot *rows_room(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key);

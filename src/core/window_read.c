@@ -272,8 +272,9 @@ static double distinct_of(const struct win_store *s, const struct slot *slot, co
         return 0;
     if (r->cond != WIN_ANY)
         return distinct_scan(sp, r);
-    if (slot->side && sp->after < s->side[slot->side].thin_until)
-        return sketch_count(&s->side[slot->side], r->sketch, sp->after);
+    uint32_t side = side_of(sp->g, slot);
+    if (side && sp->after < s->side[side].thin_until)
+        return sketch_count(&s->side[side], r->sketch, sp->after);
     if (sp->hi - sp->lo <= DISTINCT_FEW)
         return distinct_of_few(sp, r);
     if (r->hot == HOT_NONE || sp->cap < HOT_ROWS)
@@ -604,7 +605,7 @@ void group_read(const struct win_store *s, const struct group *g, const struct s
         struct label_total total;
         if (r->labels && !view.g)
             view = view_of(g, slot, rows, few ? NULL : hints_at(g, rows, slot->cls), req->time_us);
-        if (r->labels && !slot->side && label_read(&view, &r->label, sp.lo, sp.hi, &total))
+        if (r->labels && !(slot->flags & SLOT_SIDED) && label_read(&view, &r->label, sp.lo, sp.hi, &total))
             reply->number[r->window] = label_value(&sp, r, &total, &hash);
         else if (r->path == READ_SCAN)
             reply->number[r->window] = read_scan(s, slot, &sp, r, &hash);

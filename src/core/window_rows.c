@@ -249,7 +249,8 @@ static uint32_t scan_mask(const struct group *g, uint64_t filters)
 
 static void sketches_add(const struct win_store *s, const struct group *g, const struct slot *slot, const unsigned char *row)
 {
-    if (!slot->side || !g->sketches)
+    uint32_t side = side_of(g, slot);
+    if (!side || !g->sketches)
         return;
     struct row head;
     memcpy(&head, row, sizeof head);
@@ -257,7 +258,7 @@ static void sketches_add(const struct win_store *s, const struct group *g, const
         uint64_t value;
         memcpy(&value, row + g->sketch[i].col, sizeof value);
         if (head.mask & g->sketch[i].mask)
-            sketch_add(&s->side[slot->side], i, value, head.time);
+            sketch_add(&s->side[side], i, value, head.time);
     }
 }
 
@@ -278,7 +279,7 @@ static uint32_t rows_append(const struct win_store *s, struct group *g, struct s
     row_copy(row, n ? row - g->stride : g->blank, g->stride);
     *(struct row *)(void *)row = (struct row){req->time_us, 1, scan_mask(g, filters)};
     row_append(g, row, req, filters);
-    if (slot->side)
+    if (slot->flags & SLOT_SIDED)
         sketches_add(s, g, slot, row);
     g->rows++;
     if (times_kept(g, g->pool.cap[slot->cls]))
@@ -289,7 +290,7 @@ static uint32_t rows_append(const struct win_store *s, struct group *g, struct s
 
 uint32_t rows_add(struct win_store *s, struct group *g, struct slot *slot, const struct win_request *req, uint64_t filters)
 {
-    unsigned char *rows = pool_at(&g->pool, slot->block);
+    unsigned char *rows = rows_of(g, slot);
     uint32_t n = slot->rows;
     ASSERT(n < g->pool.cap[slot->cls]);
     if (req->label_known_us == INT64_MAX && (n == 0 || row_at(g, rows, n - 1)->time <= req->time_us))
@@ -304,7 +305,8 @@ uint32_t rows_add(struct win_store *s, struct group *g, struct slot *slot, const
         *head = (struct row){req->time_us, 1, scan_mask(g, filters)};
         row_apply(g, row, req, filters, true);
         sketches_add(s, g, slot, row);
-        slot->rows = ++n;
+        slot->rows++;
+        n++;
         g->rows++;
         times_insert(g, slot, rows, n, p);
         hot_insert(g, rows, g->pool.cap[slot->cls], n, p++);
@@ -335,10 +337,17 @@ static void rows_drop(struct group *g, struct slot *slot, unsigned char *rows, u
         return;
     memmove(rows, rows + (size_t)drop * g->stride, (size_t)(slot->rows - drop) * g->stride);
     hot_drop(g, rows, g->pool.cap[slot->cls], drop);
-    slot->rows -= drop;
+    slot->rows = (uint16_t)(slot->rows - drop);
     g->rows -= drop;
     slot->flags |= SLOT_BASE;
     times_copy(g, slot, rows);
+}
+
+void rows_forget(struct group *g, struct slot *slot)
+{
+    unsigned char *rows = rows_of(g, slot);
+    rows_drop(g, slot, rows, slot->rows - 1u);
+    labels_untangle(g, slot, rows);
 }
 
 static void pane_merge(const struct group *g, unsigned char *newer, const unsigned char *older)
@@ -404,18 +413,19 @@ static struct slot *slot_with_room(struct win_store *s, struct group *g, struct 
 /* Merges old rows until at least an eighth of the rows is free; the slot, which may move, or NULL without memory. */
 static struct slot *rows_thin(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key)
 {
-    if (!slot->side) {
+    if (!(slot->flags & SLOT_SIDED)) {
         slot = slot_with_room(s, g, slot, key, side_bytes(g));
         uint32_t made = slot ? side_make(s, g) : 0;
         if (!made)
             return NULL;
-        slot->side = made;
-        unsigned char *rows = pool_at(&g->pool, slot->block);
+        head_of(g, slot)->side = made;
+        slot->flags |= SLOT_SIDED;
+        unsigned char *rows = rows_of(g, slot);
         for (uint32_t i = 0; i < slot->rows; i++)
             sketches_add(s, g, slot, rows + (size_t)i * g->stride);
     }
-    struct side *side = &s->side[slot->side];
-    unsigned char *rows = pool_at(&g->pool, slot->block);
+    struct side *side = &s->side[side_of(g, slot)];
+    unsigned char *rows = rows_of(g, slot);
     uint32_t first = slot->flags & SLOT_BASE ? 1 : 0, dropped = 0;
     for (;;) {
         dropped += rows_thin_pass(g, rows, slot->rows - dropped, first, side->resolution, &side->thin_until);
@@ -424,7 +434,7 @@ static struct slot *rows_thin(struct win_store *s, struct group *g, struct slot 
         side->resolution -= side->resolution / 4 ? side->resolution / 4 : 1;
     }
     hot_reset(g, rows, g->pool.cap[slot->cls]);
-    slot->rows -= dropped;
+    slot->rows = (uint16_t)(slot->rows - dropped);
     g->rows -= dropped;
     times_copy(g, slot, rows);
     s->stats.thinned += dropped;
@@ -434,7 +444,8 @@ static struct slot *rows_thin(struct win_store *s, struct group *g, struct slot 
 bool rows_approximate(const struct win_store *s, const struct group *g, const struct slot *slot)
 {
     int64_t floor_us = g->keeps_rows ? INT64_MIN : s->watermark - g->horizon_us;
-    return slot->side && s->side[slot->side].thin_until > floor_us;
+    uint32_t side = side_of(g, slot);
+    return side && s->side[side].thin_until > floor_us;
 }
 
 /* Rows into a block of another class, without the first `drop`. */
@@ -445,39 +456,39 @@ static struct slot *rows_move(struct win_store *s, struct group *g, struct slot 
     uint32_t block = slot ? pool_take(g, cls) : 0;
     if (!block)
         return NULL;
-    if (slot->block) {
-        const unsigned char *rows = pool_at(&g->pool, slot->block);
-        memcpy(pool_at(&g->pool, block), rows + (size_t)drop * g->stride, (size_t)(slot->rows - drop) * g->stride);
-        pool_give(g, slot->block, slot->cls);
-        if (drop)
-            slot->flags |= SLOT_BASE;
-        slot->rows -= drop;
-        g->rows -= drop;
-    }
+    struct slot old = *slot;
     slot->block = block;
     slot->cls = (uint8_t)cls;
-    times_copy(g, slot, pool_at(&g->pool, block));
-    labels_untangle(g, slot, pool_at(&g->pool, block));
+    slot->rows = (uint16_t)(slot->rows - drop);
+    if (drop)
+        slot->flags |= SLOT_BASE;
+    g->rows -= drop;
+    *head_of(g, slot) = *head_of(g, &old);
+    unsigned char *rows = rows_of(g, slot);
+    memcpy(rows, rows_of(g, &old) + (size_t)drop * g->stride, (size_t)slot->rows * g->stride);
+    pool_give(g, old.block, old.cls);
+    times_copy(g, slot, rows);
+    labels_untangle(g, slot, rows);
     return slot;
 }
 
 struct slot *rows_room(struct win_store *s, struct group *g, struct slot *slot, struct hash128 key)
 {
     uint32_t n = slot->rows;
-    if (slot->block && n < g->pool.cap[slot->cls])
+    if (n < g->pool.cap[slot->cls])
         return slot;
-    unsigned char *rows = slot->block ? pool_at(&g->pool, slot->block) : NULL;
-    uint32_t gone = n && !g->keeps_rows ? rows_upto(rows, g->stride, n, s->watermark - g->horizon_us) : 0;
+    unsigned char *rows = rows_of(g, slot);
+    uint32_t gone = !g->keeps_rows ? rows_upto(rows, g->stride, n, s->watermark - g->horizon_us) : 0;
     uint32_t drop = gone > 1 ? gone - 1 : 0, live = n - drop;
-    if (slot->side && !rows_approximate(s, g, slot)) {
-        side_drop(s, slot->side);
-        slot->side = 0;
+    if ((slot->flags & SLOT_SIDED) && !rows_approximate(s, g, slot)) {
+        side_drop(s, side_of(g, slot));
+        slot->flags &= (uint8_t)~SLOT_SIDED;
     }
     /* A quarter of free rows, so that forgetting costs a constant for each event. */
     unsigned cls = class_for(g, MAX_OF(live + 1, live + live / 4));
-    if (slot->block && cls + 1 == slot->cls) /* one class too large is good for more than moving to and fro */
+    if (cls + 1 == slot->cls) /* one class too large is good for more than moving to and fro */
         cls = slot->cls;
-    if (!slot->block || cls != slot->cls)
+    if (cls != slot->cls)
         return rows_move(s, g, slot, key, cls, drop);
     rows_drop(g, slot, rows, drop);
     labels_untangle(g, slot, rows);

@@ -1,13 +1,13 @@
 /* window_state.c - the memory driver's state as bytes, and back.
  *
- * Layout, little-endian: magic "KEERWIN2", fingerprint of the plan (16), body, SipHash of all before it (16). The body holds
+ * Layout, little-endian: magic "KEERWIN3", fingerprint of the plan (16), body, SipHash of all before it (16). The body holds
  * the segments as they lie in memory, so that a loaded store behaves to the byte like the one that was saved, eviction
  * included.
  */
 #include "base/huge.h"
 #include "core/window_memory.h"
 
-#define STATE_MAGIC "KEERWIN2"
+#define STATE_MAGIC "KEERWIN3"
 
 /* What of a plan decides the layout of rows: another plan must not read them. */
 static struct hash128 plan_fingerprint(const struct win_store *s)
@@ -34,14 +34,15 @@ static void save_slot(const struct win_store *s, const struct group *g, const st
                       struct buf *out)
 {
     struct slot copy = *slot;
+    struct head head = *head_of(g, slot);
     copy.block = at; /* the place in the segment; blocks get new places */
-    copy.side = slot->side != 0;
+    head.side = 0;
     buf_put(out, &copy, sizeof copy);
-    if (slot->block)
-        buf_put(out, pool_at(&g->pool, slot->block), (size_t)slot->rows * g->stride);
-    if (!slot->side)
+    buf_put(out, &head, sizeof head);
+    buf_put(out, rows_of(g, slot), (size_t)slot->rows * g->stride);
+    if (!(slot->flags & SLOT_SIDED))
         return;
-    const struct side *side = &s->side[slot->side];
+    const struct side *side = &s->side[side_of(g, slot)];
     put_u64(out, (uint64_t)side->thin_until);
     put_u64(out, side->resolution);
     buf_put(out, side->sketch, side_bytes(g) - sizeof *side);
@@ -63,7 +64,8 @@ static void save_group(const struct win_store *s, const struct group *g, struct 
 /* What a group takes at most, sketches apart. */
 static size_t saved_bytes(const struct group *g)
 {
-    return 5 * sizeof(uint64_t) + g->segments * sizeof(uint64_t) + g->entities * sizeof(struct slot) + g->rows * g->stride;
+    return 5 * sizeof(uint64_t) + g->segments * sizeof(uint64_t) +
+           g->entities * (sizeof(struct slot) + sizeof(struct head)) + g->rows * g->stride;
 }
 
 /* All of it at once: growing by halves would take twice the memory at the worst time. */
@@ -112,7 +114,8 @@ static enum keer_err load_side(struct win_store *s, struct group *g, struct slot
     uint32_t at = side_make(s, g);
     if (!at)
         return KEER_ENOMEM;
-    slot->side = at;
+    head_of(g, slot)->side = at;
+    slot->flags |= SLOT_SIDED;
     struct side *side = &s->side[at];
     if (!take(in, words, sizeof words) || words[1] == 0 || words[1] > UINT32_MAX)
         return KEER_EFORMAT;
@@ -152,35 +155,35 @@ static bool rows_sound(const struct group *g, unsigned char *rows, uint32_t n)
 static enum keer_err load_slot(struct win_store *s, struct group *g, struct segment *seg, struct slice *in)
 {
     struct slot saved;
-    if (!take(in, &saved, sizeof saved) || saved.block >= SEGMENT_SLOTS || saved.cls >= g->pool.classes ||
-        saved.rows > g->pool.cap[saved.cls] || !(saved.flags & SLOT_USED))
+    struct head head;
+    if (!take(in, &saved, sizeof saved) || !take(in, &head, sizeof head) || saved.block >= SEGMENT_SLOTS ||
+        saved.cls >= g->pool.classes || saved.rows == 0 || saved.rows > g->pool.cap[saved.cls] ||
+        !(saved.flags & SLOT_USED) || saved.tag != tag_of((struct hash128){head.lo, 0}) || head.side != 0)
         return KEER_EFORMAT;
     struct slot *slot = &seg->slot[saved.block];
     if (slot->flags & SLOT_USED)
         return KEER_EFORMAT;
-    bool sided = saved.side;
+    uint32_t block = pool_take(g, saved.cls);
+    if (!block)
+        return KEER_ENOMEM;
     *slot = saved;
-    slot->block = slot->side = slot->rows = 0;
+    slot->block = block;
+    slot->flags &= (uint8_t)~SLOT_SIDED;
+    *head_of(g, slot) = head;
     seg->used++;
     g->entities++;
-    if (saved.rows) {
-        slot->block = pool_take(g, saved.cls);
-        if (!slot->block)
-            return KEER_ENOMEM;
-        unsigned char *rows = pool_at(&g->pool, slot->block);
-        if (!take(in, rows, (size_t)saved.rows * g->stride) || !rows_sound(g, rows, saved.rows))
-            return KEER_EFORMAT;
-        slot->rows = saved.rows;
-        g->rows += saved.rows;
-        times_copy(g, slot, rows);
-    }
-    return sided ? load_side(s, g, slot, in) : KEER_OK;
+    g->rows += saved.rows;
+    unsigned char *rows = rows_of(g, slot);
+    if (!take(in, rows, (size_t)saved.rows * g->stride) || !rows_sound(g, rows, saved.rows))
+        return KEER_EFORMAT;
+    times_copy(g, slot, rows);
+    return saved.flags & SLOT_SIDED ? load_side(s, g, slot, in) : KEER_OK;
 }
 
 static enum keer_err load_group(struct win_store *s, struct group *g, struct slice *in)
 {
     uint64_t head[5];
-    if (!take(in, head, sizeof head) || head[0] < 1 || head[0] > 26 || head[4] != g->stride)
+    if (!take(in, head, sizeof head) || head[0] < 1 || head[0] > TABLE_DEPTH_MAX || head[4] != g->stride)
         return KEER_EFORMAT;
     table_release(g);
     g->depth = (uint32_t)head[0];
@@ -209,7 +212,7 @@ static enum keer_err load_group(struct win_store *s, struct group *g, struct sli
             if (err != KEER_OK)
                 return err;
         }
-        if (!table_sound(seg))
+        if (!table_sound(g, seg))
             return KEER_EFORMAT;
     }
     g->hand_seg = (uint32_t)head[2] & (((uint32_t)1 << g->depth) - 1);

@@ -6,8 +6,6 @@
  */
 #include "core/window_memory.h"
 
-#define TABLE_DEPTH_MAX 26u
-
 /* --- the pool --- */
 
 /* One more chunk; false without memory. */
@@ -37,8 +35,12 @@ static bool pool_chunk(struct pool *p, size_t bytes)
     return true;
 }
 
-/* Where the next block of so many units would begin: one of whole cache lines begins with one. */
-static uint32_t bump_from(const struct pool *p, uint32_t units) { return units % 4 ? p->bump : (p->bump + 3) & ~3u; }
+/* Where the next block of so many units would begin: one of whole cache lines, or halves of them, begins with one. */
+static uint32_t bump_from(const struct pool *p, uint32_t units)
+{
+    uint32_t less = units % 4 == 0 ? 3 : units % 2 == 0 ? 1 : 0;
+    return (p->bump + less) & ~less;
+}
 
 /* A block that nobody had before; 0 without memory. Unit 0 of a chunk is left out, so that reference 0 means 'none'. */
 static uint32_t pool_fresh(struct pool *p, size_t bytes)
@@ -96,11 +98,11 @@ uint32_t pool_take(struct group *g, unsigned cls)
     uint32_t block = p->free[cls] ? free_take(p, cls) : pool_fresh(p, bytes);
     if (!block)
         return 0;
-    hot_reset(g, pool_at(p, block), p->cap[cls]);
+    unsigned char *start = pool_at(p, block);
+    hot_reset(g, start + p->front[cls], p->cap[cls]);
     p->live_bytes += bytes;
-    size_t hints = hints_bytes(g, p->cap[cls]);
-    if (hints)
-        memset(pool_at(p, block) + bytes - hints, 0xFF, hints);
+    if (p->front[cls] > sizeof(struct head))
+        memset(start + sizeof(struct head), 0xFF, p->front[cls] - sizeof(struct head)); /* hints */
     return block;
 }
 
@@ -142,8 +144,10 @@ void pool_init(struct group *g)
     p->cap[p->classes++] = g->rows_max + g->rows_max / 16;
     for (unsigned cls = 0; cls < p->classes; cls++) {
         size_t rows = ((size_t)p->cap[cls] * g->stride + 15) & ~(size_t)15;
-        size_t bytes = rows + hot_bytes(g, p->cap[cls]) + times_bytes(g, p->cap[cls]) + hints_bytes(g, p->cap[cls]);
-        p->bytes[cls] = cls ? (bytes + 63) & ~(size_t)63 : bytes; /* whole cache lines but for the smallest */
+        p->front[cls] = sizeof(struct head) + hints_bytes(g, p->cap[cls]);
+        size_t bytes = p->front[cls] + rows + hot_bytes(g, p->cap[cls]) + times_bytes(g, p->cap[cls]);
+        size_t whole = cls == 0 ? 16 : p->cap[cls] < HINT_ROWS ? 32 : 64; /* a cache line, half of one, or less */
+        p->bytes[cls] = (bytes + whole - 1) & ~(whole - 1);
     }
 }
 
@@ -264,24 +268,25 @@ void table_release(struct group *g)
     g->pool = (struct pool){0};
 }
 
-bool table_sound(struct segment *seg)
+bool table_sound(const struct group *g, struct segment *seg)
 {
     for (uint32_t at = 0; at < SEGMENT_SLOTS; at++) {
         const struct slot *slot = &seg->slot[at];
-        if ((slot->flags & SLOT_USED) && segment_find(seg, slot->lo, slot->tag) != slot)
+        if (!(slot->flags & SLOT_USED))
+            continue;
+        const struct head *head = head_of(g, slot);
+        struct hash128 key = {head->lo, (uint64_t)head->hi << 32};
+        if (segment_of(g, head->lo) != seg || segment_find(g, seg, key) != slot)
             return false;
     }
     return true;
 }
 
-struct slot *table_find(const struct group *g, struct hash128 key)
-{
-    return segment_find(segment_of(g, key.lo), key.lo, tag_of(key));
-}
+struct slot *table_find(const struct group *g, struct hash128 key) { return segment_find(g, segment_of(g, key.lo), key); }
 
-static struct slot *segment_place(struct segment *seg, uint64_t lo)
+static struct slot *segment_place(struct segment *seg, uint32_t tag)
 {
-    uint32_t at = home_of(lo);
+    uint32_t at = home_of(tag);
     while (seg->slot[at].flags & SLOT_USED)
         at = (at + 1) & (SEGMENT_SLOTS - 1);
     seg->used++;
@@ -317,8 +322,8 @@ static bool table_split(struct group *g, struct segment *seg, uint64_t lo)
         const struct slot *slot = &seg->slot[(start + i) & (SEGMENT_SLOTS - 1)];
         if (!(slot->flags & SLOT_USED))
             continue;
-        bool bit = slot->lo >> (63 - seg->depth) & 1;
-        *segment_place(bit ? one : zero, slot->lo) = *slot;
+        bool bit = slot->tag >> (31 - seg->depth) & 1;
+        *segment_place(bit ? one : zero, slot->tag) = *slot;
     }
     uint64_t span = (uint64_t)1 << (g->depth - seg->depth); /* directory entries that show the old segment */
     uint64_t first = lo >> (64 - g->depth) & ~(span - 1);
@@ -332,14 +337,15 @@ static bool table_split(struct group *g, struct segment *seg, uint64_t lo)
 struct slot *table_make(struct win_store *s, struct group *g, struct hash128 key)
 {
     struct segment *seg = segment_of(g, key.lo);
-    struct slot *slot = segment_find(seg, key.lo, tag_of(key));
+    struct slot *slot = segment_find(g, seg, key);
     if (slot)
         return slot;
     table_sweep(s, g, 4);
-    if (store_bytes(s) + 64 > s->limits.memory_max && !table_make_room(s, 64, key))
+    uint64_t bytes = 64 + class_bytes(g, 0);
+    if (store_bytes(s) + bytes > s->limits.memory_max && !table_make_room(s, bytes, key))
         return NULL;
     while ((seg = segment_of(g, key.lo))->used >= SEGMENT_FULL) {
-        size_t bytes = sizeof *seg + (seg->depth == g->depth ? sizeof seg << g->depth : 0);
+        bytes = class_bytes(g, 0) + sizeof *seg + (seg->depth == g->depth ? sizeof seg << g->depth : 0);
         if (store_bytes(s) + bytes > s->limits.memory_max) {
             if (!table_make_room(s, bytes, key))
                 return NULL;
@@ -347,8 +353,12 @@ struct slot *table_make(struct win_store *s, struct group *g, struct hash128 key
             return NULL;
         }
     }
-    slot = segment_place(seg, key.lo);
-    *slot = (struct slot){.lo = key.lo, .tag = tag_of(key), .flags = SLOT_USED};
+    uint32_t block = pool_take(g, 0);
+    if (!block)
+        return NULL;
+    slot = segment_place(seg, tag_of(key));
+    *slot = (struct slot){.tag = tag_of(key), .block = block, .flags = SLOT_USED};
+    *head_of(g, slot) = (struct head){.lo = key.lo, .hi = (uint32_t)(key.hi >> 32)};
     g->entities++;
     return slot;
 }
@@ -357,16 +367,15 @@ void table_drop(struct win_store *s, struct group *g, struct segment *seg, uint3
 {
     struct slot *slot = &seg->slot[at];
     ASSERT(slot->flags & SLOT_USED);
-    if (slot->block)
-        pool_give(g, slot->block, slot->cls);
-    side_drop(s, slot->side);
+    side_drop(s, side_of(g, slot));
+    pool_give(g, slot->block, slot->cls);
     g->rows -= slot->rows;
     g->entities--;
     seg->used--;
     /* Linear probing without tombstones: move back what the hole would hide. */
     uint32_t hole = at;
     for (uint32_t i = (at + 1) & (SEGMENT_SLOTS - 1); seg->slot[i].flags & SLOT_USED; i = (i + 1) & (SEGMENT_SLOTS - 1)) {
-        uint32_t home = home_of(seg->slot[i].lo);
+        uint32_t home = home_of(seg->slot[i].tag);
         if (((i - home) & (SEGMENT_SLOTS - 1)) < ((i - hole) & (SEGMENT_SLOTS - 1)))
             continue;
         seg->slot[hole] = seg->slot[i];
@@ -392,10 +401,7 @@ static struct segment *hand_next(struct group *g, uint32_t *ret_slot)
 
 static bool out_of_sight(const struct win_store *s, const struct group *g, const struct slot *slot)
 {
-    if (g->all_time || slot->touched == UINT32_MAX) /* the last second that 32 bits hold, or any later one */
-        return false;
-    int64_t floor_us = s->watermark - g->horizon_us;
-    return ((int64_t)slot->touched + 1) * US_SECOND <= floor_us;
+    return !g->all_time && rows_out_of_sight(g, slot, s->watermark);
 }
 
 void table_sweep(struct win_store *s, struct group *g, unsigned slots)
@@ -433,7 +439,7 @@ static bool evict_one(struct win_store *s, struct group *g, struct hash128 keep)
         uint32_t at;
         struct segment *seg = hand_next(g, &at);
         const struct slot *slot = &seg->slot[at];
-        if (!(slot->flags & SLOT_USED) || (slot->lo == keep.lo && slot->tag == tag_of(keep)))
+        if (!(slot->flags & SLOT_USED) || slot_is(g, slot, keep))
             continue;
         seen++;
         if (out_of_sight(s, g, slot)) {

@@ -37,7 +37,7 @@ enum snapshot_state {
 const char *snapshot_text(enum snapshot_state s);
 
 #define SNAPSHOT_MAGIC "KEERSNAP"
-#define SNAPSHOT_FORMAT 2u /* raised when windows, ids or header are laid out otherwise */
+#define SNAPSHOT_FORMAT 3u /* raised when windows, ids or header are laid out otherwise */
 
 struct snapshot_header {
     char magic[8];

@@ -22,12 +22,12 @@ static void check_books(const struct win_store *s)
                     continue;
                 used++;
                 rows += slot->rows;
-                bytes += slot->block ? class_bytes(g, slot->cls) : 0;
-                sides += slot->side ? side_bytes(g) : 0;
-                REQUIRE(!slot->block || slot->rows <= g->pool.cap[slot->cls], "more rows than the block holds");
+                bytes += class_bytes(g, slot->cls);
+                sides += slot->flags & SLOT_SIDED ? side_bytes(g) : 0;
+                REQUIRE(slot->block && slot->rows <= g->pool.cap[slot->cls], "more rows than the block holds");
             }
             entities += used;
-            REQUIRE(used == seg->used && table_sound(seg), "a segment's slots");
+            REQUIRE(used == seg->used && table_sound(g, seg), "a segment's slots");
         }
         REQUIRE(entities == g->entities && rows == g->rows && segments == g->segments && bytes == g->pool.live_bytes,
                 "group %u", i);
@@ -113,7 +113,7 @@ static struct truth crowd_truth(const struct crowd *c, int64_t after, int64_t up
 static const struct slot *only_slot(const struct win_store *s, const struct stream *x)
 {
     const struct slot *slot = table_find(&s->group[0], x->req.key[0]);
-    REQUIRE(slot && slot->block, "the entity is there");
+    REQUIRE(slot, "the entity is there");
     return slot;
 }
 
@@ -121,7 +121,7 @@ static const struct slot *only_slot(const struct win_store *s, const struct stre
 static bool has_panes(const struct win_store *s, const struct slot *slot)
 {
     const struct group *g = &s->group[0];
-    unsigned char *rows = pool_at(&g->pool, slot->block);
+    unsigned char *rows = rows_of(g, slot);
     for (uint32_t i = 0; i < slot->rows; i++)
         if (row_at(g, rows, i)->weight > 1 && row_at(g, rows, i)->time > s->watermark - g->horizon_us)
             return true;
@@ -136,7 +136,7 @@ struct crowd_errors {
 static void check_crowd(const struct win_store *s, const struct stream *x, const struct crowd *c, struct crowd_errors *worst)
 {
     const struct slot *slot = only_slot(s, x);
-    const struct side *side = slot->side ? &s->side[slot->side] : NULL;
+    const struct side *side = slot->flags & SLOT_SIDED ? &s->side[side_of(&s->group[0], slot)] : NULL;
     int64_t t = x->req.time_us;
     for (unsigned w = 0; w < x->plan.windows; w++) {
         const struct win_def *d = &x->window[w];
@@ -202,7 +202,8 @@ static void run_crowd(uint64_t seed, uint32_t rows_max, unsigned texts, bool lat
         if (c.n % (SLOW_BUILD ? 997 : 197) == 0 || c.n + 1 == CROWD_EVENTS)
             check_crowd(s, &x, &c, &worst);
         before = x.reply.approximate;
-        resolution = slot->side ? MIN_OF(resolution, s->side[slot->side].resolution) : resolution;
+        resolution =
+            slot->flags & SLOT_SIDED ? MIN_OF(resolution, s->side[side_of(&s->group[0], slot)].resolution) : resolution;
         bytes_max = MAX_OF(bytes_max, store_bytes(s));
         c.time[c.n] = time;
         c.value[c.n] = x.value[0];
@@ -358,7 +359,7 @@ START_TEST(then_the_oldest_of_sixteen_goes)
             seen++;
             oldest = !oldest || slot->touched < oldest->touched ? slot : oldest;
         }
-        struct hash128 victim = {oldest->lo, (uint64_t)oldest->tag << 32};
+        struct hash128 victim = {head_of(g, oldest)->lo, (uint64_t)head_of(g, oldest)->hi << 32};
         uint64_t entities = g->entities, evicted = s->stats.evicted;
         s->limits.memory_max = store_bytes(s) - 1;
         ck_assert(table_make_room(s, 0, keep));
@@ -366,6 +367,86 @@ START_TEST(then_the_oldest_of_sixteen_goes)
         ck_assert_uint_eq(s->stats.evicted, evicted + 1);
         ck_assert(!table_find(g, victim) && table_find(g, keep));
     }
+    check_books(s);
+    win_memory_free(s);
+}
+END_TEST
+
+/* Slots of one tag are told apart by the heads of their blocks, also where prefetch pointed to another one, after some of
+ * them are gone, and out of saved bytes. */
+START_TEST(entities_of_the_same_tag_are_told_apart)
+{
+    enum { TWINS = 150 };
+    struct stream x;
+    struct buf saved;
+    stream_init(&x, few_window, ARRAY_LEN(few_window), US_DAY);
+    struct win_store *s = store_new(&x.plan, (struct win_limits){0}), *other = store_new(&x.plan, (struct win_limits){0});
+    struct group *g = &s->group[0];
+    for (uint64_t i = 0; i < 3 * TWINS; i++) {
+        uint64_t twin = i % TWINS; /* two keys differ in `lo` alone, two others in `hi` alone */
+        x.req.key[0] = (struct hash128){UINT64_C(0xABCDEF01) << 32 | twin / 2, (twin % 2) << 32};
+        x.req.time_us = 1538352000 * US_SECOND + (int64_t)i;
+        x.req.near[0] = (uint8_t)(i * 7);
+        for (int stage = 0; stage < (int)WIN_STAGES && i % 3 != 0; stage++)
+            win_memory.prefetch(s, &x.req, stage);
+        REQUIRE_OK(win_memory.exchange(s, &x.req, &x.reply));
+        const struct slot *slot = table_find(g, x.req.key[0]);
+        REQUIRE(slot && slot->rows == i / TWINS + 1, "twin %llu", (unsigned long long)twin);
+    }
+    ck_assert_uint_eq(g->entities, TWINS);
+    check_books(s);
+    s->limits.memory_max = store_bytes(s) - 1;
+    ck_assert(table_make_room(s, store_bytes(s) / 4, x.req.key[0]));
+    check_books(s);
+    unsigned there = 0;
+    for (uint64_t twin = 0; twin < TWINS; twin++) {
+        struct hash128 key = {UINT64_C(0xABCDEF01) << 32 | twin / 2, (twin % 2) << 32};
+        const struct slot *slot = table_find(g, key);
+        there += slot != NULL;
+        REQUIRE(!slot || (slot_is(g, slot, key) && slot->rows == 3), "twin %llu", (unsigned long long)twin);
+    }
+    ck_assert_uint_eq(there, g->entities);
+    ck_assert_uint_lt(there, TWINS);
+    buf_init(&saved, SIZE_MAX / 2);
+    REQUIRE_OK(win_memory_save(s, &saved));
+    REQUIRE_OK(win_memory_load(other, buf_view(&saved)));
+    check_books(other);
+    ck_assert_uint_eq(other->group[0].entities, there);
+    buf_release(&saved);
+    win_memory_free(other);
+    win_memory_free(s);
+}
+END_TEST
+
+/* An entity that comes back after all of its rows are out of sight keeps the newest of them, for what counts of all time. */
+START_TEST(rows_that_no_window_sees_go_when_their_entity_comes_back)
+{
+    const struct win_def window[] = {
+        {.agg = WIN_COUNT, .value = -1, .over_us = US_HOUR}, {.agg = WIN_COUNT, .value = -1}, {.agg = WIN_AGE, .value = -1}};
+    struct stream x;
+    stream_init(&x, window, ARRAY_LEN(window), US_DAY);
+    struct win_store *s = store_new(&x.plan, (struct win_limits){0});
+    struct group *g = &s->group[0];
+    int64_t start = 1538352000 * US_SECOND, later = start + 30 * US_DAY;
+    for (unsigned i = 0; i < 6; i++)
+        stream_send(&x, s, 1, start + i);
+    const struct slot *slot = table_find(g, x.req.key[0]);
+    ck_assert_uint_eq(slot->rows, 6);
+    stream_send(&x, s, 2, start + US_HOUR + US_DAY + 4); /* the newest may be seen by who comes late */
+    stream_send(&x, s, 1, start + US_HOUR + US_DAY + 4);
+    ck_assert_uint_eq(table_find(g, x.req.key[0])->rows, 7);
+    stream_send(&x, s, 2, later);
+    stream_send(&x, s, 1, later);
+    ck_assert_uint_eq(table_find(g, x.req.key[0])->rows, 2);
+    ck_assert_double_eq(x.number[0], 0);
+    ck_assert_double_eq(x.number[1], 7);
+    ck_assert_double_eq(x.number[2], 30 * 86400);
+    stream_send(&x, s, 1, later - US_DAY); /* late, and after the base */
+    ck_assert_double_eq(x.number[0], 0);
+    ck_assert_double_eq(x.number[1], 7);
+    stream_send(&x, s, 1, later + 1);
+    ck_assert_double_eq(x.number[0], 1);
+    ck_assert_double_eq(x.number[1], 9);
     check_books(s);
     win_memory_free(s);
 }
@@ -546,6 +627,8 @@ int main(void)
     tcase_add_test(t, memory_stays_under_its_ceiling);
     tcase_add_test(t, what_no_window_sees_goes_first);
     tcase_add_test(t, then_the_oldest_of_sixteen_goes);
+    tcase_add_test(t, entities_of_the_same_tag_are_told_apart);
+    tcase_add_test(t, rows_that_no_window_sees_go_when_their_entity_comes_back);
     tcase_add_test(t, without_any_room_all_is_answered_and_nothing_remembered);
     tcase_add_test(t, after_a_warm_up_nothing_is_allocated);
     tcase_add_test(t, every_allocation_may_fail);
