@@ -502,7 +502,7 @@ START_TEST(after_a_warm_up_nothing_is_allocated)
             random_event(&w, &event[i]);
         struct rng r;
         rng_seed(&r, seed);
-        unsigned warm = SLOW_BUILD ? 100000 : 400000;
+        unsigned warm = SLOW_BUILD ? 200000 : 400000;
         for (unsigned i = 0; i < warm + 100000; i++) {
             struct brute_event e = event[rng_below(&r, ARRAY_LEN(event))];
             struct answers got;
