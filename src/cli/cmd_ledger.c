@@ -346,6 +346,17 @@ static int show_statement(struct showing *s, enum keer_err *ret_err)
 
 #define OPEN_MAX 64
 
+/* The end of a line that says since when. */
+static enum keer_err end_since(struct showing *s, int64_t since_us)
+{
+    if (s->cli->json)
+        time_print(&s->b, since_us);
+    else
+        put_moment(&s->b, since_us);
+    buf_puts(&s->b, s->cli->json ? "\"}\n" : "\n");
+    return flush(s);
+}
+
 static enum keer_err show_stuck(struct showing *s)
 {
     struct wallet_stuck rows[OPEN_MAX];
@@ -358,12 +369,7 @@ static enum keer_err show_stuck(struct showing *s)
                     r->number);
         else
             buf_fmt(&s->b, "%-24s agreement %s, number %s there, does not end  since ", r->wallet, r->id.text, r->number);
-        if (s->cli->json)
-            time_print(&s->b, r->since_us);
-        else
-            put_moment(&s->b, r->since_us);
-        buf_puts(&s->b, s->cli->json ? "\"}\n" : "\n");
-        err = flush(s);
+        err = end_since(s, r->since_us);
     }
     return err == KEER_OK ? flush(s) : err;
 }
@@ -381,12 +387,7 @@ static enum keer_err show_open(struct showing *s)
         else
             buf_fmt(&s->b, "%-24s %6lld charges %6lld refunds %6lld agreements  since ", r->wallet, (long long)r->charges,
                     (long long)r->refunds, (long long)r->agreements);
-        if (s->cli->json)
-            time_print(&s->b, r->since_us);
-        else
-            put_moment(&s->b, r->since_us);
-        buf_puts(&s->b, s->cli->json ? "\"}\n" : "\n");
-        err = flush(s);
+        err = end_since(s, r->since_us);
     }
     if (err == KEER_OK && !n && !s->cli->json)
         buf_puts(&s->b, "nothing waits for a wallet\n");
