@@ -192,12 +192,12 @@ static void group_exchange(struct win_store *s, unsigned i, const struct win_req
     struct group *g = &s->group[i];
     bool writes = req->filters[i] != 0, all = wants_all(g, req);
     struct slot *slot = table_find_near(g, req->key[i], req->near[i]);
+    if (writes && slot && slot->rows > 1 && g->pool.cap[slot->cls] < HINT_ROWS && rows_out_of_sight(g, slot, s->watermark))
+        rows_forget(g, slot); /* of more rows, rows_room gives the block back as well, once it is full */
     if (writes && !(slot && slot->rows < g->pool.cap[slot->cls])) {
         slot = slot ? slot : table_make(s, g, req->key[i]);
         slot = slot ? rows_room(s, g, slot, req->key[i]) : NULL;
     }
-    if (writes && slot && slot->rows > 1 && g->pool.cap[slot->cls] < HINT_ROWS && rows_out_of_sight(g, slot, s->watermark))
-        rows_forget(g, slot);
     if (writes && !slot) {
         writes = false;
         reply->refused |= (uint64_t)1 << i;

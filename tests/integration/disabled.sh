@@ -12,12 +12,6 @@ rule guessed_at challenge if sign_in and outcome = 'success' and guessed > 0
 P
 POLICY=$dir/policy.keer
 password='correct horse battery staple 9'
-as() { # JAR NAME STATUS PATTERN PATH [BODY [CURL-ARGUMENTS...]]
-    local jar=$dir/$1.jar name=$2 status=$3 pattern=$4 path=$5 body=(); shift 5
-    [ $# -gt 0 ] && { [ -n "$1" ] && body=(-H 'Content-Type: application/json' -d "$1"); shift; }
-    ask "$name" "$status" "$pattern" -b "$jar" -c "$jar" "${body[@]}" "$@" "$u/v1/account/$path"
-}
-the() { jq -r "$1" "$dir/body"; }
 notice() { jq -rs --arg kind "$1" "[.[] | select(.kind == \$kind)] | last | $2" "$dir/notices"; }
 told() { [ "$(jq -s --arg kind "$1" '[.[] | select(.kind == $kind)] | length' "$dir/notices")" -ge "${2:-1}" ]; }
 totp() { oathtool --totp -b -N "@$(($(date +%s) + ${2:-0}))" "$1"; }

@@ -9,12 +9,6 @@ for tool in curl jq oathtool sqlite3; do command -v $tool > /dev/null || { echo 
 echo "rule never deny if purchase and amount > 1000000 EUR" > "$dir/policy.keer"
 POLICY=$dir/policy.keer
 password='correct horse battery staple 9'
-as() { # JAR NAME STATUS PATTERN PATH [BODY [CURL-ARGUMENTS...]]
-    local jar=$dir/$1.jar name=$2 status=$3 pattern=$4 path=$5 body=(); shift 5
-    [ $# -gt 0 ] && { [ -n "$1" ] && body=(-H 'Content-Type: application/json' -d "$1"); shift; }
-    ask "$name" "$status" "$pattern" -b "$jar" -c "$jar" "${body[@]}" "$@" "$u/v1/account/$path"
-}
-the() { jq -r "$1" "$dir/body"; }
 notice() { jq -rs --arg to "$1" --arg kind "$2" "[.[] | select(.to == \$to and .kind == \$kind)] | last | $3" "$dir/notices"; }
 told() { [ "$(jq -s --arg to "$1" --arg kind "$2" '[.[] | select(.to == $to and .kind == $kind)] | length' "$dir/notices")" -ge "${3:-1}" ]; }
 code_of() { notice "$1" "$2" .subject | grep -oE '[0-9]{8}'; }

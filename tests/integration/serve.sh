@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # serve.sh - the daemon from outside, with curl: a decision and the stored one, every refusal, metrics, stopping under load, starting again.
-# The guide's commands (docs/guides/serve.md) are run too. With DATABASE=postgres://... it all runs there (postgres.sh).
+# The guide's commands (docs/guides/serve.md) are run too. With DATABASE=postgres://... it all runs there (postgres_api.sh).
 set -u
 cd "$(dirname "$0")/../.." || exit
 KEER=${KEER:-build/release/keer} BUILD=${BUILD:-build/release}

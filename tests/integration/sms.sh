@@ -17,12 +17,6 @@ echo "whsec_$(head -c 32 /dev/urandom | base64)" > "$dir/sms.secret"
 listen_gateway() { rm -f "$dir/gateway.port"; node tests/webhooks/gateway.mjs "$dir" "${1:-0}" 2> "$dir/gateway.log" & gateway=$!; for _ in $(seq 4000); do [ -s "$dir/gateway.port" ] && return; sleep .01; done; }
 deaf() { kill -9 $gateway; wait $gateway 2> /dev/null; gateway=; }
 json=(-H 'Content-Type: application/json')
-as() { # JAR NAME STATUS PATTERN PATH [BODY [CURL-ARGUMENTS...]]
-    local jar=$dir/$1.jar name=$2 status=$3 pattern=$4 path=$5 body=(); shift 5
-    [ $# -gt 0 ] && { [ -n "$1" ] && body=("${json[@]}" -d "$1"); shift; }
-    ask "$name" "$status" "$pattern" -b "$jar" -c "$jar" "${body[@]}" "$@" "$u/v1/account/$path"
-}
-the() { jq -r "$1" "$dir/body"; }
 texts() { jq -c --arg to "$1" --arg kind "$2" 'select(.to == $to and .kind == $kind)' "$dir/texts" 2> /dev/null; } # TO KIND
 taken() { texts "$@" | jq -c 'select(.status == 200 and .again == false)'; }
 text_code() { taken "$@" | tail -n 1 | jq -r .text | tail -n 1 | sed -nE 's/^@[^ ]+ #([0-9]{8})$/\1/p'; }

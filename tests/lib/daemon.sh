@@ -8,6 +8,8 @@
 #   begin OPTIONS...    the same, but it waits only until the journal was decided: for what /readyz must complain about
 #   stop                ends it, with its exit code
 #   ask NAME STATUS PATTERN CURL-ARGUMENTS...    the status, a pattern in head or body, and problems as problem documents; the body is in $dir/body
+#   as JAR NAME STATUS PATTERN PATH [BODY [CURL-ARGUMENTS...]]    the same of /v1/account/PATH, as the browser of that jar; GET without a body
+#   the FILTER          what jq finds in $dir/body
 #   wait_until COMMAND...       until it succeeds, $patience seconds (60) at the most; its exit code
 #   until_true NAME COMMAND...  the same, as a check
 #   npm_ready FOLDER    the packages of its lock file are there; else says why not
@@ -66,6 +68,12 @@ ask() {
     [ "$got" = "$status" ] && grep -qE -- "$pattern" "$dir/head" "$dir/body"; ok $? "$name: $got"
     case $status in 4* | 5*) [ ! -s "$dir/body" ] || { grep -qi '^content-type: application/problem+json' "$dir/head"; ok $? "$name: a problem document"; } ;; esac
 }
+as() {
+    local jar=$dir/$1.jar name=$2 status=$3 pattern=$4 path=$5 body=(); shift 5
+    [ $# -gt 0 ] && { [ -n "$1" ] && body=(-H 'Content-Type: application/json' -d "$1"); shift; }
+    ask "$name" "$status" "$pattern" -b "$jar" -c "$jar" "${body[@]}" "$@" "$u/v1/account/$path"
+}
+the() { jq -r "$1" "$dir/body"; }
 npm_ready() {
     local lock
     command -v npm > /dev/null || { echo 'skipped: no npm here'; return 1; }

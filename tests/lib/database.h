@@ -1,5 +1,5 @@
 /* database.h - the database of a test: a SQLite file in its scratch folder or, with KEER_TEST_POSTGRES, the one that stands
- * there, which is emptied (tests/integration/postgres.sh starts a server for that). */
+ * there, which is emptied (tests/integration/postgres_units.sh starts a server for that). */
 #ifndef TESTS_LIB_DATABASE_H
 #define TESTS_LIB_DATABASE_H
 #include "lib/scratch.h"

@@ -103,15 +103,6 @@ void wechat_keys_unknown(const struct wechat *w)
 
 /* --- a list --- */
 
-KEER_PRINTF(2, 3) static bool wrong(char why[WALLET_WHY_BYTES], const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    (void)vsnprintf(why, WALLET_WHY_BYTES, fmt, ap);
-    va_end(ap);
-    return false;
-}
-
 static bool read_certificate(struct slice pem, struct wechat_platform *p, char why[WALLET_WHY_BYTES])
 {
     char own[CRYPTO_CERT_SERIAL_BYTES];
@@ -123,9 +114,9 @@ static bool read_certificate(struct slice pem, struct wechat_platform *p, char w
     if (err == KEER_OK)
         err = crypto_cert_serial(p->cert, own);
     if (err != KEER_OK || !crypto_key_fits(p->key, CRYPTO_RS256))
-        return wrong(why, "%s is no certificate with an RSA key", p->serial);
+        return wechat_wrong(why, "%s is no certificate with an RSA key", p->serial);
     if (!slice_eqi(slice_str(own), slice_str(p->serial + strspn(p->serial, "0"))))
-        return wrong(why, "%s is the certificate with the serial number %s", p->serial, own);
+        return wechat_wrong(why, "%s is the certificate with the serial number %s", p->serial, own);
     return true;
 }
 
@@ -135,12 +126,12 @@ static bool read_one(const struct wechat *w, const struct tape *t, uint32_t at, 
     struct buf plain;
     if (tape_type(t, at) != TAPE_OBJECT || !wechat_member(t, at, "serial_no", true, p->serial, sizeof p->serial) ||
         strspn(p->serial, "0123456789abcdefABCDEF") != strlen(p->serial))
-        return wrong(why, "a certificate without serial_no");
+        return wechat_wrong(why, "a certificate without serial_no");
     uint32_t sealed = tape_find(t, at, "encrypt_certificate");
     buf_init(&plain, WALLET_ANSWER_BYTES);
     bool ok = sealed != TAPE_NONE && tape_type(t, sealed) == TAPE_OBJECT && wechat_unseal(w, t, sealed, &plain);
     ok = ok ? read_certificate(buf_view(&plain), p, why)
-            : wrong(why, "certificate %s can't be decrypted with the APIv3 key", p->serial);
+            : wechat_wrong(why, "certificate %s can't be decrypted with the APIv3 key", p->serial);
     buf_release(&plain);
     return ok;
 }
@@ -158,16 +149,16 @@ bool wechat_keys_read(const struct wechat *w, struct slice body, int64_t now_us,
     ok =
         data != TAPE_NONE && tape_type(&t, data) == TAPE_ARRAY && t.v[data].len >= 1 && t.v[data].len <= WECHAT_PLATFORM_MAX;
     if (!ok)
-        (void)wrong(ret_why, "{\"data\":[...]} with 1 to %d certificates is wanted", WECHAT_PLATFORM_MAX);
+        (void)wechat_wrong(ret_why, "{\"data\":[...]} with 1 to %d certificates is wanted", WECHAT_PLATFORM_MAX);
     for (uint32_t at = data + 1; ok && count < t.v[data].len; at = t.v[at].next) {
         struct wechat_platform *p = &list[count++]; /* counted before it is whole: what it has is released */
         ok = read_one(w, &t, at, p, ret_why);
         for (unsigned i = 0; ok && i + 1 < count; i++)
             if (slice_eqi(slice_str(list[i].serial), slice_str(p->serial)))
-                ok = wrong(ret_why, "certificate %s is there twice", p->serial);
+                ok = wechat_wrong(ret_why, "certificate %s is there twice", p->serial);
     }
     if (ok && !newer(NULL, list, count, now_us))
-        ok = wrong(ret_why, "none of the wallet's certificates is valid now");
+        ok = wechat_wrong(ret_why, "none of the wallet's certificates is valid now");
     tape_release(&t);
     if (!ok) {
         wechat_keys_release(list, count);
@@ -218,7 +209,7 @@ static enum wallet_verdict judge(struct wechat_call *c, const struct wechat_plat
     if (!c->unjudged)
         return WALLET_GENUINE; /* wechat_send has judged */
     if (!wechat_signed_of(buf_view(&c->response.head), &s)) {
-        (void)wrong(why, "the answer is not signed, or not in one way");
+        (void)wechat_wrong(why, "the answer is not signed, or not in one way");
         return WALLET_FORGED;
     }
     return wechat_verify_by(find(list, count, s.serial, c->io->now_us), &s, buf_view(&c->response.body), c->io->now_us, why);

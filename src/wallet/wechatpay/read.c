@@ -30,7 +30,7 @@ bool wechat_time(struct slice text, int64_t *ret_us)
     return (is_offset || slice_eq(offset, SLICE("Z"))) && time_parse(text, ret_us) == KEER_OK;
 }
 
-KEER_PRINTF(2, 3) static bool wrong(char why[WALLET_WHY_BYTES], const char *fmt, ...)
+bool wechat_wrong(char why[WALLET_WHY_BYTES], const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -103,20 +103,20 @@ bool wechat_contract(const struct wechat *w, const struct tape *t, struct wallet
     struct wallet_agreement a = {.state = WALLET_AGREEMENT_NORMAL};
     int state = word_of(t, "contract_state", states, ARRAY_LEN(states));
     if (!is_ours(t, 0, "mchid", w->mchid) || !is_ours(t, 0, "appid", w->appid) || !is_ours(t, 0, "plan_id", w->plan_id))
-        return wrong(why, "the contract is of another merchant, app or plan");
+        return wechat_wrong(why, "the contract is of another merchant, app or plan");
     if (state < 0)
-        return wrong(why, "contract_state is neither SIGNED nor TERMINATED");
+        return wechat_wrong(why, "contract_state is neither SIGNED nor TERMINATED");
     if (!wechat_member(t, 0, "out_contract_code", true, a.number, sizeof a.number) ||
         !wechat_member(t, 0, "contract_id", true, a.ref, sizeof a.ref) ||
         !wechat_member(t, 0, "openid", false, a.user, sizeof a.user))
-        return wrong(why, "a contract without out_contract_code or contract_id");
+        return wechat_wrong(why, "a contract without out_contract_code or contract_id");
     if (!time_member(t, 0, "contract_signed_time", &a.signed_us) ||
         !time_member(t, 0, "contract_expired_time", &a.valid_until_us))
-        return wrong(why, "a contract with an impossible time");
+        return wechat_wrong(why, "a contract with an impossible time");
     uint32_t end = there(t, 0, "contract_terminate_info");
     if (end != TAPE_NONE &&
         (tape_type(t, end) != TAPE_OBJECT || !time_member(t, end, "contract_terminated_time", &a.ended_us)))
-        return wrong(why, "a contract that ended at an impossible time");
+        return wechat_wrong(why, "a contract that ended at an impossible time");
     if (state == 1)
         a.state = WALLET_AGREEMENT_STOPPED;
     else
@@ -138,23 +138,23 @@ bool wechat_transaction(const struct wechat *w, const struct tape *t, struct wal
     struct wallet_charge c = {.currency = CUR_CNY};
     int state = word_of(t, "trade_state", names, ARRAY_LEN(names));
     if (!is_ours(t, 0, "mchid", w->mchid) || !is_ours(t, 0, "appid", w->appid))
-        return wrong(why, "the transaction is of another merchant or app");
+        return wechat_wrong(why, "the transaction is of another merchant or app");
     if (state < 0)
-        return wrong(why, "trade_state is none that we know");
+        return wechat_wrong(why, "trade_state is none that we know");
     c.state = states[state];
     if (!wechat_member(t, 0, "out_trade_no", true, c.number, sizeof c.number) ||
         !wechat_member(t, 0, "transaction_id", c.state == WALLET_CHARGE_PAID, c.ref, sizeof c.ref) ||
         !wechat_member(t, 0, "contract_id", false, c.agreement, sizeof c.agreement))
-        return wrong(why, "a transaction without out_trade_no or transaction_id");
+        return wechat_wrong(why, "a transaction without out_trade_no or transaction_id");
     uint32_t amount = there(t, 0, "amount");
     bool has = amount != TAPE_NONE && tape_type(t, amount) == TAPE_OBJECT;
     /* What is not paid may come without an amount. */
     if ((has || c.state == WALLET_CHARGE_PAID) && !(has && fen(t, amount, "total", &c.amount_minor)))
-        return wrong(why, "a transaction without its amount in CNY");
+        return wechat_wrong(why, "a transaction without its amount in CNY");
     if (!has)
         c.currency = CUR_MAX;
     if (!time_member(t, 0, "success_time", &c.paid_us) || (c.state == WALLET_CHARGE_PAID && c.paid_us == 0))
-        return wrong(why, "a transaction paid at an impossible time");
+        return wechat_wrong(why, "a transaction paid at an impossible time");
     uint32_t desc = there(t, 0, "trade_state_desc");
     if (ret_desc)
         *ret_desc = desc != TAPE_NONE && tape_type(t, desc) == TAPE_STRING ? tape_text(t, desc) : SLICE("");
@@ -174,19 +174,19 @@ bool wechat_refund(const struct wechat *w, const struct tape *t, bool notice, st
     struct wallet_refund r = {.currency = CUR_CNY};
     int state = word_of(t, notice ? "refund_status" : "status", names, ARRAY_LEN(names));
     if (notice && !is_ours(t, 0, "mchid", w->mchid))
-        return wrong(why, "the refund is of another merchant");
+        return wechat_wrong(why, "the refund is of another merchant");
     if (state < 0)
-        return wrong(why, "the refund's status is none that we know");
+        return wechat_wrong(why, "the refund's status is none that we know");
     r.state = states[state];
     if (!wechat_member(t, 0, "out_refund_no", true, r.number, sizeof r.number) ||
         !wechat_member(t, 0, "out_trade_no", true, r.charge, sizeof r.charge) ||
         !wechat_member(t, 0, "refund_id", true, r.ref, sizeof r.ref))
-        return wrong(why, "a refund without out_refund_no, out_trade_no or refund_id");
+        return wechat_wrong(why, "a refund without out_refund_no, out_trade_no or refund_id");
     uint32_t amount = there(t, 0, "amount");
     if (amount == TAPE_NONE || tape_type(t, amount) != TAPE_OBJECT || !fen(t, amount, "refund", &r.amount_minor))
-        return wrong(why, "a refund without its amount in CNY");
+        return wechat_wrong(why, "a refund without its amount in CNY");
     if (!time_member(t, 0, "success_time", &r.paid_us) || (r.state == WALLET_REFUND_PAID && r.paid_us == 0))
-        return wrong(why, "a refund paid at an impossible time");
+        return wechat_wrong(why, "a refund paid at an impossible time");
     *ret = r;
     return true;
 }

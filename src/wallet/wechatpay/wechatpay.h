@@ -131,6 +131,8 @@ void wechat_begin(struct wechat_call *c, struct wechat *w, struct wallet_io *io,
 /* `path` and `body` of *c are sent. */
 enum wechat_end wechat_send(struct wechat_call *c, const char *method);
 void wechat_end(struct wechat_call *c);
+/* Says what is wrong with a body; false, for the caller to return. */
+bool wechat_wrong(char why[WALLET_WHY_BYTES], const char *fmt, ...) KEER_PRINTF(2, 3);
 void wechat_why(struct wallet_why *why, enum wallet_reason reason, struct slice code, const char *fmt, ...)
     KEER_PRINTF(4, 5);
 
