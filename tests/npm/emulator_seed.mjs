@@ -2,7 +2,7 @@
 import { AlipaySdk } from 'alipay-sdk';
 import { admin, file, url, wallets } from './emulator_kit.mjs';
 
-const sdk = new AlipaySdk({ appId: wallets.alipay.app_id, gateway: wallets.alipay.url, privateKey: file('alipay-app.pem'), keyType: 'PKCS8', alipayPublicKey: file('alipay-public.pem'), timeout: 5000 });
+const sdk = new AlipaySdk({ appId: wallets.alipay.app_id, gateway: wallets.alipay.url, privateKey: file('alipay-app.pem'), keyType: 'PKCS8', alipayPublicKey: file('alipay-public.pem'), timeout: 60000 });
 const page = sdk.pageExecute('alipay.user.agreement.page.sign', 'GET', { bizContent: { external_agreement_no: 'a1', personal_product_code: 'GENERAL_WITHHOLDING_P', sign_scene: 'INDUSTRY|DIGITAL_MEDIA', access_params: { channel: 'QRCODE' }, external_logon_id: 'x' } });
 await admin('faults'); // it answers at all
 const { ref } = await admin('sign', { url: page });
