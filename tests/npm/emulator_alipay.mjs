@@ -5,7 +5,7 @@ import crypto from 'node:crypto';
 import path from 'node:path';
 import { admin, end, faults, file, folder, ok, receiver, refuses, until, url, wallets } from './emulator_kit.mjs';
 
-const common = { appId: wallets.alipay.app_id, gateway: wallets.alipay.url, endpoint: url, privateKey: file('alipay-app.pem'), keyType: 'PKCS8', timeout: 3000 };
+const common = { appId: wallets.alipay.app_id, gateway: wallets.alipay.url, endpoint: url, privateKey: file('alipay-app.pem'), keyType: 'PKCS8', timeout: 60000 };
 const sdk = new AlipaySdk({ ...common, alipayPublicKey: file('alipay-public.pem') });
 const store = await receiver();
 const exec = (method, bizContent, more = {}, client = sdk) => client.exec(method, { bizContent, ...more }, { validateSign: true });

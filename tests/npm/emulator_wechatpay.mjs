@@ -7,7 +7,7 @@ import { admin, end, faults, file, ok, receiver, refuses, until, url, wallets } 
 
 const w = wallets.wechatpay, secret = file(w.apiv3_key), merchant = file(w.private_key);
 const certs = Object.fromEntries(w.platform.map((p) => [p.serial, file(p.file)]));
-const client = (more = {}) => new Wechatpay({ baseURL: `${url}/`, mchid: w.mchid, serial: w.serial, privateKey: merchant, certs, secret, timeout: 5000, ...more });
+const client = (more = {}) => new Wechatpay({ baseURL: `${url}/`, mchid: w.mchid, serial: w.serial, privateKey: merchant, certs, secret, timeout: 60000, ...more });
 let wx = client();
 const store = await receiver();
 store.reply = () => [204];
